@@ -1,0 +1,63 @@
+/*-------------------------------------------------------------------------
+ *
+ * am.h
+ *		What the modules above (rebuild, monitor) may know of the access method.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_AM_H
+#define HNR_AM_H
+
+#include "utils/rel.h"
+
+#define HNR_DEFAULT_M					16
+#define HNR_MIN_M						2
+#define HNR_MAX_M						100
+#define HNR_DEFAULT_EF_CONSTRUCTION		64
+#define HNR_MIN_EF_CONSTRUCTION			4
+#define HNR_MAX_EF_CONSTRUCTION			1000
+#define HNR_AUTO_REBUILD_OFF			(-1.0)
+
+/* Called from _PG_init: the reloption kind. */
+extern void hnr_am_init(void);
+
+/* Whether the relation is an index (not a partitioned one) of access method hnsw. */
+extern bool hnr_is_hnsw_index(Relation rel);
+/* Likewise for an AM OID, as found in pg_class.relam. */
+extern bool hnr_is_hnsw_am(Oid amoid);
+
+/* The options as the catalogue has them; what the next build will use. */
+extern int	hnr_option_m(Relation index);
+extern int	hnr_option_ef_construction(Relation index);
+/* 0 .. 1, or HNR_AUTO_REBUILD_OFF */
+extern double hnr_option_auto_rebuild_threshold(Relation index);
+
+/* What the present graph was built with, and what it holds, from its metapage. */
+typedef struct HnrIndexFigures
+{
+	uint32		format_version;
+	int			dims;
+	int			m;
+	int			ef_construction;
+	int			code_bits;		/* per dimension; 0: neighbours carry no codes */
+	int			slots;			/* neighbours a ground vertex can have */
+	int			max_level;		/* -1: empty */
+	BlockNumber pages;
+} HnrIndexFigures;
+
+extern void hnr_index_figures(Relation index, HnrIndexFigures *figures);
+
+/*
+ * Counts by one sequential pass with share locks: vertices of the ground level
+ * (distinct vectors), heap TIDs in them, and vertices without any TID.
+ */
+typedef struct HnrIndexCounts
+{
+	int64		vertices;
+	int64		heap_tids;
+	int64		deleted;
+} HnrIndexCounts;
+
+extern void hnr_index_counts(Relation index, HnrIndexCounts *counts);
+
+#endif							/* HNR_AM_H */

@@ -1,0 +1,40 @@
+/*-------------------------------------------------------------------------
+ *
+ * distance.h
+ *		Distance kernels: arrays of float4 in, one number out.
+ *
+ * No fmgr, no memory allocation, no pages.  The best instruction set of the
+ * running processor is chosen once, by hnr_distance_init(); until then the
+ * scalar kernels serve.  Accumulation is in float4 lanes; n may be any
+ * positive number and the arrays need no alignment.  NaN and infinity follow
+ * IEEE rules: callers keep them out.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_DISTANCE_H
+#define HNR_DISTANCE_H
+
+typedef float (*HnrDistanceFn) (int n, const float *a, const float *b);
+
+typedef struct HnrDistanceKernels
+{
+	const char *isa;			/* "avx512", "avx2", "neon" or "scalar" */
+	HnrDistanceFn l2_squared;	/* sum (a-b)^2 */
+	HnrDistanceFn inner_product;	/* sum a*b */
+	HnrDistanceFn l1;			/* sum |a-b| */
+	/* a.b, a.a and b.b in one pass */
+	void		(*products) (int n, const float *a, const float *b,
+							 float *ab, float *aa, float *bb);
+} HnrDistanceKernels;
+
+/* The kernels in use; never NULL. */
+extern const HnrDistanceKernels *hnr_distance;
+
+/*
+ * Chooses the kernels by CPU detection.  A non-NULL isa asks for that one
+ * (tests compare them all); returns false, changing nothing, where the
+ * processor or the build lacks it.
+ */
+extern bool hnr_distance_init(const char *isa);
+
+#endif							/* HNR_DISTANCE_H */

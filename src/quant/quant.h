@@ -1,0 +1,79 @@
+/*-------------------------------------------------------------------------
+ *
+ * quant.h
+ *		Rotation, vertex-relative codes, and the estimator on them.
+ *
+ * A graph vertex p keeps, for each neighbour o, a short code of the direction
+ * from p to o, so that a search that reads p alone can estimate its distance
+ * to all of p's neighbours (RaBitQ: Gao & Long, SIGMOD 2024 and 2025; kept in
+ * the vertex as in SymphonyQG, SIGMOD 2025).
+ *
+ * With R a random rotation (orthogonal, D x D, D >= dims, seeded), let
+ * x = R(o - p) / |o - p|.  The code holds, per rotated dimension, an unsigned
+ * integer u_i of `bits` bits; it stands for the vector
+ *		xbar_i = u_i - (2^bits - 1) / 2.
+ * For any v, <xbar, Rv> / <xbar, x> is an unbiased estimate of <x, Rv>, whose
+ * error falls as |v| / sqrt(D) and halves with each bit.  Because
+ * <xbar, R(q-p)> = <xbar, Rq> - <xbar, Rp>, the query is rotated once, not once
+ * per vertex, and <xbar, Rp> is a constant of the slot.
+ *
+ * Pure functions on arrays: no fmgr, no pages; allocation in the creators only.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_QUANT_H
+#define HNR_QUANT_H
+
+typedef struct HnrQuantizer HnrQuantizer;
+typedef struct HnrCodeQuery HnrCodeQuery;
+
+/*
+ * The rotation and code geometry for vectors of dims coordinates; bits is 1, 2
+ * or 4.  The same (dims, bits, seed) gives the same rotation on every machine,
+ * instruction set and release: pages depend on it.
+ */
+extern HnrQuantizer *hnr_quantizer_create(int dims, int bits, uint64 seed);
+extern int	hnr_quantizer_rotated_dims(const HnrQuantizer *qz);
+
+/* Bytes of one code for these dims and bits. */
+extern int	hnr_code_size(int dims, int bits);
+
+/* out[rotated_dims] = R in[dims]; |out| = |in| up to rounding. */
+extern void hnr_rotate(const HnrQuantizer *qz, const float *in, float *out);
+
+/*
+ * Codes a rotated residual R(o - p) (rotated_dims floats).  Returns
+ * g = 1 / <xbar, x>, finite and positive; 0 where the residual is zero (the
+ * code then is all zero and every estimate from it is 0).
+ */
+extern float hnr_encode(const HnrQuantizer *qz, const float *residual, uint8 *code);
+
+/* <xbar, rotated>, exactly (float4 accumulation). */
+extern float hnr_code_dot(const HnrQuantizer *qz, const uint8 *code, const float *rotated);
+
+/*
+ * A query prepared for many hnr_code_dots calls.  create once, set per query
+ * with R q.
+ */
+extern HnrCodeQuery *hnr_code_query_create(const HnrQuantizer *qz);
+extern void hnr_code_query_set(HnrCodeQuery *cq, const float *rotated);
+
+/*
+ * out[i] = <xbar_i, R q> for n codes, the first at `codes`, each `stride` bytes
+ * after the one before it.  Codes may stand at any alignment; nothing beyond the
+ * last byte of the last code is read.
+ */
+extern void hnr_code_dots(const HnrCodeQuery *cq, const uint8 *codes, int stride,
+						  int n, float *out);
+
+/*
+ * Estimated cosine of the angle at p between two coded neighbours, in [-1, 1];
+ * ga and gb are what hnr_encode returned for a and b.
+ */
+extern float hnr_code_cosine(const HnrQuantizer *qz, const uint8 *a, float ga,
+							 const uint8 *b, float gb);
+
+/* Chooses the instruction set, as hnr_distance_init does. */
+extern bool hnr_quant_init(const char *isa);
+
+#endif							/* HNR_QUANT_H */
