@@ -5,9 +5,11 @@
  *
  * No fmgr, no memory allocation, no pages.  The best instruction set of the
  * running processor is chosen once, by hnr_distance_init(); until then the
- * scalar kernels serve.  Accumulation is in float4 lanes; n may be any
- * positive number and the arrays need no alignment.  NaN and infinity follow
- * IEEE rules: callers keep them out.
+ * scalar kernels serve.  Accumulation is in float4 lanes, so the last bits of a
+ * result depend on the instruction set.  n may be any positive number; the
+ * arrays need no more alignment than a float, but are read fastest where both
+ * begin at multiples of 64 bytes.  NaN and infinity follow IEEE rules: callers
+ * keep them out.
  *
  *-------------------------------------------------------------------------
  */

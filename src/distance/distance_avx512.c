@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * distance_avx512.c
+ *		The distance kernels for AVX-512 (foundation instructions only).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "distance/kernels.h"
+
+#ifdef HNR_HAVE_X86_KERNELS
+
+#include <immintrin.h>
+
+#define HNR_KERNELS			hnr_distance_avx512
+#define HNR_ISA				"avx512"
+#define HNR_TARGET			__attribute__((target("avx512f")))
+#define V					__m512
+#define V_WIDTH				16
+#define V_ZERO()			_mm512_setzero_ps()
+#define V_LOAD(p)			_mm512_loadu_ps(p)
+#define V_LOAD_PART(p, r)	_mm512_maskz_loadu_ps((__mmask16) ((1U << (r)) - 1), p)
+#define V_ADD(x, y)			_mm512_add_ps(x, y)
+#define V_SUB(x, y)			_mm512_sub_ps(x, y)
+#define V_FMA(x, y, z)		_mm512_fmadd_ps(x, y, z)
+#define V_ABS(v)			_mm512_abs_ps(v)
+#define V_SUM(v)			_mm512_reduce_add_ps(v)
+
+#include "distance/kernels.inc.h"
+
+#endif							/* HNR_HAVE_X86_KERNELS */

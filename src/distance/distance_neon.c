@@ -1,0 +1,42 @@
+/*-------------------------------------------------------------------------
+ *
+ * distance_neon.c
+ *		The distance kernels for NEON, which every 64-bit ARM processor has.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "distance/kernels.h"
+
+#ifdef HNR_HAVE_NEON_KERNELS
+
+#include <arm_neon.h>
+
+#define HNR_KERNELS			hnr_distance_neon
+#define HNR_ISA				"neon"
+#define HNR_TARGET
+#define V					float32x4_t
+#define V_WIDTH				4
+#define V_ZERO()			vdupq_n_f32(0.0f)
+#define V_LOAD(p)			vld1q_f32(p)
+#define V_LOAD_PART(p, r)	load_part(p, r)
+#define V_ADD(x, y)			vaddq_f32(x, y)
+#define V_SUB(x, y)			vsubq_f32(x, y)
+#define V_FMA(x, y, z)		vfmaq_f32(z, x, y)
+#define V_ABS(v)			vabsq_f32(v)
+#define V_SUM(v)			vaddvq_f32(v)
+
+static inline float32x4_t
+load_part(const float *p, int count)
+{
+	float		lanes[4] = {0};
+
+	for (int i = 0; i < count; i++)
+		lanes[i] = p[i];
+	return vld1q_f32(lanes);
+}
+
+#include "distance/kernels.inc.h"
+
+#endif							/* HNR_HAVE_NEON_KERNELS */

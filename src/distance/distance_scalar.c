@@ -1,0 +1,88 @@
+/*-------------------------------------------------------------------------
+ *
+ * distance_scalar.c
+ *		The distance kernels in plain C, for any processor.
+ *
+ * The "register" is an array of four floats: enough for a compiler to use
+ * whatever the platform's baseline has (SSE2 on x86-64).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "distance/kernels.h"
+
+#define LANES 4
+
+typedef struct Lanes
+{
+	float		x[LANES];
+} Lanes;
+
+static inline Lanes
+lanes_load(const float *p)
+{
+	return (Lanes) {{p[0], p[1], p[2], p[3]}};
+}
+
+static inline Lanes
+lanes_load_part(const float *p, int count)
+{
+	return (Lanes) {{p[0], count > 1 ? p[1] : 0.0f, count > 2 ? p[2] : 0.0f, 0.0f}};
+}
+
+static inline Lanes
+lanes_add(Lanes a, Lanes b)
+{
+	for (int i = 0; i < LANES; i++)
+		a.x[i] += b.x[i];
+	return a;
+}
+
+static inline Lanes
+lanes_sub(Lanes a, Lanes b)
+{
+	for (int i = 0; i < LANES; i++)
+		a.x[i] -= b.x[i];
+	return a;
+}
+
+static inline Lanes
+lanes_fma(Lanes a, Lanes b, Lanes c)
+{
+	for (int i = 0; i < LANES; i++)
+		c.x[i] += a.x[i] * b.x[i];
+	return c;
+}
+
+static inline Lanes
+lanes_abs(Lanes a)
+{
+	for (int i = 0; i < LANES; i++)
+		a.x[i] = fabsf(a.x[i]);
+	return a;
+}
+
+#define HNR_KERNELS			hnr_distance_scalar
+#define HNR_ISA				"scalar"
+#define HNR_TARGET
+#define V					Lanes
+#define V_WIDTH				LANES
+#define V_ZERO()			((Lanes) {{0}})
+#define V_LOAD(p)			lanes_load(p)
+#define V_LOAD_PART(p, r)	lanes_load_part(p, r)
+#define V_ADD(x, y)			lanes_add(x, y)
+#define V_SUB(x, y)			lanes_sub(x, y)
+#define V_FMA(x, y, z)		lanes_fma(x, y, z)
+#define V_ABS(v)			lanes_abs(v)
+#define V_SUM(v)			lanes_sum(v)
+
+static inline float
+lanes_sum(Lanes v)
+{
+	return (v.x[0] + v.x[1]) + (v.x[2] + v.x[3]);
+}
+
+#include "distance/kernels.inc.h"

@@ -1,0 +1,136 @@
+/*-------------------------------------------------------------------------
+ *
+ * kernels.inc.h
+ *		The distance kernels, written once and instantiated per instruction set.
+ *
+ * This is a template: distance_<isa>.c defines the macros below and includes
+ * it, which defines one HnrDistanceKernels of the name HNR_KERNELS.
+ *
+ *		HNR_KERNELS			name of the table to define
+ *		HNR_ISA				what the table says in its field isa
+ *		HNR_TARGET			function attribute that turns the instructions on
+ *		V, V_WIDTH			a register of floats, and how many it holds
+ *		V_ZERO()			all lanes zero
+ *		V_LOAD(p)			V_WIDTH floats at p, of any alignment
+ *		V_LOAD_PART(p, r)	the first r < V_WIDTH floats at p, the other lanes
+ *							zero; nothing behind the r floats is read
+ *		V_ADD, V_SUB(x, y)	lane by lane
+ *		V_FMA(x, y, z)		x * y + z
+ *		V_ABS(x)
+ *		V_SUM(x)			the sum over the lanes
+ *
+ * A sum is kept in four registers, so that consecutive additions do not wait
+ * for each other: an addition takes about four cycles and one can start in each.
+ * The lanes behind the end are zero in both arrays, so that they add nothing to
+ * any of these sums.
+ *
+ *-------------------------------------------------------------------------
+ */
+
+#define STEP_L2(sum, x, y) \
+	do { V d_ = V_SUB(x, y); (sum) = V_FMA(d_, d_, sum); } while (0)
+#define STEP_IP(sum, x, y) \
+	do { (sum) = V_FMA(x, y, sum); } while (0)
+#define STEP_L1(sum, x, y) \
+	do { V d_ = V_SUB(x, y); (sum) = V_ADD(sum, V_ABS(d_)); } while (0)
+
+#define AT(step, sum, i) \
+	step(sum, V_LOAD(a + (i)), V_LOAD(b + (i)))
+
+/* Defines the function name: the sum of one step over all coordinates. */
+#define DEFINE_KERNEL(name, step) \
+HNR_TARGET static float \
+name(int n, const float *a, const float *b) \
+{ \
+	V			s0 = V_ZERO(); \
+	V			s1 = V_ZERO(); \
+	V			s2 = V_ZERO(); \
+	V			s3 = V_ZERO(); \
+	int			i = 0; \
+\
+	for (; n - i >= 4 * V_WIDTH; i += 4 * V_WIDTH) \
+	{ \
+		AT(step, s0, i); \
+		AT(step, s1, i + V_WIDTH); \
+		AT(step, s2, i + 2 * V_WIDTH); \
+		AT(step, s3, i + 3 * V_WIDTH); \
+	} \
+	if (n - i >= 2 * V_WIDTH) \
+	{ \
+		AT(step, s0, i); \
+		AT(step, s1, i + V_WIDTH); \
+		i += 2 * V_WIDTH; \
+	} \
+	if (n - i >= V_WIDTH) \
+	{ \
+		AT(step, s2, i); \
+		i += V_WIDTH; \
+	} \
+	if (n > i) \
+		step(s3, V_LOAD_PART(a + i, n - i), V_LOAD_PART(b + i, n - i)); \
+	return V_SUM(V_ADD(V_ADD(s0, s1), V_ADD(s2, s3))); \
+}
+
+DEFINE_KERNEL(l2_squared, STEP_L2)
+DEFINE_KERNEL(inner_product, STEP_IP)
+DEFINE_KERNEL(l1, STEP_L1)
+
+/*
+ * a.b, a.a and b.b in one pass.  Three sums in two registers each keep as many
+ * additions under way as the kernels above do with four.
+ */
+HNR_TARGET static void
+products(int n, const float *a, const float *b, float *ab, float *aa, float *bb)
+{
+	V			ab0 = V_ZERO();
+	V			ab1 = V_ZERO();
+	V			aa0 = V_ZERO();
+	V			aa1 = V_ZERO();
+	V			bb0 = V_ZERO();
+	V			bb1 = V_ZERO();
+	V			x;
+	V			y;
+	int			i = 0;
+
+	for (; n - i >= 2 * V_WIDTH; i += 2 * V_WIDTH)
+	{
+		x = V_LOAD(a + i);
+		y = V_LOAD(b + i);
+		STEP_IP(ab0, x, y);
+		STEP_IP(aa0, x, x);
+		STEP_IP(bb0, y, y);
+		x = V_LOAD(a + i + V_WIDTH);
+		y = V_LOAD(b + i + V_WIDTH);
+		STEP_IP(ab1, x, y);
+		STEP_IP(aa1, x, x);
+		STEP_IP(bb1, y, y);
+	}
+	if (n - i >= V_WIDTH)
+	{
+		x = V_LOAD(a + i);
+		y = V_LOAD(b + i);
+		STEP_IP(ab0, x, y);
+		STEP_IP(aa0, x, x);
+		STEP_IP(bb0, y, y);
+		i += V_WIDTH;
+	}
+	if (n > i)
+	{
+		x = V_LOAD_PART(a + i, n - i);
+		y = V_LOAD_PART(b + i, n - i);
+		STEP_IP(ab1, x, y);
+		STEP_IP(aa1, x, x);
+		STEP_IP(bb1, y, y);
+	}
+	*ab = V_SUM(V_ADD(ab0, ab1));
+	*aa = V_SUM(V_ADD(aa0, aa1));
+	*bb = V_SUM(V_ADD(bb0, bb1));
+}
+
+const HnrDistanceKernels HNR_KERNELS = {
+	.isa = HNR_ISA,
+	.l2_squared = l2_squared,
+	.inner_product = inner_product,
+	.l1 = l1,
+	.products = products,
+};

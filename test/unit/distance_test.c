@@ -1,0 +1,211 @@
+/*-------------------------------------------------------------------------
+ *
+ * distance_test.c
+ *		Every distance kernel of this machine against sums in double, without a
+ *		server.
+ *
+ * Each length from 1 to 2000 is tried, at a misaligned address, with the end of
+ * the arrays against a page that cannot be read, so that a kernel that reads
+ * behind the end dies.  With the argument "bench" it prints nanoseconds per call
+ * instead.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <float.h>
+#include <math.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "distance/distance.h"
+
+#undef printf
+#undef fprintf
+
+#define MAX_N 2000
+
+static int	tests = 0;
+static int	failures = 0;
+
+static void
+report(bool pass, const char *isa, const char *what)
+{
+	tests++;
+	if (!pass)
+		failures++;
+	printf("%s %d - %s: %s\n", pass ? "ok" : "not ok", tests, isa, what);
+}
+
+/* Coordinates with mixed signs and magnitudes, the same on every run. */
+static float
+random_float(void)
+{
+	static uint64 state = 20240611;
+
+	state = state * UINT64CONST(6364136223846793005) + UINT64CONST(1442695040888963407);
+	return (float) ((double) (state >> 40) / (1 << 23) - 1.0) * (float) (1 << (state >> 38 & 3));
+}
+
+/* A buffer of bytes whose end is followed by a page without access. */
+static char *
+guarded_end(size_t bytes)
+{
+	size_t		page = sysconf(_SC_PAGESIZE);
+	size_t		size = (bytes + page - 1) / page * page;
+	char	   *base = mmap(NULL, size + page, PROT_READ | PROT_WRITE,
+							MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (base == MAP_FAILED || mprotect(base + size, page, PROT_NONE) != 0)
+	{
+		printf("Bail out! no memory\n");
+		exit(2);
+	}
+	return base + size;
+}
+
+/* |got - exact| within what float4 sums of terms of this total size may lose */
+static bool
+near(float got, double exact, double sum_of_magnitudes, int n)
+{
+	return fabs(got - exact) <= sum_of_magnitudes * FLT_EPSILON * (4 + n / 16.0);
+}
+
+typedef struct Sums
+{
+	double		l2,
+				ip,
+				ip_magnitude,
+				l1,
+				aa,
+				bb;
+} Sums;
+
+static Sums
+exact_sums(int n, const float *a, const float *b)
+{
+	Sums		s = {0};
+
+	for (int i = 0; i < n; i++)
+	{
+		double		d = (double) a[i] - b[i];
+
+		s.l2 += d * d;
+		s.l1 += fabs(d);
+		s.ip += (double) a[i] * b[i];
+		s.ip_magnitude += fabs((double) a[i] * b[i]);
+		s.aa += (double) a[i] * a[i];
+		s.bb += (double) b[i] * b[i];
+	}
+	return s;
+}
+
+static void
+test_kernels(const HnrDistanceKernels *k, char *end_a, char *end_b)
+{
+	bool		l2 = true,
+				ip = true,
+				l1 = true,
+				products = true,
+				special = true;
+	float		ab,
+				aa,
+				bb;
+
+	for (int n = 1; n <= MAX_N; n++)
+	{
+		float	   *a = (float *) end_a - n;
+		float	   *b = (float *) end_b - n;
+		Sums		s;
+
+		for (int i = 0; i < n; i++)
+		{
+			a[i] = random_float();
+			b[i] = random_float();
+		}
+		s = exact_sums(n, a, b);
+		l2 &= near(k->l2_squared(n, a, b), s.l2, s.l2, n);
+		ip &= near(k->inner_product(n, a, b), s.ip, s.ip_magnitude, n);
+		l1 &= near(k->l1(n, a, b), s.l1, s.l1, n);
+		k->products(n, a, b, &ab, &aa, &bb);
+		products &= near(ab, s.ip, s.ip_magnitude, n) &&
+			near(aa, s.aa, s.aa, n) && near(bb, s.bb, s.bb, n);
+		special &= k->l2_squared(n, a, a) == 0 && k->l1(n, b, b) == 0;
+		a[n - 1] = INFINITY;
+		special &= isinf(k->l2_squared(n, a, b)) && isinf(k->l1(n, a, b));
+		a[n - 1] = NAN;
+		special &= isnan(k->l2_squared(n, a, b)) && isnan(k->inner_product(n, a, b));
+	}
+	report(l2, k->isa, "l2_squared, n = 1 .. 2000");
+	report(ip, k->isa, "inner_product, n = 1 .. 2000");
+	report(l1, k->isa, "l1, n = 1 .. 2000");
+	report(products, k->isa, "products, n = 1 .. 2000");
+	report(special, k->isa, "zero distance, infinity and NaN, n = 1 .. 2000");
+}
+
+static float
+naive_l2(int n, const float *a, const float *b)
+{
+	float		sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += (a[i] - b[i]) * (a[i] - b[i]);
+	return sum;
+}
+
+static double
+time_kernel(HnrDistanceFn fn, int n, const float *a, const float *b)
+{
+	struct timespec t0,
+				t1;
+	int			calls = 20000000 / (n + 50);
+	volatile float sink = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &t0);
+	for (int i = 0; i < calls; i++)
+		sink = sink + fn(n, a, b);
+	clock_gettime(CLOCK_MONOTONIC, &t1);
+	return ((t1.tv_sec - t0.tv_sec) * 1e9 + (t1.tv_nsec - t0.tv_nsec)) / calls;
+}
+
+static void
+bench(const char *isa, HnrDistanceFn l2, HnrDistanceFn ip, HnrDistanceFn l1)
+{
+	static const int sizes[] = {8, 25, 100, 128, 384, 768, 1536, 2000};
+	static float a[MAX_N],
+				b[MAX_N];
+
+	for (int i = 0; i < lengthof(sizes); i++)
+		printf("%-8s n = %4d: l2 %6.1f ns, ip %6.1f ns, l1 %6.1f ns\n", isa, sizes[i],
+			   time_kernel(l2, sizes[i], a, b), time_kernel(ip, sizes[i], a, b),
+			   time_kernel(l1, sizes[i], a, b));
+}
+
+int
+main(int argc, char **argv)
+{
+	static const char *const isas[] = {"scalar", "avx2", "avx512", "neon"};
+	bool		benching = argc > 1 && strcmp(argv[1], "bench") == 0;
+	char	   *end_a = guarded_end(MAX_N * sizeof(float));
+	char	   *end_b = guarded_end(MAX_N * sizeof(float));
+
+	if (benching)
+		bench("naive", naive_l2, naive_l2, naive_l2);
+	for (int i = 0; i < lengthof(isas); i++)
+	{
+		if (!hnr_distance_init(isas[i]))
+			printf("# %s: not on this machine\n", isas[i]);
+		else if (benching)
+			bench(isas[i], hnr_distance->l2_squared, hnr_distance->inner_product,
+				  hnr_distance->l1);
+		else
+			test_kernels(hnr_distance, end_a, end_b);
+	}
+	if (benching)
+		return 0;
+	report(hnr_distance_init(NULL), hnr_distance->isa, "chosen for this machine");
+	report(!hnr_distance_init("none"), "none", "an unknown instruction set is refused");
+	printf("1..%d\n", tests);
+	return failures > 0;
+}
