@@ -4,7 +4,7 @@ MODULE_big = hnsw_rebuild
 PGFILEDESC = "hnsw_rebuild - vector types and a self-rebuilding HNSW index"
 
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
-HEADERS_INTERNAL = $(wildcard src/*.h src/*/*.h)
+INTERNAL_HEADERS = $(wildcard src/*.h src/*/*.h)
 
 # The installation script is put together from one part per module.
 SQL_PARTS = src/sql/types_vector.sql src/sql/am.sql src/sql/rebuild.sql src/sql/monitor.sql
@@ -20,7 +20,7 @@ PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-$(OBJS): $(HEADERS_INTERNAL)
+$(OBJS): $(INTERNAL_HEADERS)
 
 $(DATA_built): $(SQL_PARTS)
 	cat $^ > $@
