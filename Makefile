@@ -1,3 +1,8 @@
+# hnsw_rebuild: build with PGXS (make, make install, make installcheck), or let
+# the scripts do everything on a private server: make demo, make test.
+#
+# DEBUG_POINTS=1 compiles in the named pauses of src/debug_point.h.
+
 EXTENSION = hnsw_rebuild
 EXTVERSION = 0.1.0
 MODULE_big = hnsw_rebuild
@@ -10,17 +15,52 @@ INTERNAL_HEADERS = $(wildcard src/*.h src/*/*.h)
 SQL_PARTS = src/sql/types_vector.sql src/sql/am.sql src/sql/rebuild.sql src/sql/monitor.sql
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 
-PG_CPPFLAGS = -Isrc
-PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -ftree-vectorize -fno-math-errno
-EXTRA_CLEAN = $(DATA_built)
+PG_CPPFLAGS = -Isrc $(if $(filter 1,$(DEBUG_POINTS)),-DHNR_DEBUG_POINTS)
+# The three exceptions are what the server's own headers trip over.
+PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
+	-Wno-missing-field-initializers -ftree-vectorize -fno-math-errno
+EXTRA_CLEAN = build hnsw_rebuild--*.sql
 
-REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
+# Tests named *_debug need debug points; `make test` runs them as well.
+REGRESS = $(filter-out %_debug,$(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql))))
+REGRESS_OPTS = --load-extension=$(EXTENSION)
 
+# These goals set up, build and start what they need by themselves, so they must
+# work where no PostgreSQL is installed yet.
+SCRIPT_GOALS = demo test test-long bench check-source
+
+ifneq ($(filter-out $(SCRIPT_GOALS),$(or $(MAKECMDGOALS),all)),)
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
+<<<<<<< Updated upstream
 $(OBJS): $(INTERNAL_HEADERS)
+=======
+# Other flags than the last build's: compile anew.
+FLAGS_NOW := $(PG_CONFIG) $(DEBUG_POINTS) $(CC) $(CFLAGS) $(COPT)
+$(shell mkdir -p build; echo '$(FLAGS_NOW)' | cmp -s - build/flags || echo '$(FLAGS_NOW)' > build/flags)
+
+$(OBJS) $(OBJS:.o=.bc): $(INTERNAL_HEADERS) build/flags
+>>>>>>> Stashed changes
 
 $(DATA_built): $(SQL_PARTS)
 	cat $^ > $@
+endif
+
+# make demo [NPY=base.npy[,query.npy]]
+demo:
+	@test/demo/run $(NPY)
+
+# make test [PG_CONFIG=…] [ONLY="regress isolation tap unit source"]
+test:
+	@test/lib/run $(ONLY)
+
+test-long:
+	@test/lib/run long
+
+# The checks that need no server.
+check-source:
+	@test/lib/check_source
+
+.PHONY: $(SCRIPT_GOALS)
