@@ -34,15 +34,11 @@ PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-<<<<<<< Updated upstream
-$(OBJS): $(INTERNAL_HEADERS)
-=======
 # Other flags than the last build's: compile anew.
 FLAGS_NOW := $(PG_CONFIG) $(DEBUG_POINTS) $(CC) $(CFLAGS) $(COPT)
 $(shell mkdir -p build; echo '$(FLAGS_NOW)' | cmp -s - build/flags || echo '$(FLAGS_NOW)' > build/flags)
 
 $(OBJS) $(OBJS:.o=.bc): $(INTERNAL_HEADERS) build/flags
->>>>>>> Stashed changes
 
 $(DATA_built): $(SQL_PARTS)
 	cat $^ > $@
@@ -52,7 +48,7 @@ endif
 demo:
 	@test/demo/run $(NPY)
 
-# make test [PG_CONFIG=…] [ONLY="regress isolation tap unit source"]
+# make test [PG_CONFIG=…] [ONLY="source unit regress isolation tap"]
 test:
 	@test/lib/run $(ONLY)
 
