@@ -1,0 +1,57 @@
+/*-------------------------------------------------------------------------
+ *
+ * measure.h
+ *		What the steps of one measurement share; internal to src/recall.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_RECALL_MEASURE_H
+#define HNR_RECALL_MEASURE_H
+
+#include "am/metric.h"
+#include "executor/tuptable.h"
+#include "nodes/execnodes.h"
+#include "storage/itemptr.h"
+#include "utils/snapshot.h"
+
+/* A sampled row. */
+typedef struct HnrSampledRow
+{
+	ItemPointerData tid;
+	Datum		query;			/* the indexed value, own copy */
+	float	   *vector;			/* as the index stores it */
+	float	   *nearest;		/* topk.h heap of the distances to other rows */
+	int			found;			/* entries in nearest */
+} HnrSampledRow;
+
+typedef struct HnrMeasure
+{
+	Relation	table;
+	Relation	index;
+	Snapshot	snapshot;
+	const HnrMetric *metric;
+	int			dims;
+	int			k;
+	IndexInfo  *info;
+	EState	   *estate;
+	ExprState  *predicate;		/* NULL: the index covers every row */
+	TupleTableSlot *slot;		/* of the table; the row under consideration */
+	float	   *vector;			/* its vector, set by hnr_measure_covers */
+	Datum		value;			/* its indexed value, valid until the next row */
+	int			samples;
+	HnrSampledRow *sample;
+} HnrMeasure;
+
+/*
+ * Whether the index covers the row in m->slot; if so m->vector and m->value
+ * are set.
+ */
+extern bool hnr_measure_covers(HnrMeasure *m);
+
+/*
+ * Draws up to `wanted` covered rows into m->sample, which has room for them,
+ * and sets m->samples; all of them where the table has no more.
+ */
+extern void hnr_measure_draw(HnrMeasure *m, int wanted, uint64 seed);
+
+#endif							/* HNR_RECALL_MEASURE_H */

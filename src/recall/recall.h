@@ -1,0 +1,60 @@
+/*-------------------------------------------------------------------------
+ *
+ * recall.h
+ *		Recall@k of an hnsw index, measured against the exact answer.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_RECALL_H
+#define HNR_RECALL_H
+
+#include "utils/rel.h"
+
+#define HNR_RECALL_DEFAULT_SAMPLE	100
+#define HNR_RECALL_MAX_SAMPLE		10000
+#define HNR_RECALL_DEFAULT_K		10
+#define HNR_RECALL_MAX_K			1000
+
+typedef struct HnrRecallRequest
+{
+	int			sample_size;	/* 1 .. HNR_RECALL_MAX_SAMPLE */
+	int			k;				/* 1 .. HNR_RECALL_MAX_K */
+	bool		seeded;			/* draw the sample that seed stands for */
+	int64		seed;
+} HnrRecallRequest;
+
+typedef struct HnrRecall
+{
+	double		recall;			/* mean over the sample, 0 .. 1 */
+	double		std_error;		/* of that mean */
+	int			sample;			/* rows searched for; 0: nothing to measure */
+	int			k;
+	int			ef_search;
+	double		rows;			/* rows that the index covers */
+} HnrRecall;
+
+/*
+ * Measures the index at the present hnsw.ef_search, as seen by the active
+ * snapshot.  The caller holds AccessShareLock or more on table and index.
+ *
+ * Each sampled row is looked for through the index, the row itself left out;
+ * the exact answer for the whole sample comes from one pass over the table.
+ * Rows that the index does not cover (partial index, NULL, zero vector) take
+ * no part.  A row found counts if it is no farther than the k-th true
+ * neighbour, so that equal distances are not misses.  With fewer than k other
+ * rows, all of them are the true answer; with fewer than two rows there is
+ * nothing to find, and sample is 0.
+ *
+ * Nothing is written.  Memory: sample_size * (dims + k) floats; an error
+ * (ERRCODE_PROGRAM_LIMIT_EXCEEDED) if that is over maintenance_work_mem.
+ * Expressions and predicates run as the table's owner in a
+ * security-restricted operation, with search_path pinned.
+ */
+extern void hnr_recall_measure(Relation table, Relation index,
+							   const HnrRecallRequest *request,
+							   HnrRecall *result);
+
+/* Error (ERRCODE_INVALID_PARAMETER_VALUE) on figures out of range. */
+extern void hnr_recall_check_request(const HnrRecallRequest *request);
+
+#endif							/* HNR_RECALL_H */
