@@ -15,12 +15,13 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/tableam.h"
 #include "access/tsmapi.h"
-#include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "utils/datum.h"
-#include "utils/lsyscache.h"
 #include "utils/sampling.h"
 
 #include "recall/measure.h"
