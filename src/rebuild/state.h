@@ -1,0 +1,153 @@
+/*-------------------------------------------------------------------------
+ *
+ * state.h
+ *		The durable record of a rebuild, and the steps it goes through.
+ *
+ * One row of hnsw_rebuild.job per rebuild.  The row is written by the session
+ * that asks for the rebuild, then by the worker that does it, and, where the
+ * worker died, by the sweep (api.h).  Everybody may read it through the
+ * functions here; no locks beyond the transaction's own on the table.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_REBUILD_STATE_H
+#define HNR_REBUILD_STATE_H
+
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+
+/*
+ * The steps, with their legal successors.  Every step may also be followed by
+ * HNR_STEP_FAILED and HNR_STEP_CANCELLED, by HNR_STEP_CLEAN where there may be
+ * a shadow to remove first, and the three final ones by nothing.
+ *
+ * In the table, column "state" has the coarse state and column "phase" the last
+ * step that was not a final one: a failed job shows where it failed.
+ */
+typedef enum HnrStep
+{
+	HNR_STEP_QUEUED,			/* -> MEASURE_BEFORE, WAIT_TABLE, LEAVES, DONE */
+	HNR_STEP_MEASURE_BEFORE,	/* -> WAIT_TABLE */
+	HNR_STEP_WAIT_TABLE,		/* -> CREATE */
+	HNR_STEP_CREATE,			/* -> WAIT_WRITERS_BUILD */
+	HNR_STEP_WAIT_WRITERS_BUILD,	/* -> BUILD */
+	HNR_STEP_BUILD,				/* -> WAIT_WRITERS_VALIDATE */
+	HNR_STEP_WAIT_WRITERS_VALIDATE, /* -> VALIDATE */
+	HNR_STEP_VALIDATE,			/* -> WAIT_SNAPSHOTS */
+	HNR_STEP_WAIT_SNAPSHOTS,	/* -> CUTOVER */
+	HNR_STEP_CUTOVER,			/* -> WAIT_SNAPSHOTS (gave way), DROP */
+	HNR_STEP_DROP,				/* -> MEASURE_AFTER, DONE */
+	HNR_STEP_MEASURE_AFTER,		/* -> DONE */
+	HNR_STEP_LEAVES,			/* parent of a partitioned index -> DONE */
+	HNR_STEP_CLEAN,				/* -> FAILED, CANCELLED, DONE */
+	HNR_STEP_DONE,
+	HNR_STEP_FAILED,
+	HNR_STEP_CANCELLED
+} HnrStep;
+
+#define HNR_NUM_STEPS	(HNR_STEP_CANCELLED + 1)
+
+/* The coarse state, as in column "state". */
+typedef enum HnrJobState
+{
+	HNR_JOB_QUEUED,				/* "queued": committed, its worker is starting */
+	HNR_JOB_RUNNING,			/* "running" */
+	HNR_JOB_DONE,				/* "done" */
+	HNR_JOB_FAILED,				/* "failed" */
+	HNR_JOB_CANCELLED			/* "cancelled" */
+} HnrJobState;
+
+typedef enum HnrJobTrigger
+{
+	HNR_TRIGGER_MANUAL,			/* "manual": rebuild_index() */
+	HNR_TRIGGER_AUTO			/* "auto": the launcher */
+} HnrJobTrigger;
+
+/* One row of hnsw_rebuild.job; strings are palloc'd with it, NULL where null. */
+typedef struct HnrJob
+{
+	int64		id;
+	int64		parent_id;		/* 0: none */
+	Oid			index_oid;
+	Oid			table_oid;
+	char	   *index_name;		/* qualified and quoted, when it was asked for */
+	Oid			owner;			/* of the table */
+	Oid			requested_by;
+	HnrJobTrigger trigger;
+	HnrJobState state;
+	HnrStep		step;			/* what column "phase" has */
+	int			worker_pid;		/* 0: never had one */
+	int			m;				/* asked for, or 0: keep the present one */
+	int			ef_construction;	/* likewise */
+	int			m_before;		/* options in force, before ... */
+	int			ef_construction_before;
+	int			m_after;		/* ... and after; 0 until known */
+	int			ef_construction_after;
+	bool		online;
+	bool		measure;		/* recall before and after */
+	TimestampTz requested_at;
+	TimestampTz started_at;		/* 0: null */
+	TimestampTz step_started_at;
+	TimestampTz finished_at;	/* 0: null */
+	int64		tuples_done;	/* of the last step that counts tuples */
+	int64		tuples_total;
+	int			cutover_attempts;
+	double		lock_hold_ms;	/* AccessExclusiveLock held; -1: null */
+	double		longest_wait_ms;	/* a client can have waited so long; -1: null */
+	Oid			shadow_oid;		/* InvalidOid: none yet */
+	Oid			old_relfilenode;
+	Oid			new_relfilenode;
+	double		recall_before;	/* -1: null */
+	double		recall_after;	/* -1: null */
+	char	   *error_sqlstate;	/* five characters */
+	char	   *error_message;
+} HnrJob;
+
+/* Names as shown to users. */
+extern const char *hnr_step_name(HnrStep step);
+extern const char *hnr_job_state_name(HnrJobState state);
+extern const char *hnr_job_trigger_name(HnrJobTrigger trigger);
+
+/*
+ * Reading.  All run in the caller's transaction with a snapshot of their own
+ * (so that a loop sees progress also at higher isolation levels where the
+ * catalogue is concerned), as the table's owner; results in the current memory
+ * context.  NULL where there is none.
+ */
+extern HnrJob *hnr_job_by_id(int64 id);
+/* The queued or running job of an index (a leaf's own, not its parent's). */
+extern HnrJob *hnr_job_running(Oid index);
+/* The newest finished job of an index, whatever its outcome. */
+extern HnrJob *hnr_job_last_finished(Oid index);
+/* The newest job of an index that ended in HNR_JOB_DONE. */
+extern HnrJob *hnr_job_last_done(Oid index);
+
+/*
+ * Whether a queued or running job still has its worker.  False: it was
+ * interrupted (crash, kill), and the sweep will say so in the record; show it as
+ * "interrupted" until then.
+ */
+extern bool hnr_job_is_alive(const HnrJob *job);
+
+/* How far the present step is, from the worker's own progress report. */
+typedef struct HnrJobProgress
+{
+	int64		tuples_done;
+	int64		tuples_total;	/* 0: not known */
+	int64		blocks_done;
+	int64		blocks_total;	/* 0: not known */
+	int64		waits_done;		/* transactions waited for, in the waiting steps */
+	int64		waits_total;
+} HnrJobProgress;
+
+/* False where the worker reports nothing just now. */
+extern bool hnr_job_progress(const HnrJob *job, HnrJobProgress *progress);
+
+/*
+ * Pids (int list) of the sessions that hold the job up just now: what its
+ * worker waits for in the lock manager, and during the cut-over whoever holds a
+ * lock on the index.  NIL where nothing does.
+ */
+extern List *hnr_job_blockers(const HnrJob *job);
+
+#endif							/* HNR_REBUILD_STATE_H */
