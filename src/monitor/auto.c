@@ -1,0 +1,122 @@
+/*-------------------------------------------------------------------------
+ *
+ * auto.c
+ *		The auto-rebuild decision, a pure function of the figures.
+ *
+ * The order of the questions matters: what forbids a rebuild comes before the
+ * measurement, so that none is taken whose answer could not be acted upon.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "monitor/auto.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static HnrAutoDecision decision(HnrAutoVerdict verdict, const char *format,...)
+			__attribute__((format(printf, 2, 3)));
+
+static HnrAutoDecision
+decision(HnrAutoVerdict verdict, const char *format,...)
+{
+	HnrAutoDecision result = {.verdict = verdict};
+	va_list		args;
+
+	va_start(args, format);
+	vsnprintf(result.reason, sizeof(result.reason), format, args);
+	va_end(args);
+	return result;
+}
+
+const char *
+hnr_auto_verdict_name(HnrAutoVerdict verdict)
+{
+	static const char *const names[HNR_AUTO_VERDICTS] = {
+		[HNR_AUTO_OFF] = "off",
+		[HNR_AUTO_BUSY] = "rebuild under way",
+		[HNR_AUTO_TOO_SMALL] = "too small",
+		[HNR_AUTO_BACKING_OFF] = "backing off",
+		[HNR_AUTO_COOLING_DOWN] = "cooling down",
+		[HNR_AUTO_MEASURE] = "measure",
+		[HNR_AUTO_FINE] = "fine",
+		[HNR_AUTO_INCURABLE] = "incurable",
+		[HNR_AUTO_REBUILD] = "rebuild",
+	};
+
+	return names[verdict];
+}
+
+double
+hnr_auto_backoff(int failures, double cooldown)
+{
+	double		wait = fmax(cooldown, HNR_AUTO_MIN_BACKOFF);
+
+	for (int i = 1; i < failures && wait < HNR_AUTO_MAX_BACKOFF; i++)
+		wait *= 2;
+	return fmin(wait, fmax(cooldown, HNR_AUTO_MAX_BACKOFF));
+}
+
+/* What makes a rebuild out of the question for now, else HNR_AUTO_MEASURE. */
+static HnrAutoDecision
+may_rebuild(const HnrAutoFigures *f)
+{
+	double		backoff = hnr_auto_backoff(f->failures, f->cooldown);
+
+	if (f->threshold < 0)
+		return decision(HNR_AUTO_OFF, "No threshold is set.");
+	if (f->rebuilding)
+		return decision(HNR_AUTO_BUSY, "A rebuild is under way.");
+	if (f->rows < f->min_rows)
+		return decision(HNR_AUTO_TOO_SMALL, "%.0f rows are fewer than %.0f.",
+						f->rows, f->min_rows);
+	if (f->failures > 0 && f->since_failure >= 0 && f->since_failure < backoff)
+		return decision(HNR_AUTO_BACKING_OFF,
+						"%d rebuilds in a row failed, the last %.0f s ago; waiting for %.0f s.",
+						f->failures, f->since_failure, backoff);
+	if (f->since_rebuild >= 0 && f->since_rebuild < f->cooldown)
+		return decision(HNR_AUTO_COOLING_DOWN,
+						"Rebuilt %.0f s ago; waiting for %.0f s.",
+						f->since_rebuild, f->cooldown);
+	return decision(HNR_AUTO_MEASURE, "%.0f of %.0f rows have changed since the last measurement.",
+					f->changed, f->rows);
+}
+
+/* The verdict on a measurement. */
+static HnrAutoDecision
+judge(const HnrAutoFigures *f)
+{
+	double		gain = fmax(HNR_AUTO_MIN_GAIN, HNR_AUTO_MIN_GAIN_SHARE * f->threshold);
+	double		noise = HNR_AUTO_NOISE * hypot(f->std_error, f->baseline_error);
+
+	if (!(f->degradation > f->threshold))
+		return decision(HNR_AUTO_FINE,
+						"Degradation %.3f is not over the threshold %.3f.",
+						f->degradation, f->threshold);
+	if (!f->has_baseline)
+		return decision(HNR_AUTO_REBUILD,
+						"Degradation %.3f is over the threshold %.3f.",
+						f->degradation, f->threshold);
+	if (f->degradation - f->baseline <= fmax(gain, noise))
+		return decision(HNR_AUTO_INCURABLE,
+						"Degradation %.3f is over the threshold %.3f, but the last rebuild "
+						"reached %.3f with the same options.",
+						f->degradation, f->threshold, f->baseline);
+	return decision(HNR_AUTO_REBUILD,
+					"Degradation %.3f is over the threshold %.3f; the last rebuild reached %.3f.",
+					f->degradation, f->threshold, f->baseline);
+}
+
+HnrAutoDecision
+hnr_auto_decide(const HnrAutoFigures *figures)
+{
+	HnrAutoDecision result = may_rebuild(figures);
+
+	if (result.verdict != HNR_AUTO_MEASURE || figures->fresh)
+		return result.verdict == HNR_AUTO_MEASURE ? judge(figures) : result;
+	if (!figures->measured)
+		return decision(HNR_AUTO_MEASURE, "Never measured.");
+	if (figures->changed > figures->min_changed * figures->rows)
+		return result;
+	return judge(figures);
+}
