@@ -9,14 +9,8 @@
 #ifndef HNR_KERNELS_H
 #define HNR_KERNELS_H
 
+#include "distance/cpu.h"
 #include "distance/distance.h"
-
-#if defined(__x86_64__) && defined(__GNUC__)
-#define HNR_HAVE_X86_KERNELS
-#endif
-#if defined(__aarch64__) && defined(__GNUC__)
-#define HNR_HAVE_NEON_KERNELS
-#endif
 
 extern const HnrDistanceKernels hnr_distance_scalar;
 

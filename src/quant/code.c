@@ -1,0 +1,234 @@
+/*-------------------------------------------------------------------------
+ *
+ * code.c
+ *		Codes: encoding, and what can be estimated from them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <float.h>
+#include <math.h>
+
+#include "quant/internal.h"
+
+/* Scales that encoding tries; more where a code is short and each level counts. */
+#define SCALES_SHORT	32
+#define SCALES_LONG		12
+#define SHORT_DIMS		64
+
+/* Coordinates between these can be squared and summed in float4. */
+#define LEAST_MAGNITUDE		1e-15f
+#define GREATEST_MAGNITUDE	1e+15f
+/* A query with no coordinate above this counts as zero: 2^16 / it is finite. */
+#define LEAST_QUERY			1e-33f
+
+/* Optimal steps of uniform quantisers of a normal variable, in its deviation. */
+#define NORMAL_STEP_2BIT	0.9957f
+#define NORMAL_STEP_4BIT	0.3352f
+
+/*
+ * The factor on the coordinates for which their levels point as exactly as can
+ * be in the direction of x.  The tried ones run from the one at which the
+ * largest coordinate just reaches the top level (best for a few large
+ * coordinates) to somewhat beyond the one best for normal coordinates.
+ */
+static float
+best_scale(int bits, int n, const float *x, float norm, float max)
+{
+	float		top = (1 << (bits - 1)) - 1;
+	float		normal = sqrtf(n) / norm / (bits == 2 ? NORMAL_STEP_2BIT : NORMAL_STEP_4BIT);
+	float		from = (top + 0.5f) / max;
+	float		to = Max(from, normal) * 1.4f;
+	int			tries = n <= SHORT_DIMS ? SCALES_SHORT : SCALES_LONG;
+	float		factor;
+	float		best = from;
+	float		best_score = -1;
+
+	from = Max(from, normal * 0.7f);
+	factor = powf(to / from, 1.0f / (tries - 1));
+	for (int i = 0; i < tries; i++, from *= factor)
+	{
+		float		dot;
+		float		norm2;
+
+		hnr_quant_kernels->level_sums(n, x, from, top, &dot, &norm2);
+		if (dot * dot / norm2 > best_score)
+		{
+			best_score = dot * dot / norm2;
+			best = from;
+		}
+	}
+	return best;
+}
+
+/* Packs one value per byte, of one group; see HNR_GROUP for the order. */
+static void
+pack_values(int bits, int count, const uint8 *u, uint8 *code)
+{
+	int			nb = count * bits / 8;
+
+	for (int k = 0; k < nb; k++)
+	{
+		int			byte = 0;
+
+		for (int j = 0; j < 8 / bits; j++)
+			byte |= u[j * nb + k] << (j * bits);
+		code[k] = byte;
+	}
+}
+
+/*
+ * Encodes x, whose largest magnitude is max, of a size whose squares a float can
+ * hold.
+ */
+static float
+encode(const HnrQuantizer *qz, const float *x, float max, uint8 *code)
+{
+	const HnrQuantKernels *kernels = hnr_quant_kernels;
+	int			bits = qz->bits;
+	int			n = qz->rdims;
+	float		top = (1 << (bits - 1)) - 1;
+	float		scale = 1;
+	float		norm2;
+	float		dot;
+	float		level_norm2;
+	uint8		u[HNR_GROUP];
+
+	norm2 = kernels->square_sum(n, x);
+	if (bits > 1)
+		scale = best_scale(bits, n, x, sqrtf(norm2), max);
+	for (int base = 0; base < n; base += HNR_GROUP)
+	{
+		int			count = Min(HNR_GROUP, n - base);
+
+		kernels->code_values(count, x + base, scale, top, u);
+		pack_values(bits, count, u, code);
+		code += count * bits / 8;
+	}
+	kernels->level_sums(n, x, scale, top, &dot, &level_norm2);
+	return sqrtf(norm2) / dot;
+}
+
+float
+hnr_encode(const HnrQuantizer *qz, const float *residual, uint8 *code)
+{
+	float		sum;
+	float		max;
+	float	   *scaled;
+	float		g;
+	int			exponent;
+
+	hnr_quant_kernels->magnitudes(qz->rdims, residual, &sum, &max);
+	if (!(max > 0 && max <= FLT_MAX))
+	{
+		memset(code, 0, qz->code_size);
+		return 0;
+	}
+	if (max > LEAST_MAGNITUDE && max < GREATEST_MAGNITUDE)
+		return encode(qz, residual, max, code);
+
+	/* Code and factor do not depend on the length, so change that. */
+	frexpf(max, &exponent);
+	scaled = palloc(sizeof(float) * qz->rdims);
+	for (int i = 0; i < qz->rdims; i++)
+		scaled[i] = ldexpf(residual[i], -exponent);
+	g = encode(qz, scaled, ldexpf(max, -exponent), code);
+	pfree(scaled);
+	return g;
+}
+
+float
+hnr_code_dot(const HnrQuantizer *qz, const uint8 *code, const float *rotated)
+{
+	float		sum = 0;
+
+	for (int i = 0; i < qz->rdims; i++)
+		sum += rotated[i];
+	return hnr_quant_kernels->code_dot(qz, code, rotated) -
+		0.5f * ((1 << qz->bits) - 1) * sum;
+}
+
+HnrCodeQuery *
+hnr_code_query_create(const HnrQuantizer *qz)
+{
+	HnrCodeQuery *cq = palloc0(sizeof(HnrCodeQuery));
+	int			max_value = (1 << qz->bits) - 1;
+
+	cq->qz = qz;
+	/* 2 * sum of value * step must fit an int32, high must fit an int8 */
+	cq->max_step = Min(127 * 256, (1 << 30) / (qz->rdims * max_value));
+	cq->steps = palloc0(sizeof(int16) * qz->rdims);
+	cq->high = palloc0(qz->groups * HNR_GROUP);
+	cq->low = palloc0(qz->groups * HNR_GROUP);
+	return cq;
+}
+
+/* Splits the steps into bytes, in the order of the unpacked codes. */
+static void
+fill_planes(HnrCodeQuery *cq)
+{
+	const HnrQuantizer *qz = cq->qz;
+	int			whole = qz->rdims - qz->tail;
+	int			nb = qz->tail * qz->bits / 8;
+	int			full_nb = HNR_GROUP * qz->bits / 8;
+
+	for (int i = 0; i < qz->rdims; i++)
+	{
+		int			at = i;
+
+		if (i >= whole)
+			at = whole + (i - whole) / nb * full_nb + full_nb - nb + (i - whole) % nb;
+		cq->low[at] = (int8) (cq->steps[i] & 0xFF);
+		cq->high[at] = (cq->steps[i] - cq->low[at]) / 256;
+	}
+}
+
+void
+hnr_code_query_set(HnrCodeQuery *cq, const float *rotated)
+{
+	const HnrQuantizer *qz = cq->qz;
+	float		inverse = 0;
+	float		sum;
+	float		max;
+	int32		step_sum = 0;
+
+	hnr_quant_kernels->magnitudes(qz->rdims, rotated, &sum, &max);
+	cq->half_step = 0;
+	if (max > LEAST_QUERY && max <= FLT_MAX)
+	{
+		inverse = cq->max_step / max;
+		cq->half_step = 0.5f * max / cq->max_step;
+	}
+	for (int i = 0; i < qz->rdims; i++)
+	{
+		cq->steps[i] = (int16) rintf(rotated[i] * inverse);
+		step_sum += cq->steps[i];
+	}
+	cq->bias = ((1 << qz->bits) - 1) * step_sum;
+	fill_planes(cq);
+}
+
+void
+hnr_code_dots(const HnrCodeQuery *cq, const uint8 *codes, int stride, int n, float *out)
+{
+	hnr_quant_kernels->code_dots(cq, codes, stride, n, out);
+}
+
+float
+hnr_code_cosine(const HnrQuantizer *qz, const uint8 *a, float ga,
+				const uint8 *b, float gb)
+{
+	int32		ab,
+				aa,
+				bb;
+	float		cosine;
+
+	if (ga == 0 || gb == 0)
+		return 0;
+	hnr_quant_kernels->code_products(qz, a, b, &ab, &aa, &bb);
+	cosine = ab / sqrtf((float) aa * (float) bb);
+	if (qz->bits == 1)
+		cosine = sinf(cosine * (float) (M_PI / 2));
+	return Max(-1.0f, Min(1.0f, cosine));
+}
