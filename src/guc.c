@@ -1,22 +1,190 @@
 /*-------------------------------------------------------------------------
  *
  * guc.c
- *		Every setting.  See guc.h.
+ *		Every setting: one table per type, a line per setting.  See guc.h.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "guc.h"
+#include <limits.h>
+
+#include "access/parallel.h"
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
 
-static int	ef_search = HNR_EF_SEARCH_DEFAULT;
+#include "debug_point.h"
+#include "guc.h"
+
+typedef struct BoolSetting
+{
+	const char *name;
+	const char *what;
+	const char *more;
+	bool	   *variable;
+	bool		boot;
+	GucContext	context;
+} BoolSetting;
+
+typedef struct IntSetting
+{
+	const char *name;
+	const char *what;
+	const char *more;
+	int		   *variable;
+	int			boot;
+	int			min;
+	int			max;
+	GucContext	context;
+	int			flags;
+} IntSetting;
+
+typedef struct EnumSetting
+{
+	const char *name;
+	const char *what;
+	const char *more;
+	int		   *variable;
+	int			boot;
+	const struct config_enum_entry *entries;
+	GucContext	context;
+} EnumSetting;
+
+int			hnr_guc_cutover_method = HNR_CUTOVER_SWAP_STORAGE;
+int			hnr_guc_cutover_max_wait = 40;
+int			hnr_guc_cutover_timeout = 0;
+bool		hnr_guc_auto_rebuild = true;
+int			hnr_guc_naptime = 60;
+
+static bool preloaded = false;
+
+static const struct config_enum_entry cutover_methods[] = {
+	{"swap_storage", HNR_CUTOVER_SWAP_STORAGE, false},
+	{"swap_index", HNR_CUTOVER_SWAP_INDEX, false},
+	{NULL, 0, false}
+};
+
+/* ---- hnsw_rebuild.* ---- */
+
+static const BoolSetting bool_settings[] = {
+	{
+		"hnsw_rebuild.auto_rebuild",
+		"Checks indexes that have an auto_rebuild_threshold, and rebuilds them.",
+		"Takes effect where the library is in shared_preload_libraries.",
+		&hnr_guc_auto_rebuild, true, PGC_SIGHUP
+	},
+};
+
+static const IntSetting int_settings[] = {
+	{
+		"hnsw_rebuild.cutover_max_wait",
+		"Longest time that one attempt to swap in a new index may make others wait.",
+		NULL,
+		&hnr_guc_cutover_max_wait, 40, 1, 60 * 1000, PGC_SUSET, GUC_UNIT_MS
+	},
+	{
+		"hnsw_rebuild.cutover_timeout",
+		"Gives a rebuild up when its swap has been held off for this long.",
+		"Zero tries for ever.",
+		&hnr_guc_cutover_timeout, 0, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MS
+	},
+	{
+		"hnsw_rebuild.naptime",
+		"Time between two checks of the indexes of a database.",
+		NULL,
+		&hnr_guc_naptime, 60, 1, INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S
+	},
+};
+
+static const EnumSetting enum_settings[] = {
+	{
+		"hnsw_rebuild.cutover_method",
+		"How a new index takes the place of the old one.",
+		"swap_storage keeps the OID and takes an exclusive lock for an instant; "
+		"swap_index takes none and changes the OID.",
+		&hnr_guc_cutover_method, HNR_CUTOVER_SWAP_STORAGE, cutover_methods, PGC_SUSET
+	},
+};
+
+/* ---- hnsw.* ---- */
+
+typedef enum SearchSettingId
+{
+	SEARCH_EF_SEARCH,
+	SEARCH_SETTINGS
+} SearchSettingId;
+
+static int	search_values[SEARCH_SETTINGS] = {HNR_EF_SEARCH_DEFAULT};
+
+/* Defined by another library, so its value is to be asked for by name. */
+static bool search_foreign[SEARCH_SETTINGS];
+
+static const IntSetting search_settings[SEARCH_SETTINGS] = {
+	[SEARCH_EF_SEARCH] = {
+		"hnsw.ef_search",
+		"Size of the candidate list of an HNSW search.",
+		"A larger list finds more of the true neighbours and costs more.",
+		&search_values[SEARCH_EF_SEARCH],
+		HNR_EF_SEARCH_DEFAULT, HNR_EF_SEARCH_MIN, HNR_EF_SEARCH_MAX, PGC_USERSET, 0
+	},
+};
+
+static void
+define_int(const IntSetting *s)
+{
+	DefineCustomIntVariable(s->name, s->what, s->more, s->variable,
+							s->boot, s->min, s->max, s->context, s->flags,
+							NULL, NULL, NULL);
+}
 
 void
 hnr_guc_init(void)
 {
+	preloaded = process_shared_preload_libraries_in_progress;
+
+	for (int i = 0; i < lengthof(bool_settings); i++)
+	{
+		const BoolSetting *s = &bool_settings[i];
+
+		DefineCustomBoolVariable(s->name, s->what, s->more, s->variable,
+								 s->boot, s->context, 0, NULL, NULL, NULL);
+	}
+	for (int i = 0; i < lengthof(int_settings); i++)
+		define_int(&int_settings[i]);
+	for (int i = 0; i < lengthof(enum_settings); i++)
+	{
+		const EnumSetting *s = &enum_settings[i];
+
+		DefineCustomEnumVariable(s->name, s->what, s->more, s->variable,
+								 s->boot, s->entries, s->context, 0,
+								 NULL, NULL, NULL);
+	}
+	HNR_DEBUG_POINT_INIT();
 	MarkGUCPrefixReserved("hnsw_rebuild");
+
+	/*
+	 * Loaded by a call of one of our functions, hence in a database that has
+	 * our extension and so no other's: hnsw.* can be shown from now on.  Not
+	 * so for session_preload_libraries (no transaction yet) and for a
+	 * parallel worker that loads what its leader has.
+	 */
+	if (!preloaded && IsTransactionState() && !InitializingParallelWorker)
+		hnr_guc_define_search_settings();
+}
+
+bool
+hnr_preloaded(void)
+{
+	return preloaded;
+}
+
+/* Whether a library has defined the setting; one that is only set is a placeholder. */
+static bool
+is_defined(const char *name)
+{
+	return GetConfigOption(name, true, false) != NULL &&
+		(GetConfigOptionFlags(name, true) & GUC_CUSTOM_PLACEHOLDER) == 0;
 }
 
 void
@@ -24,19 +192,37 @@ hnr_guc_define_search_settings(void)
 {
 	static bool done = false;
 
-	if (done || !IsUnderPostmaster)
+	/* A definition in the postmaster would be every backend's. */
+	if (done || process_shared_preload_libraries_in_progress ||
+		(IsPostmasterEnvironment && !IsUnderPostmaster))
 		return;
 	done = true;
-	DefineCustomIntVariable("hnsw.ef_search",
-							"Size of the candidate list of an HNSW search.",
-							"A larger list finds more of the true neighbours and costs more.",
-							&ef_search,
-							HNR_EF_SEARCH_DEFAULT, HNR_EF_SEARCH_MIN, HNR_EF_SEARCH_MAX,
-							PGC_USERSET, 0, NULL, NULL, NULL);
+	for (int i = 0; i < SEARCH_SETTINGS; i++)
+	{
+		search_foreign[i] = is_defined(search_settings[i].name);
+		if (!search_foreign[i])
+			define_int(&search_settings[i]);
+	}
+}
+
+static int
+search_setting(SearchSettingId id)
+{
+	const IntSetting *s = &search_settings[id];
+	const char *text;
+	int			value;
+
+	hnr_guc_define_search_settings();
+	if (!search_foreign[id])
+		return *s->variable;
+	text = GetConfigOption(s->name, true, false);
+	if (text == NULL || !parse_int(text, &value, s->flags, NULL))
+		return s->boot;
+	return Max(s->min, Min(s->max, value));
 }
 
 int
 hnr_guc_ef_search(void)
 {
-	return ef_search;
+	return search_setting(SEARCH_EF_SEARCH);
 }

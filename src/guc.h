@@ -9,6 +9,9 @@
  * defined in a backend only, when the access method is first used there, and
  * only where nobody else has done so.
  *
+ * To add a hnsw_rebuild.* setting: its variable here, its line in the table of
+ * its type in guc.c, its row in README.md.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef HNR_GUC_H
@@ -19,8 +22,28 @@
 #define HNR_EF_SEARCH_MIN		1
 #define HNR_EF_SEARCH_MAX		1000
 
+/* hnsw_rebuild.cutover_method */
+typedef enum HnrCutoverMethod
+{
+	HNR_CUTOVER_SWAP_STORAGE,	/* relfilenodes trade places, the OID stays */
+	HNR_CUTOVER_SWAP_INDEX		/* the indexes trade names: no exclusive lock,
+								 * another OID */
+} HnrCutoverMethod;
+
+/* The rebuild. */
+extern int	hnr_guc_cutover_method; /* an HnrCutoverMethod */
+extern int	hnr_guc_cutover_max_wait;	/* ms that an attempt may block others */
+extern int	hnr_guc_cutover_timeout;	/* ms of attempts, 0: for ever */
+
+/* The launcher. */
+extern bool hnr_guc_auto_rebuild;	/* off: nothing is checked or started */
+extern int	hnr_guc_naptime;	/* seconds between two checks */
+
 /* Called from _PG_init: defines hnsw_rebuild.*. */
 extern void hnr_guc_init(void);
+
+/* Whether the library is in shared_preload_libraries. */
+extern bool hnr_preloaded(void);
 
 /*
  * Defines hnsw.* in this backend, once.  Every entry point of the access
