@@ -37,4 +37,22 @@
 							  true, 0, false))
 #endif
 
+/*
+ * 16: soft errors of input functions (d9f7f5d32f2).  Before, errors are
+ * thrown whatever the context.
+ */
+#if PG_VERSION_NUM >= 160000
+#include "nodes/miscnodes.h"
+#else
+#define errsave(context, ...) \
+	do { (void) (context); ereport(ERROR, __VA_ARGS__); } while (0)
+#define ereturn(context, dummy_value, ...) \
+	do { errsave(context, __VA_ARGS__); return dummy_value; } while (0)
+#endif
+
+/* 16: the varlena macros left postgres.h (d952373a987). */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 #endif							/* HNR_COMPAT_H */

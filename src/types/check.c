@@ -1,0 +1,71 @@
+/*-------------------------------------------------------------------------
+ *
+ * check.c
+ *		Checks that every vector type shares.  See check.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "compat.h"
+#include "types/check.h"
+
+bool
+hnr_check_dims(const char *type, int dims, int max_dims, Node *escontext)
+{
+	if (dims < 1)
+		ereturn(escontext, false,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("type %s needs at least 1 dimension", type)));
+	if (dims > max_dims)
+		ereturn(escontext, false,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("type %s is limited to %d dimensions", type, max_dims)));
+	return true;
+}
+
+bool
+hnr_check_typmod(const char *type, int dims, int32 typmod, Node *escontext)
+{
+	if (typmod != -1 && dims != typmod)
+		ereturn(escontext, false,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("%s has %d dimensions where %d are expected", type, dims, typmod)));
+	return true;
+}
+
+void
+hnr_check_same_dims(const char *type, int dims_a, int dims_b)
+{
+	if (unlikely(dims_a != dims_b))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("%s operands differ in dimensions: %d and %d", type, dims_a, dims_b)));
+}
+
+void
+hnr_not_finite_error(const char *type, double value, Node *escontext)
+{
+	errsave(escontext,
+			(errcode(ERRCODE_DATA_EXCEPTION),
+			 isnan(value) ?
+			 errmsg("NaN cannot be a coordinate of type %s", type) :
+			 errmsg("infinity cannot be a coordinate of type %s", type)));
+}
+
+int32
+hnr_typmod_in(const char *type, ArrayType *modifiers, int max_dims)
+{
+	int			n;
+	int32	   *values = ArrayGetIntegerTypmods(modifiers, &n);
+
+	if (n != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("type %s takes one modifier, its number of dimensions", type)));
+	if (values[0] < 1 || values[0] > max_dims)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("dimensions of type %s must be between 1 and %d", type, max_dims)));
+	return values[0];
+}
