@@ -40,6 +40,18 @@ typedef struct IntSetting
 	int			flags;
 } IntSetting;
 
+typedef struct RealSetting
+{
+	const char *name;
+	const char *what;
+	const char *more;
+	double	   *variable;
+	double		boot;
+	double		min;
+	double		max;
+	GucContext	context;
+} RealSetting;
+
 typedef struct EnumSetting
 {
 	const char *name;
@@ -54,10 +66,16 @@ typedef struct EnumSetting
 int			hnr_guc_cutover_method = HNR_CUTOVER_SWAP_STORAGE;
 int			hnr_guc_cutover_max_wait = 40;
 int			hnr_guc_cutover_timeout = 0;
-bool		hnr_guc_auto_rebuild = true;
+bool		hnr_guc_launcher = true;
 int			hnr_guc_naptime = 60;
+int			hnr_guc_max_workers = 2;
+int			hnr_guc_auto_cooldown = 3600;
+int			hnr_guc_auto_min_rows = 1000;
+double		hnr_guc_auto_min_changed = 0.05;
+int			hnr_guc_auto_sample_size = 100;
 
 static bool preloaded = false;
+static void (*threshold_callback) (void) = NULL;
 
 static const struct config_enum_entry cutover_methods[] = {
 	{"swap_storage", HNR_CUTOVER_SWAP_STORAGE, false},
@@ -69,14 +87,32 @@ static const struct config_enum_entry cutover_methods[] = {
 
 static const BoolSetting bool_settings[] = {
 	{
-		"hnsw_rebuild.auto_rebuild",
+		"hnsw_rebuild.launcher",
 		"Checks indexes that have an auto_rebuild_threshold, and rebuilds them.",
 		"Takes effect where the library is in shared_preload_libraries.",
-		&hnr_guc_auto_rebuild, true, PGC_SIGHUP
+		&hnr_guc_launcher, true, PGC_SIGHUP
 	},
 };
 
 static const IntSetting int_settings[] = {
+	{
+		"hnsw_rebuild.auto_cooldown",
+		"Time to leave an index alone after a rebuild of it.",
+		"After failed rebuilds the time doubles with each, up to a day.",
+		&hnr_guc_auto_cooldown, 3600, 0, INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S
+	},
+	{
+		"hnsw_rebuild.auto_min_rows",
+		"Fewest rows of an index that is rebuilt automatically.",
+		NULL,
+		&hnr_guc_auto_min_rows, 1000, 0, INT_MAX, PGC_SIGHUP, 0
+	},
+	{
+		"hnsw_rebuild.auto_sample_size",
+		"Rows that an automatic check searches for.",
+		"A larger sample gives a more certain figure and costs more.",
+		&hnr_guc_auto_sample_size, 100, 1, 10000, PGC_SIGHUP, 0
+	},
 	{
 		"hnsw_rebuild.cutover_max_wait",
 		"Longest time that one attempt to swap in a new index may make others wait.",
@@ -90,10 +126,25 @@ static const IntSetting int_settings[] = {
 		&hnr_guc_cutover_timeout, 0, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MS
 	},
 	{
+		"hnsw_rebuild.max_workers",
+		"Databases that are checked at the same time.",
+		NULL,
+		&hnr_guc_max_workers, 2, 1, HNR_MAX_WORKERS, PGC_SIGHUP, 0
+	},
+	{
 		"hnsw_rebuild.naptime",
 		"Time between two checks of the indexes of a database.",
 		NULL,
 		&hnr_guc_naptime, 60, 1, INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S
+	},
+};
+
+static const RealSetting real_settings[] = {
+	{
+		"hnsw_rebuild.auto_min_changed",
+		"Share of the rows that must change before an index is measured again.",
+		"Inserted, updated and deleted rows count, updates that leave indexes alone do not.",
+		&hnr_guc_auto_min_changed, 0.05, 0.0, 1.0, PGC_SIGHUP
 	},
 };
 
@@ -152,6 +203,14 @@ hnr_guc_init(void)
 	}
 	for (int i = 0; i < lengthof(int_settings); i++)
 		define_int(&int_settings[i]);
+	for (int i = 0; i < lengthof(real_settings); i++)
+	{
+		const RealSetting *s = &real_settings[i];
+
+		DefineCustomRealVariable(s->name, s->what, s->more, s->variable,
+								 s->boot, s->min, s->max, s->context, 0,
+								 NULL, NULL, NULL);
+	}
 	for (int i = 0; i < lengthof(enum_settings); i++)
 	{
 		const EnumSetting *s = &enum_settings[i];
@@ -177,6 +236,20 @@ bool
 hnr_preloaded(void)
 {
 	return preloaded;
+}
+
+void
+hnr_on_threshold_set(void (*callback) (void))
+{
+	threshold_callback = callback;
+}
+
+bool
+hnr_threshold_set(void)
+{
+	if (threshold_callback)
+		threshold_callback();
+	return preloaded && hnr_guc_launcher;
 }
 
 /* Whether a library has defined the setting; one that is only set is a placeholder. */

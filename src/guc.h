@@ -36,14 +36,31 @@ extern int	hnr_guc_cutover_max_wait;	/* ms that an attempt may block others */
 extern int	hnr_guc_cutover_timeout;	/* ms of attempts, 0: for ever */
 
 /* The launcher. */
-extern bool hnr_guc_auto_rebuild;	/* off: nothing is checked or started */
+extern bool hnr_guc_launcher;	/* off: nothing is checked or started */
 extern int	hnr_guc_naptime;	/* seconds between two checks */
+extern int	hnr_guc_max_workers;	/* databases checked at a time */
+extern int	hnr_guc_auto_cooldown;	/* seconds after a rebuild */
+extern int	hnr_guc_auto_min_rows;
+extern double hnr_guc_auto_min_changed; /* share of the rows */
+extern int	hnr_guc_auto_sample_size;
+
+#define HNR_MAX_WORKERS			16
 
 /* Called from _PG_init: defines hnsw_rebuild.*. */
 extern void hnr_guc_init(void);
 
 /* Whether the library is in shared_preload_libraries. */
 extern bool hnr_preloaded(void);
+
+/*
+ * To be called when a statement sets auto_rebuild_threshold: the launcher looks
+ * at this database once the statement has committed.  False: there is nobody
+ * to act upon the threshold (not preloaded, or the launcher is switched off).
+ */
+extern bool hnr_threshold_set(void);
+
+/* For the launcher: what hnr_threshold_set calls. */
+extern void hnr_on_threshold_set(void (*callback) (void));
 
 /*
  * Defines hnsw.* in this backend, once.  Every entry point of the access
