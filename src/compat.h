@@ -55,4 +55,78 @@
 #include "varatt.h"
 #endif
 
+/*
+ * 16: RelFileNode became RelFileLocator, its members
+ * spcOid, dbOid, relNumber.
+ */
+#if PG_VERSION_NUM >= 160000
+#define hnr_rel_locator(rel)		((rel)->rd_locator)
+#define hnr_rel_filenumber(rel)		((rel)->rd_locator.relNumber)
+#define hnr_rel_tablespace(rel)		((rel)->rd_locator.spcOid)
+#else
+#define hnr_rel_locator(rel)		((rel)->rd_node)
+#define hnr_rel_filenumber(rel)		((rel)->rd_node.relNode)
+#define hnr_rel_tablespace(rel)		((rel)->rd_node.spcNode)
+#endif
+
+/*
+ * 16: one function for every kind of object.  Needs utils/acl.h
+ * and catalog/pg_class.h.
+ */
+#if PG_VERSION_NUM >= 160000
+#define hnr_owns_relation(relid, roleid) \
+	object_ownercheck(RelationRelationId, relid, roleid)
+#else
+#define hnr_owns_relation(relid, roleid)	pg_class_ownercheck(relid, roleid)
+#endif
+
+/*
+ * 17: privilege MAINTAIN on tables, and pg_maintain, whose
+ * members have it on all.  Before, maintenance is the owner's.
+ */
+#if PG_VERSION_NUM >= 170000
+#define hnr_may_maintain(tableid, roleid) \
+	(pg_class_aclcheck(tableid, roleid, ACL_MAINTAIN) == ACLCHECK_OK)
+#else
+#define hnr_may_maintain(tableid, roleid)	hnr_owns_relation(tableid, roleid)
+#endif
+
+/*
+ * 17: an open storage handle survives a change of relfilenode
+ * by itself.  Needs utils/relcache.h.
+ */
+#if PG_VERSION_NUM >= 170000
+#define hnr_close_smgr_by_oid(relid)	((void) (relid))
+#else
+#define hnr_close_smgr_by_oid(relid)	RelationCloseSmgrByOid(relid)
+#endif
+
+/* 17: backends are known by their ProcNumber. */
+#if PG_VERSION_NUM >= 170000
+#define hnr_vxid_proc(vxid)		ProcNumberGetProc((vxid).procNumber)
+#else
+#define hnr_vxid_proc(vxid)		BackendIdGetProc((vxid).backendId)
+#endif
+
+/* 17: the AM says whether it has parallel builds. */
+#if PG_VERSION_NUM >= 170000
+#define hnr_set_amcanbuildparallel(routine, value) ((routine)->amcanbuildparallel = (value))
+#else
+#define hnr_set_amcanbuildparallel(routine, value) ((void) (value))
+#endif
+
+/* 18: the name says that it processes, not that it handles. */
+#if PG_VERSION_NUM >= 180000
+#define hnr_main_loop_interrupts()	ProcessMainLoopInterrupts()
+#else
+#define hnr_main_loop_interrupts()	HandleMainLoopInterrupts()
+#endif
+
+/* 18: cost-based delays are reported, by kind of command. */
+#if PG_VERSION_NUM >= 180000
+#define hnr_vacuum_delay_point()	vacuum_delay_point(false)
+#else
+#define hnr_vacuum_delay_point()	vacuum_delay_point()
+#endif
+
 #endif							/* HNR_COMPAT_H */
