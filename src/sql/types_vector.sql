@@ -233,7 +233,7 @@ CREATE OPERATOR = (
 	LEFTARG = vector, RIGHTARG = vector, FUNCTION = vector_eq,
 	COMMUTATOR = =,
 	NEGATOR = <>,
-	RESTRICT = eqsel, JOIN = eqjoinsel
+	RESTRICT = eqsel, JOIN = eqjoinsel, MERGES
 );
 COMMENT ON OPERATOR = (vector, vector) IS 'equal';
 

@@ -30,7 +30,8 @@ hnr_check_typmod(const char *type, int dims, int32 typmod, Node *escontext)
 	if (typmod != -1 && dims != typmod)
 		ereturn(escontext, false,
 				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("%s has %d dimensions where %d are expected", type, dims, typmod)));
+				 errmsg("%s of dimension %d where dimension %d is expected",
+						type, dims, typmod)));
 	return true;
 }
 
@@ -40,7 +41,7 @@ hnr_check_same_dims(const char *type, int dims_a, int dims_b)
 	if (unlikely(dims_a != dims_b))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("%s operands differ in dimensions: %d and %d", type, dims_a, dims_b)));
+				 errmsg("%s operands differ in dimension: %d and %d", type, dims_a, dims_b)));
 }
 
 void
