@@ -29,6 +29,7 @@
 static char *actions = "";
 
 PG_FUNCTION_INFO_V1(hnr_debug_point_key);
+PG_FUNCTION_INFO_V1(hnr_debug_point_visit);
 
 static uint64
 point_key(const char *name)
@@ -127,6 +128,14 @@ hnr_debug_point(const char *name)
 	if (OidIsValid(MyDatabaseId))
 		pause_at(name);
 	act(name);
+}
+
+/* SQL: hnr_debug_point_visit(text) returns void, comes by a point of that name. */
+Datum
+hnr_debug_point_visit(PG_FUNCTION_ARGS)
+{
+	hnr_debug_point(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	PG_RETURN_VOID();
 }
 
 #endif							/* HNR_DEBUG_POINTS */

@@ -162,8 +162,7 @@ run_pg_regress()
 			tail -n 30 "$out/output"
 			result 1 "$suite: $program"
 		fi
-		say "the server's last words:"
-		tail -n 20 "$LOG/server.log"
+		grep -E 'TRAP|PANIC|FATAL|terminated by' "$LOG/server.log" | tail -n 20
 	fi
 }
 
