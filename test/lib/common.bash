@@ -168,6 +168,22 @@ make_tmp_install()
 	export BINDIR INSTALL
 }
 
+# After a failure: says where the logs are, and saves them from a directory that
+# is about to go.
+keep_logs()
+{
+	local logs=$WORK
+
+	if [ -n "$WORK_IS_TEMPORARY" ]; then
+		logs=$TOP/build/failed
+		mkdir -p "$TOP/build" 2>/dev/null && rm -rf "$logs" 2>/dev/null || return 0
+		mkdir -p "$logs/tmp_check"
+		cp -R "$WORK/log" "$logs/"
+		cp -R "$WORK/tmp_check/log" "$logs/tmp_check/" 2>/dev/null
+	fi
+	say "logs: $logs/log and $logs/tmp_check/log"
+}
+
 prepare()
 {
 	trap cleanup EXIT

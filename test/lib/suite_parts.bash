@@ -91,8 +91,12 @@ tap()
 
 unit_suite()
 {
-	[ -x test/unit/run ] || return 0
-	tap test/unit/run
+	local name commands=()
+
+	for name in $(test/unit/run --list); do
+		commands+=("test/unit/run $name")
+	done
+	tap "${commands[@]}"
 }
 
 tap_suite()

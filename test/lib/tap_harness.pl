@@ -1,5 +1,5 @@
-# tap_harness.pl COUNTSFILE FILE... - runs TAP programs, prints one line for each
-# and the failed assertions, and writes "PASSED FAILED" to COUNTSFILE.
+# tap_harness.pl COUNTSFILE FILE... - runs TAP programs (Perl files, or commands
+# with their arguments in one word), prints one line for each and the failed assertions, and writes "PASSED FAILED" to COUNTSFILE.
 #
 # An assertion at the outer level counts as one test.  A program that dies, has
 # run no test or breaks its plan adds one failed test.  Each gets a time limit,
@@ -32,7 +32,7 @@ sub show_log
 foreach my $file (@files)
 {
 	my $start = time;
-	my @program = $file =~ /\.pl$/ ? ($^X, $file) : ("./$file");
+	my @program = $file =~ /\.pl$/ ? ($^X, $file) : split ' ', $file;
 	my $parser = TAP::Parser->new(
 		{
 			exec => [ 'timeout', '--foreground', '-k', '20', $limit, @program ],
