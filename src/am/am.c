@@ -1,0 +1,131 @@
+/*-------------------------------------------------------------------------
+ *
+ * am.c
+ *		What other modules ask of the access method.  See am.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "am/am.h"
+#include "am/buffer.h"
+#include "am/index.h"
+#include "am/callbacks.h"
+#include "access/amapi.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "miscadmin.h"
+#include "utils/syscache.h"
+
+/*
+ * Told by the handler's address, not the method's name, so that a method that
+ * another library calls hnsw is not taken for ours.
+ */
+static bool
+is_our_routine(Oid handler)
+{
+	IndexAmRoutine *routine = GetIndexAmRoutine(handler);
+	bool		ours = routine->ambuild == hnr_build;
+
+	pfree(routine);
+	return ours;
+}
+
+bool
+hnr_is_hnsw_am(Oid amoid)
+{
+	HeapTuple	tuple = SearchSysCache1(AMOID, ObjectIdGetDatum(amoid));
+	bool		ours = false;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	if (((Form_pg_am) GETSTRUCT(tuple))->amtype == AMTYPE_INDEX)
+		ours = is_our_routine(((Form_pg_am) GETSTRUCT(tuple))->amhandler);
+	ReleaseSysCache(tuple);
+	return ours;
+}
+
+bool
+hnr_is_hnsw_index(Relation rel)
+{
+	return rel->rd_rel->relkind == RELKIND_INDEX && rel->rd_indam &&
+		rel->rd_indam->ambuild == hnr_build;
+}
+
+void
+hnr_index_figures(Relation rel, HnrIndexFigures *figures)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw figures",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	HnrIndex   *index = hnr_index_open(rel);
+
+	figures->format_version = index->meta.version;
+	figures->dims = index->meta.dims;
+	figures->m = index->meta.m;
+	figures->ef_construction = index->meta.ef_construction;
+	figures->code_bits = index->meta.code_bits;
+	figures->slots = index->meta.slots_ground;
+	figures->max_level = index->meta.entry_level;
+	figures->pages = RelationGetNumberOfBlocks(rel);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+static void
+count_vertex(const HnrVertex *v, HnrIndexCounts *counts)
+{
+	if (v->state == HNR_VERTEX_LIVE)
+	{
+		counts->vertices++;
+		counts->heap_tids += v->ntids;
+	}
+	else if (v->state == HNR_VERTEX_DELETED)
+		counts->deleted++;
+}
+
+static void
+count_page(HnrIndex *index, Page page, HnrIndexCounts *counts)
+{
+	const HnrShape *shape = &index->layout.ground;
+
+	switch (PageIsNew(page) ? 0 : hnr_page_opaque(page)->kind)
+	{
+		case HNR_PAGE_GROUND:
+			for (OffsetNumber pos = 1; pos <= shape->per_page; pos++)
+				count_vertex(hnr_vertex_at(shape, page, pos), counts);
+			break;
+		case HNR_PAGE_TIDS:
+			for (OffsetNumber pos = 1; pos <= HNR_CHUNKS_PER_PAGE; pos++)
+				if (ItemPointerIsValid(&hnr_page_chunk(page, pos)->owner))
+					counts->heap_tids += hnr_page_chunk(page, pos)->ntids;
+			break;
+		default:
+			break;
+	}
+}
+
+void
+hnr_index_counts(Relation rel, HnrIndexCounts *counts)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw counts",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	HnrIndex   *index = hnr_index_open(rel);
+	BufferAccessStrategy strategy = GetAccessStrategy(BAS_BULKREAD);
+	BlockNumber blocks = RelationGetNumberOfBlocks(rel);
+
+	memset(counts, 0, sizeof(*counts));
+	for (BlockNumber block = 0; block < blocks; block++)
+	{
+		Buffer		buf;
+
+		CHECK_FOR_INTERRUPTS();
+		buf = hnr_buffer_read_any(rel, block, BUFFER_LOCK_SHARE, strategy);
+		count_page(index, BufferGetPage(buf), counts);
+		hnr_buffer_release(buf);
+	}
+	FreeAccessStrategy(strategy);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}

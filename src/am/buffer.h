@@ -1,0 +1,57 @@
+/*-------------------------------------------------------------------------
+ *
+ * buffer.h
+ *		The only way to pages: pin, lock, check, extend.
+ *
+ * LockBuffer is called nowhere else.  Every first look at a page checks that it
+ * is ours and of a kind the caller can use; a page that is not raises
+ * ERRCODE_INDEX_CORRUPTED.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_BUFFER_H
+#define HNR_BUFFER_H
+
+#include "am/page.h"
+#include "storage/bufmgr.h"
+#include "utils/rel.h"
+
+#define HNR_KIND_BIT(kind)	(1 << (kind))
+#define HNR_VERTEX_KINDS	(HNR_KIND_BIT(HNR_PAGE_GROUND) | HNR_KIND_BIT(HNR_PAGE_UPPER))
+
+/*
+ * Pins and locks (BUFFER_LOCK_SHARE or _EXCLUSIVE) a block whose page must be
+ * of one of the kinds in the mask.
+ */
+extern Buffer hnr_buffer_read(Relation index, BlockNumber block, int lock, int kinds);
+
+/*
+ * The same for passes over all blocks, with their strategy: any kind will do,
+ * and a page never written (left by a crash while extending) comes back
+ * with PageIsNew.
+ */
+extern Buffer hnr_buffer_read_any(Relation index, BlockNumber block, int lock,
+								  BufferAccessStrategy strategy);
+
+/* Like hnr_buffer_read, but InvalidBuffer instead of waiting for the lock. */
+extern Buffer hnr_buffer_try_exclusive(Relation index, BlockNumber block);
+
+/*
+ * Adds n consecutive blocks to a fork and returns the first of them.  Their
+ * buffers come back pinned and exclusively locked in bufs, in block order; the
+ * pages are new.  Takes and releases the relation extension lock.
+ */
+extern BlockNumber hnr_buffer_extend(Relation index, ForkNumber fork, int n,
+									 BufferAccessStrategy strategy, Buffer *bufs);
+
+/* Releases lock and pin. */
+extern void hnr_buffer_release(Buffer buf);
+
+/* Releases the lock, keeps the pin; and takes a lock on a buffer still pinned. */
+extern void hnr_buffer_unlock(Buffer buf);
+extern void hnr_buffer_lock(Buffer buf, int lock);
+
+/* Raises ERRCODE_INDEX_CORRUPTED for a block, with what is wrong about it. */
+extern void hnr_report_corrupted(Relation index, BlockNumber block, const char *what) pg_attribute_noreturn();
+
+#endif							/* HNR_BUFFER_H */

@@ -1,0 +1,61 @@
+/*-------------------------------------------------------------------------
+ *
+ * codec.h
+ *		Coded slots: what a vertex keeps about a neighbour, and estimates from it.
+ *
+ * Joins quant/ (codes of a direction) with a metric (what a direction and a
+ * length mean for a distance).  With the dot product
+ *		t = <q - p, o - p> ~ r g (<xbar, Rq> - <xbar, Rp>),   r = |o - p|
+ *	squared L2:  d(q,o) = d(q,p) + r^2 - 2 t
+ *	-<q,o>:      d(q,o) = d(q,p) - t - <p, o - p>
+ * and so, for each of them, d(q,o) ~ d(q,p) + constant + factor <xbar, Rq>.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_CODEC_H
+#define HNR_CODEC_H
+
+#include "am/layout.h"
+#include "am/metric.h"
+#include "quant/quant.h"
+
+typedef struct HnrCodec
+{
+	const HnrMetric *metric;
+	const HnrLayout *layout;
+	HnrQuantizer *quantizer;	/* NULL: plain slots */
+	float	   *residual;		/* scratch, rotated dims */
+} HnrCodec;
+
+/* In the current memory context; the rotation is shared by the backend. */
+extern HnrCodec *hnr_codec_create(const HnrMetric *metric, const HnrLayout *layout, uint64 seed);
+
+/* Floats of a rotated vector; 0 where slots are plain. */
+extern int	hnr_codec_rotated_dims(const HnrCodec *codec);
+extern void hnr_codec_rotate(const HnrCodec *codec, const float *vec, float *rotated);
+
+/*
+ * Fills a slot of vertex p (layout->slot_size bytes at slot) with neighbour o at
+ * tid.  p and o are the vectors; rp and ro rotated (ignored for plain slots).
+ */
+typedef struct HnrCodecPoint
+{
+	const float *vec;
+	const float *rotated;
+} HnrCodecPoint;
+
+extern void hnr_codec_encode(HnrCodec *codec, HnrCodecPoint p, HnrCodecPoint o,
+							 ItemPointer tid, HnrSlot *slot);
+
+/* |o - p| as the slot has it, and the estimated squared distance of two neighbours. */
+extern float hnr_codec_length(const HnrCodec *codec, const HnrSlot *slot);
+extern float hnr_codec_pair_l2_squared(const HnrCodec *codec, const HnrSlot *a, const HnrSlot *b);
+
+/* The code behind a slot. */
+static inline uint8 *
+hnr_slot_code(const HnrSlot *slot)
+{
+	return (uint8 *) (slot + 1);
+}
+
+#endif							/* HNR_CODEC_H */

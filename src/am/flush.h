@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * flush.h
+ *		Writing a graph in memory to pages.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_FLUSH_H
+#define HNR_FLUSH_H
+
+#include "am/store_mem.h"
+
+/* Called now and then with the vertices written so far. */
+typedef void (*HnrFlushProgress) (uint32 written);
+
+/*
+ * Appends the graph to the relation, which holds only its metapage, and sets the
+ * entry point.  Nothing is logged: see build.c.
+ */
+extern void hnr_flush_graph(HnrIndex *index, HnrMemGraph *graph, HnrFlushProgress progress);
+
+#endif							/* HNR_FLUSH_H */

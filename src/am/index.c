@@ -1,0 +1,238 @@
+/*-------------------------------------------------------------------------
+ *
+ * index.c
+ *		An hnsw index in use: the metapage and the entry point.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xloginsert.h"
+#include "am/am.h"
+#include "am/buffer.h"
+#include "am/index.h"
+#include "am/wal.h"
+#include "miscadmin.h"
+
+static void
+compute_layout(HnrIndex *index)
+{
+	HnrMetaPage *meta = &index->meta;
+
+	if (!hnr_layout_compute(&index->layout, meta->dims, meta->code_bits,
+							meta->slots_ground, meta->slots_upper))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("a vertex of %d dimensions with m = %d exceeds %d pages",
+						meta->dims, meta->m, HNR_MAX_PARTS),
+				 errhint("Use a smaller m.")));
+	index->codec = hnr_codec_create(index->metric, &index->layout, meta->seed);
+}
+
+static void
+check_meta(Relation rel, const HnrMetaPage *meta, const HnrMetric *metric)
+{
+	if (meta->magic != HNR_MAGIC)
+		hnr_report_corrupted(rel, HNR_METAPAGE, "The metapage has no valid magic number.");
+	if (meta->version != HNR_FORMAT_VERSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("index \"%s\" has format version %u, this library reads version %d",
+						RelationGetRelationName(rel), meta->version, HNR_FORMAT_VERSION),
+				 errhint("Rebuild the index with REINDEX.")));
+	if (meta->metric != metric->kind || meta->element != 1 ||
+		meta->dims < 1 || meta->dims > metric->max_dims ||
+		meta->slots_ground < 1 || meta->slots_upper < 1 ||
+		meta->code_bits > 4)
+		hnr_report_corrupted(rel, HNR_METAPAGE, "The metapage contradicts the operator class or itself.");
+}
+
+HnrIndex *
+hnr_index_open(Relation rel)
+{
+	HnrIndex   *index = palloc0(sizeof(HnrIndex));
+	Buffer		buf = hnr_buffer_read(rel, HNR_METAPAGE, BUFFER_LOCK_SHARE,
+									  HNR_KIND_BIT(HNR_PAGE_META));
+
+	index->rel = rel;
+	index->metric = hnr_metric_of_index(rel);
+	index->meta = *hnr_page_meta(BufferGetPage(buf));
+	hnr_buffer_release(buf);
+	check_meta(rel, &index->meta, index->metric);
+	compute_layout(index);
+	return index;
+}
+
+static HnrEntry
+meta_entry(const HnrMetaPage *meta)
+{
+	HnrEntry	entry;
+
+	entry.tid = meta->entry;
+	entry.level = meta->entry_level;
+	return entry;
+}
+
+HnrEntry
+hnr_index_entry(HnrIndex *index)
+{
+	Buffer		buf = hnr_buffer_read(index->rel, HNR_METAPAGE, BUFFER_LOCK_SHARE,
+									  HNR_KIND_BIT(HNR_PAGE_META));
+	HnrEntry	entry = meta_entry(hnr_page_meta(BufferGetPage(buf)));
+
+	hnr_buffer_release(buf);
+	return entry;
+}
+
+/* The declared dimensions of the key column, checked against the metric's limit. */
+static int
+declared_dims(Relation rel, const HnrMetric *metric)
+{
+	int			dims = TupleDescAttr(RelationGetDescr(rel), 0)->atttypmod;
+
+	if (dims < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("column does not have dimensions"),
+				 errhint("Declare the column as vector(n), or index an expression cast to vector(n).")));
+	if (dims > metric->max_dims)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("column cannot have more than %d dimensions for hnsw index",
+						metric->max_dims),
+				 errdetail("The column has %d dimensions.", dims)));
+	return dims;
+}
+
+HnrIndex *
+hnr_index_plan(Relation rel)
+{
+	HnrIndex   *index = palloc0(sizeof(HnrIndex));
+	HnrMetaPage *meta = &index->meta;
+	int			m = hnr_option_m(rel);
+	int			ef_construction = hnr_option_ef_construction(rel);
+
+	if (ef_construction < 2 * m)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("ef_construction must be greater than or equal to 2 * m"),
+				 errdetail("ef_construction is %d, m is %d.", ef_construction, m)));
+	index->rel = rel;
+	index->building = true;
+	index->metric = hnr_metric_of_index(rel);
+	meta->magic = HNR_MAGIC;
+	meta->version = HNR_FORMAT_VERSION;
+	meta->dims = declared_dims(rel, index->metric);
+	meta->metric = index->metric->kind;
+	meta->element = 1;
+	meta->code_bits = index->metric->coded ? hnr_layout_choose_bits(meta->dims) : 0;
+	meta->m = m;
+	meta->ef_construction = ef_construction;
+	meta->slots_ground = 2 * m;
+	meta->slots_upper = m;
+	meta->seed = HNR_DEFAULT_SEED;
+	meta->entry_level = -1;
+	ItemPointerSetInvalid(&meta->entry);
+	meta->pending_head = InvalidBlockNumber;
+	meta->pending_tail = InvalidBlockNumber;
+	compute_layout(index);
+	return index;
+}
+
+void
+hnr_index_write_meta(HnrIndex *index, ForkNumber fork)
+{
+	Buffer		buf;
+	Page		page;
+
+	hnr_buffer_extend(index->rel, fork, 1, NULL, &buf);
+	Assert(BufferGetBlockNumber(buf) == HNR_METAPAGE);
+	START_CRIT_SECTION();
+	page = BufferGetPage(buf);
+	hnr_page_init(page, HNR_PAGE_META, sizeof(HnrMetaPage));
+	*hnr_page_meta(page) = index->meta;
+	MarkBufferDirty(buf);
+	/* an init fork is logged in any case: it is what a crash restores from */
+	if (fork == INIT_FORKNUM)
+		log_newpage_buffer(buf, true);
+	END_CRIT_SECTION();
+	hnr_buffer_release(buf);
+}
+
+void
+hnr_index_put_entry(HnrIndex *index, Buffer metabuf, HnrEntry entry)
+{
+	HnrChange	change;
+	HnrMetaPage *meta;
+
+	hnr_change_begin(&change, index->rel, index->building);
+	meta = hnr_page_meta(hnr_change_page(&change, metabuf, HNR_CHANGE_DELTA));
+	meta->entry = entry.tid;
+	meta->entry_level = entry.level;
+	hnr_change_end(&change);
+	index->meta.entry = entry.tid;
+	index->meta.entry_level = entry.level;
+}
+
+void
+hnr_index_set_entry(HnrIndex *index, HnrEntry entry, bool force)
+{
+	Buffer		buf = hnr_buffer_read(index->rel, HNR_METAPAGE, BUFFER_LOCK_EXCLUSIVE,
+									  HNR_KIND_BIT(HNR_PAGE_META));
+
+	if (force || entry.level > hnr_page_meta(BufferGetPage(buf))->entry_level)
+		hnr_index_put_entry(index, buf, entry);
+	hnr_buffer_release(buf);
+}
+
+void
+hnr_index_replace_dead_entry(HnrIndex *index, bool (*is_dead) (ItemPointer tid, void *state),
+							 void *state, HnrEntry replacement)
+{
+	Buffer		buf = hnr_buffer_read(index->rel, HNR_METAPAGE, BUFFER_LOCK_EXCLUSIVE,
+									  HNR_KIND_BIT(HNR_PAGE_META));
+	HnrEntry	entry = meta_entry(hnr_page_meta(BufferGetPage(buf)));
+
+	if (entry.level >= 0 && is_dead(&entry.tid, state))
+		hnr_index_put_entry(index, buf, replacement);
+	hnr_buffer_release(buf);
+}
+
+/* Whether a vertex is live; takes a share lock on its page.  *ground is its ground vertex. */
+static bool
+vertex_is_live(HnrIndex *index, HnrEntry at, HnrEntry *ground)
+{
+	const HnrShape *shape = hnr_layout_shape(&index->layout, at.level);
+	Buffer		buf = hnr_buffer_read(index->rel, ItemPointerGetBlockNumber(&at.tid),
+									  BUFFER_LOCK_SHARE, HNR_KIND_BIT(shape->kind));
+	HnrVertex  *v = hnr_vertex_at(shape, BufferGetPage(buf), ItemPointerGetOffsetNumber(&at.tid));
+	bool		live = v->state == HNR_VERTEX_LIVE;
+
+	ground->tid = at.level == 0 ? at.tid : v->tids[0];
+	ground->level = 0;
+	hnr_buffer_release(buf);
+	return live;
+}
+
+/* Whether the entry point still leads anywhere: vacuum marks the ground first. */
+static bool
+entry_is_live(HnrIndex *index, HnrEntry entry)
+{
+	HnrEntry	ground;
+
+	return vertex_is_live(index, entry, &ground) &&
+		(entry.level == 0 || vertex_is_live(index, ground, &ground));
+}
+
+Buffer
+hnr_index_lock_if_empty(HnrIndex *index)
+{
+	Buffer		buf = hnr_buffer_read(index->rel, HNR_METAPAGE, BUFFER_LOCK_EXCLUSIVE,
+									  HNR_KIND_BIT(HNR_PAGE_META));
+	HnrEntry	entry = meta_entry(hnr_page_meta(BufferGetPage(buf)));
+
+	if (entry.level < 0 || !entry_is_live(index, entry))
+		return buf;
+	hnr_buffer_release(buf);
+	return InvalidBuffer;
+}

@@ -1,0 +1,72 @@
+/*-------------------------------------------------------------------------
+ *
+ * index.h
+ *		An hnsw index in use: its metapage, as read, and what follows from it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_INDEX_H
+#define HNR_INDEX_H
+
+#include "am/codec.h"
+#include "am/layout.h"
+#include "am/metric.h"
+#include "utils/rel.h"
+
+/* The rotation of all indexes of this version; each metapage names its own. */
+#define HNR_DEFAULT_SEED UINT64CONST(0x9E3779B97F4A7C15)
+
+#define HNR_MAX_LEVEL 24
+
+typedef struct HnrIndex
+{
+	Relation	rel;
+	const HnrMetric *metric;
+	HnrMetaPage meta;			/* a copy; entry and entry_level may be old */
+	HnrLayout	layout;
+	HnrCodec   *codec;
+	bool		building;		/* our own build: pages are not logged one by one */
+} HnrIndex;
+
+/* The entry point: a vertex of the highest level, and that level. */
+typedef struct HnrEntry
+{
+	ItemPointerData tid;
+	int			level;			/* -1: the graph is empty */
+} HnrEntry;
+
+/* Reads and checks the metapage; allocates in the current memory context. */
+extern HnrIndex *hnr_index_open(Relation rel);
+
+/* The entry point now. */
+extern HnrEntry hnr_index_entry(HnrIndex *index);
+
+/* A metapage for a new build of rel with its present options, not yet on disk. */
+extern HnrIndex *hnr_index_plan(Relation rel);
+
+/* Writes block 0 of a fork of an empty relation from index->meta. */
+extern void hnr_index_write_meta(HnrIndex *index, ForkNumber fork);
+
+/*
+ * Makes a vertex the entry point if it is of a higher level than the present one
+ * or, with force, in any case (level -1: none).  Takes and releases the metapage's
+ * exclusive lock; call with no content lock held.
+ */
+extern void hnr_index_set_entry(HnrIndex *index, HnrEntry entry, bool force);
+
+/*
+ * Puts a replacement (level -1: none) in the place of the entry point if that is
+ * dead.  Takes and releases the metapage's exclusive lock.
+ */
+extern void hnr_index_replace_dead_entry(HnrIndex *index, bool (*is_dead) (ItemPointer tid, void *state),
+										 void *state, HnrEntry replacement);
+
+/*
+ * For the first vertex of an empty graph: locks the metapage exclusively and
+ * returns it if the graph is empty or its entry point is no longer live, else
+ * InvalidBuffer.  hnr_index_put_entry then sets the entry under that lock.
+ */
+extern Buffer hnr_index_lock_if_empty(HnrIndex *index);
+extern void hnr_index_put_entry(HnrIndex *index, Buffer metabuf, HnrEntry entry);
+
+#endif							/* HNR_INDEX_H */

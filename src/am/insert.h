@@ -1,0 +1,37 @@
+/*-------------------------------------------------------------------------
+ *
+ * insert.h
+ *		Adding a row to the graph on pages.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_INSERT_H
+#define HNR_INSERT_H
+
+#include "am/graph.h"
+#include "am/index.h"
+#include "am/search.h"
+#include "am/store_disk.h"
+
+/*
+ * Adds one row; vec as hnr_metric_form_vector gives it.  Works in the current
+ * memory context, which the caller resets.  Needs no lock on the index beyond
+ * the one that any user of it holds; takes content locks one after another.
+ */
+extern void hnr_insert_row(HnrIndex *index, const float *vec, ItemPointer heap_tid);
+
+/*
+ * Links a live ground vertex anew, by a search for its own vector: for one that
+ * nothing leads to any more.
+ */
+extern void hnr_relink_vertex(HnrIndex *index, ItemPointer tid);
+
+/*
+ * Enters the graph for a search of the given level, from the present entry point.
+ * Fills entries (HNR_DESCENT_WIDTH) and *entry; returns how many, 0 for an empty
+ * graph.
+ */
+extern int	hnr_enter_graph(HnrIndex *index, HnrSearch *search, int level,
+							HnrEntry *entry, HnrCandidate *entries);
+
+#endif							/* HNR_INSERT_H */

@@ -1,0 +1,83 @@
+/*-------------------------------------------------------------------------
+ *
+ * layout.h
+ *		Where in a vertex its coordinates and slots stand.
+ *
+ * The layout follows from the metapage's dims, code_bits and slot counts
+ * alone.  A vertex is its header, then the coordinates, then the slots; where
+ * that exceeds a page, coordinates run on in the next part, and a slot never
+ * straddles two parts.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_LAYOUT_H
+#define HNR_LAYOUT_H
+
+#include "am/page.h"
+
+#define HNR_MAX_PARTS	64
+
+/* The stretch of coordinates and of slots in one part, as offsets from the part. */
+typedef struct HnrPartLayout
+{
+	int			vec_first;
+	int			vec_count;
+	int			vec_offset;
+	int			slot_first;
+	int			slot_count;
+	int			slot_offset;
+	int			size;			/* bytes in use */
+} HnrPartLayout;
+
+typedef struct HnrShape
+{
+	HnrPageKind kind;			/* of first parts: HNR_PAGE_GROUND or _UPPER */
+	int			slots;
+	int			parts;
+	int			per_page;		/* 1 if parts > 1 */
+	HnrPartLayout part[HNR_MAX_PARTS];
+} HnrShape;
+
+typedef struct HnrLayout
+{
+	int			dims;
+	int			code_bits;		/* 0: plain slots */
+	int			slot_size;
+	HnrShape	ground;
+	HnrShape	upper;
+} HnrLayout;
+
+/* Code bits per dimension for vectors of these dimensions. */
+extern int	hnr_layout_choose_bits(int dims);
+
+/* Fills the layout; false if a vertex would need more than HNR_MAX_PARTS pages. */
+extern bool hnr_layout_compute(HnrLayout *layout, int dims, int code_bits,
+							   int slots_ground, int slots_upper);
+
+static inline const HnrShape *
+hnr_layout_shape(const HnrLayout *layout, int level)
+{
+	return level == 0 ? &layout->ground : &layout->upper;
+}
+
+/* The vertex at position pos (1 .. per_page) of a page of the shape. */
+static inline HnrVertex *
+hnr_vertex_at(const HnrShape *shape, Page page, OffsetNumber pos)
+{
+	Assert(pos >= 1 && pos <= shape->per_page);
+	return (HnrVertex *) (PageGetContents(page) + (Size) (pos - 1) * shape->part[0].size);
+}
+
+/* The slot with index i, given the start of the part that holds it. */
+static inline HnrSlot *
+hnr_slot_in_part(const HnrLayout *layout, const HnrPartLayout *pl, void *part, int i)
+{
+	Assert(i >= pl->slot_first && i < pl->slot_first + pl->slot_count);
+	return (HnrSlot *) ((char *) part + pl->slot_offset +
+						(Size) (i - pl->slot_first) * layout->slot_size);
+}
+
+/* The part that holds slot i. */
+extern int	hnr_shape_part_of_slot(const HnrShape *shape, int i);
+
+#endif							/* HNR_LAYOUT_H */

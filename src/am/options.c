@@ -1,0 +1,95 @@
+/*-------------------------------------------------------------------------
+ *
+ * options.c
+ *		Storage parameters of an hnsw index.
+ *
+ * m and ef_construction are what the next build uses; a graph keeps those it was
+ * built with.  So setting any parameter changes no page and needs no lock that
+ * readers or writers would meet.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/reloptions.h"
+#include "am/am.h"
+#include "am/options.h"
+#include "guc.h"
+
+typedef struct HnrOptions
+{
+	int32		vl_len_;		/* varlena header (do not touch directly!) */
+	int			m;
+	int			ef_construction;
+	double		auto_rebuild_threshold;
+} HnrOptions;
+
+static relopt_kind options_kind;
+
+void
+hnr_options_init(void)
+{
+	options_kind = add_reloption_kind();
+	add_int_reloption(options_kind, "m", "Neighbours that a new vertex is linked to",
+					  HNR_DEFAULT_M, HNR_MIN_M, HNR_MAX_M, ShareUpdateExclusiveLock);
+	add_int_reloption(options_kind, "ef_construction",
+					  "Size of the candidate list when a vertex is added",
+					  HNR_DEFAULT_EF_CONSTRUCTION, HNR_MIN_EF_CONSTRUCTION,
+					  HNR_MAX_EF_CONSTRUCTION, ShareUpdateExclusiveLock);
+	add_real_reloption(options_kind, "auto_rebuild_threshold",
+					   "Rebuild online when the index is degraded by more than this (-1: never)",
+					   HNR_AUTO_REBUILD_OFF, -1.0, 1.0, ShareUpdateExclusiveLock);
+}
+
+bytea *
+hnr_options_parse(Datum reloptions, bool validate)
+{
+	static const relopt_parse_elt table[] = {
+		{"m", RELOPT_TYPE_INT, offsetof(HnrOptions, m)},
+		{"ef_construction", RELOPT_TYPE_INT, offsetof(HnrOptions, ef_construction)},
+		{"auto_rebuild_threshold", RELOPT_TYPE_REAL, offsetof(HnrOptions, auto_rebuild_threshold)},
+	};
+	HnrOptions *options;
+
+	hnr_guc_define_search_settings();
+	options = (HnrOptions *) build_reloptions(reloptions, validate, options_kind,
+											  sizeof(HnrOptions), table, lengthof(table));
+	if (validate && options && options->auto_rebuild_threshold < 0 &&
+		options->auto_rebuild_threshold != HNR_AUTO_REBUILD_OFF)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("value %g out of bounds for option \"auto_rebuild_threshold\"",
+						options->auto_rebuild_threshold),
+				 errdetail("Valid values are between 0 and 1, and -1 for never.")));
+	return (bytea *) options;
+}
+
+static const HnrOptions *
+get_options(Relation index)
+{
+	static const HnrOptions defaults = {
+		.m = HNR_DEFAULT_M,
+		.ef_construction = HNR_DEFAULT_EF_CONSTRUCTION,
+		.auto_rebuild_threshold = HNR_AUTO_REBUILD_OFF
+	};
+
+	return index->rd_options ? (const HnrOptions *) index->rd_options : &defaults;
+}
+
+int
+hnr_option_m(Relation index)
+{
+	return get_options(index)->m;
+}
+
+int
+hnr_option_ef_construction(Relation index)
+{
+	return get_options(index)->ef_construction;
+}
+
+double
+hnr_option_auto_rebuild_threshold(Relation index)
+{
+	return get_options(index)->auto_rebuild_threshold;
+}

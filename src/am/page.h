@@ -1,0 +1,179 @@
+/*-------------------------------------------------------------------------
+ *
+ * page.h
+ *		The disk format: every structure that stands on a page, and checked
+ *		accessors to them.  README ("Pages") tells the whole.
+ *
+ * Invariants
+ *	- Every page ends in an HnrPageOpaque with HNR_PAGE_ID.
+ *	- Block 0 is the metapage.
+ *	- A vertex page of a shape holds per_page vertices of equal size, one after
+ *	  another, from the page's contents on; there are no line pointers.
+ *	- A vertex that does not fit on one page stands on `parts` consecutive
+ *	  blocks, one vertex only, its first part as above and the others on
+ *	  HNR_PAGE_PART pages that repeat its generation.
+ *	- Slots 0 .. degree-1 of a vertex are in use.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_PAGE_H
+#define HNR_PAGE_H
+
+#include "storage/bufpage.h"
+#include "storage/itemptr.h"
+#include "storage/off.h"
+
+#define HNR_MAGIC			0x484E5352	/* "HNSR" */
+#define HNR_FORMAT_VERSION	1
+#define HNR_PAGE_ID			0xFFA7
+#define HNR_METAPAGE		0
+
+typedef enum HnrPageKind
+{
+	HNR_PAGE_META = 1,
+	HNR_PAGE_GROUND = 2,		/* vertices of level 0 */
+	HNR_PAGE_UPPER = 3,			/* vertices of levels above */
+	HNR_PAGE_PART = 4,			/* a later part of the vertex before it */
+	HNR_PAGE_TIDS = 5			/* chunks of heap TIDs */
+} HnrPageKind;
+
+typedef struct HnrPageOpaque
+{
+	uint16		kind;
+	uint16		unused;
+	uint16		unused2;
+	uint16		page_id;
+} HnrPageOpaque;
+
+#define HNR_PAGE_CAPACITY \
+	((int) (BLCKSZ - MAXALIGN(SizeOfPageHeaderData) - MAXALIGN(sizeof(HnrPageOpaque))))
+
+/* The metapage, from the page's contents on. */
+typedef struct HnrMetaPage
+{
+	uint32		magic;
+	uint32		version;
+	uint16		dims;
+	uint8		metric;			/* HnrMetricKind */
+	uint8		element;		/* 1: float4 coordinates */
+	uint8		code_bits;		/* per rotated dimension; 0: no codes */
+	uint8		unused;
+	uint16		m;
+	uint16		ef_construction;
+	uint16		slots_ground;
+	uint16		slots_upper;
+	int16		entry_level;	/* -1: the graph is empty */
+	uint64		seed;			/* of the rotation */
+	ItemPointerData entry;		/* a vertex of level entry_level */
+	uint16		unused2;
+	/* Pending list of rows not yet in the graph; empty in this version. */
+	BlockNumber pending_head;
+	BlockNumber pending_tail;
+	uint64		pending_rows;
+	uint64		reserved[8];	/* zero */
+} HnrMetaPage;
+
+typedef enum HnrVertexState
+{
+	HNR_VERTEX_FREE = 0,		/* never used */
+	HNR_VERTEX_LIVE = 1,
+	HNR_VERTEX_DELETED = 2,		/* no heap TID left; still linked and passable */
+	HNR_VERTEX_REMOVED = 3		/* unlinked; reusable once removed_xid is old */
+} HnrVertexState;
+
+#define HNR_INLINE_TIDS 3
+
+typedef struct HnrVertex
+{
+	uint8		state;			/* HnrVertexState */
+	uint8		level;
+	uint16		degree;			/* slots in use */
+	uint8		ntids;			/* ground: tids in use */
+	uint8		unused;
+	uint16		unused2;
+	uint32		generation;		/* changes with each use of this place */
+	uint32		unused3;
+	ItemPointerData link;		/* ground: first chunk of more heap TIDs, or
+								 * invalid; upper: this vertex one level down */
+	ItemPointerData tids[HNR_INLINE_TIDS];	/* ground: heap TIDs; upper: [0] is
+											 * the ground vertex */
+} HnrVertex;
+
+/* Where a removed vertex keeps the transaction counter of its removal. */
+#define HNR_REMOVED_XID(v)	((char *) (v)->tids)
+
+/* The head of a later part, from the contents of an HNR_PAGE_PART page on. */
+typedef struct HnrPart
+{
+	uint32		generation;
+	uint16		part;			/* 1, 2, ... */
+	uint16		unused;
+} HnrPart;
+
+/*
+ * A neighbour.  With codes, HnrSlot is followed by the code, and an estimate
+ * of its distance is  d(q, vertex) + constant + factor * <xbar, Rq>.
+ */
+typedef struct HnrSlot
+{
+	ItemPointerData vertex;
+	uint16		inverse;		/* half-precision g = 1 / <xbar, x>; 0 if the
+								 * neighbour coincides with the vertex */
+	float		constant;
+	float		factor;
+} HnrSlot;
+
+#define HNR_PLAIN_SLOT_SIZE		8	/* no codes: only .vertex counts */
+
+#define HNR_CHUNK_TIDS 16
+
+/* More heap TIDs of one ground vertex; chunks of a vertex form a list. */
+typedef struct HnrTidChunk
+{
+	ItemPointerData owner;		/* the vertex; invalid: the chunk is free */
+	ItemPointerData next;
+	uint16		ntids;
+	uint16		unused;
+	uint32		generation;		/* that of the owner */
+	ItemPointerData tids[HNR_CHUNK_TIDS];
+} HnrTidChunk;
+
+#define HNR_CHUNKS_PER_PAGE ((int) (HNR_PAGE_CAPACITY / sizeof(HnrTidChunk)))
+
+StaticAssertDecl(sizeof(HnrVertex) == 40, "HnrVertex is part of the disk format");
+StaticAssertDecl(sizeof(HnrSlot) == 16, "HnrSlot is part of the disk format");
+
+static inline HnrPageOpaque *
+hnr_page_opaque(Page page)
+{
+	return (HnrPageOpaque *) PageGetSpecialPointer(page);
+}
+
+static inline HnrMetaPage *
+hnr_page_meta(Page page)
+{
+	return (HnrMetaPage *) PageGetContents(page);
+}
+
+static inline HnrTidChunk *
+hnr_page_chunk(Page page, OffsetNumber pos)
+{
+	Assert(pos >= 1 && pos <= HNR_CHUNKS_PER_PAGE);
+	return (HnrTidChunk *) PageGetContents(page) + (pos - 1);
+}
+
+/* Whether the special space is ours; the caller knows that the page is not new. */
+static inline bool
+hnr_page_is_ours(Page page)
+{
+	return PageGetSpecialSize(page) == MAXALIGN(sizeof(HnrPageOpaque)) &&
+		hnr_page_opaque(page)->page_id == HNR_PAGE_ID;
+}
+
+/*
+ * Makes an empty page of a kind.  All of `used` bytes from the contents on are
+ * zero and lie below pd_lower, so WAL keeps them.
+ */
+extern void hnr_page_init(Page page, HnrPageKind kind, int used);
+
+#endif							/* HNR_PAGE_H */

@@ -1,0 +1,40 @@
+/*-------------------------------------------------------------------------
+ *
+ * place.h
+ *		Places for new vertices and TID chunks, and their reuse.
+ *
+ * Free places are told by their own state on the page; the free space map only
+ * guides to pages that have one.  A page's entry there is a class, not bytes: what
+ * kind of place it offers.  The place of a removed vertex is free once every
+ * transaction that could have found a link to it is over (see README, "Vacuum").
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_PLACE_H
+#define HNR_PLACE_H
+
+#include "am/index.h"
+#include "storage/bufmgr.h"
+
+typedef struct HnrPlace
+{
+	Buffer		buf;			/* exclusively locked */
+	OffsetNumber pos;
+	bool		fresh;			/* the page is new: the caller makes it */
+	/* Fresh places of several parts: the buffers of parts 1 .., locked likewise. */
+	Buffer		later[HNR_MAX_PARTS];
+} HnrPlace;
+
+/* A free place for the first part of a vertex of the shape. */
+extern void hnr_place_vertex(HnrIndex *index, const HnrShape *shape, HnrPlace *place);
+
+/* A free chunk of heap TIDs. */
+extern void hnr_place_chunk(HnrIndex *index, HnrPlace *place);
+
+/* Tells the free space map of a free place on a page (kind 0: the page is new). */
+extern void hnr_place_record(HnrIndex *index, BlockNumber block, int kind);
+
+/* Whether vacuum removed the vertex so long ago that its place can be used again. */
+extern bool hnr_place_reusable(const HnrVertex *vertex);
+
+#endif							/* HNR_PLACE_H */

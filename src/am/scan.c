@@ -1,0 +1,148 @@
+/*-------------------------------------------------------------------------
+ *
+ * scan.c
+ *		Index scans: rows in the order of their distance from a query vector.
+ *
+ * The first fetch searches the graph; what was visited is then returned nearest
+ * first.  Vectors in the index are exact, so the order is, too.  No lock or pin is
+ * held between fetches: an MVCC snapshot does not see a row that later takes the
+ * place of one that vacuum removed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relscan.h"
+#include "am/callbacks.h"
+#include "am/insert.h"
+#include "am/tids.h"
+#include "guc.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+typedef struct ScanState
+{
+	MemoryContext context;		/* of one rescan's search */
+	bool		searched;
+	HnrIndex   *index;
+	HnrStore   *store;
+	HnrCandidate *found;
+	int			nfound;
+	int			current;		/* being returned; its TIDs are in the reader */
+	HnrTidReader reader;
+} ScanState;
+
+IndexScanDesc
+hnr_beginscan(Relation index, int nkeys, int norderbys)
+{
+	IndexScanDesc scan = RelationGetIndexScan(index, nkeys, norderbys);
+	ScanState  *state = palloc0(sizeof(ScanState));
+
+	hnr_guc_define_search_settings();
+	state->context = AllocSetContextCreate(CurrentMemoryContext, "hnsw scan",
+										   ALLOCSET_DEFAULT_SIZES);
+	scan->opaque = state;
+	return scan;
+}
+
+void
+hnr_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int norderbys)
+{
+	ScanState  *state = scan->opaque;
+
+	MemoryContextReset(state->context);
+	state->searched = false;
+	state->nfound = 0;
+	state->current = -1;
+	if (keys && scan->numberOfKeys > 0)
+		memmove(scan->keyData, keys, scan->numberOfKeys * sizeof(ScanKeyData));
+	if (orderbys && scan->numberOfOrderBys > 0)
+		memmove(scan->orderByData, orderbys, scan->numberOfOrderBys * sizeof(ScanKeyData));
+}
+
+void
+hnr_endscan(IndexScanDesc scan)
+{
+	ScanState  *state = scan->opaque;
+
+	MemoryContextDelete(state->context);
+	pfree(state);
+	scan->opaque = NULL;
+}
+
+/*
+ * The query as the index compares it.  From NULL every distance is NULL and from a
+ * zero vector every cosine distance is NaN: any order will do, so the origin serves.
+ */
+static float *
+form_query(ScanState *state, ScanKey key)
+{
+	int			dims = state->index->layout.dims;
+	float	   *query = palloc0(sizeof(float) * dims);
+
+	if (!(key->sk_flags & SK_ISNULL))
+		if (!hnr_metric_form_vector(state->index->metric, key->sk_argument, dims, query))
+			memset(query, 0, sizeof(float) * dims);
+	return query;
+}
+
+static void
+search(IndexScanDesc scan)
+{
+	ScanState  *state = scan->opaque;
+	HnrCandidate entries[HNR_DESCENT_WIDTH];
+	HnrEntry	entry;
+	HnrSearch  *s;
+	int			ef = hnr_guc_ef_search();
+	int			n;
+
+	if (scan->numberOfOrderBys == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot scan hnsw index without order")));
+	if (!IsMVCCSnapshot(scan->xs_snapshot))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("non-MVCC snapshots are not supported with hnsw")));
+	pgstat_count_index_scan(scan->indexRelation);
+
+	state->index = hnr_index_open(scan->indexRelation);
+	state->store = hnr_disk_store_create(state->index, false);
+	hnr_disk_store_set_query(state->store, form_query(state, scan->orderByData));
+	s = hnr_search_create(state->store, ef);
+	n = hnr_enter_graph(state->index, s, 0, &entry, entries);
+	if (n > 0)
+		state->nfound = hnr_search_run(s, entries, n, 0, ef, &state->found);
+}
+
+bool
+hnr_gettuple(IndexScanDesc scan, ScanDirection direction)
+{
+	ScanState  *state = scan->opaque;
+	MemoryContext old = MemoryContextSwitchTo(state->context);
+	bool		got = true;
+
+	Assert(ScanDirectionIsForward(direction));
+	if (!state->searched)
+	{
+		search(scan);
+		state->searched = true;
+	}
+	while (state->current < 0 || !hnr_tids_read_next(&state->reader, &scan->xs_heaptid))
+	{
+		if (state->current + 1 >= state->nfound)
+		{
+			got = false;
+			break;
+		}
+		state->current++;
+		hnr_tids_read_start(&state->reader, state->index,
+							hnr_disk_store_visited(state->store, state->found[state->current].ref));
+	}
+	scan->xs_recheck = false;
+	scan->xs_recheckorderby = false;
+	MemoryContextSwitchTo(old);
+	return got;
+}

@@ -1,0 +1,204 @@
+/*-------------------------------------------------------------------------
+ *
+ * search.c
+ *		Best-first search of one level of a graph.
+ *
+ * The pool keeps the ef best vertices known, nearest first.  What is known of a
+ * vertex is an estimate until it is visited and its exact distance then; a visit
+ * may so move it back and let another in, which is why a pool of estimates finds
+ * what a pool of exact distances of the same size finds.  The search ends when
+ * every vertex in the pool was visited.  (Malkov & Yashunin, TPAMI 2020,
+ * algorithm 2, with the candidate and result heaps merged into one sorted array.)
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "am/search.h"
+#include "miscadmin.h"
+
+typedef struct PoolEntry
+{
+	HnrNodeId	id;
+	float		distance;
+	bool		visited;
+} PoolEntry;
+
+struct HnrSearch
+{
+	HnrStore   *store;
+	int			max_ef;
+	int			ef;
+	int			npool;
+	int			cursor;			/* no unvisited entry stands before it */
+	bool		descending;		/* list what may only be passed, too */
+	PoolEntry  *pool;			/* max_ef entries */
+	int			nfound;
+	int			maxfound;
+	HnrCandidate *found;
+	HnrCandidate *neighbors;	/* of the vertex being visited */
+};
+
+HnrSearch *
+hnr_search_create(HnrStore *store, int max_ef)
+{
+	HnrSearch  *search = palloc0(sizeof(HnrSearch));
+
+	max_ef = Max(max_ef, HNR_DESCENT_WIDTH);
+	search->store = store;
+	search->max_ef = max_ef;
+	search->pool = palloc(sizeof(PoolEntry) * max_ef);
+	search->maxfound = max_ef * 2;
+	search->found = palloc(sizeof(HnrCandidate) * search->maxfound);
+	search->neighbors = palloc(sizeof(HnrCandidate) * store->max_neighbors);
+	return search;
+}
+
+/* Puts an entry where its distance belongs, if it belongs. */
+static void
+pool_insert(HnrSearch *search, HnrNodeId id, float distance, bool visited)
+{
+	PoolEntry  *pool = search->pool;
+	int			lo = 0,
+				hi = search->npool;
+
+	if (search->npool == search->ef)
+	{
+		if (distance >= pool[search->npool - 1].distance)
+			return;
+		hi = --search->npool;
+	}
+	while (lo < hi)
+	{
+		int			mid = (lo + hi) / 2;
+
+		if (pool[mid].distance <= distance)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	memmove(&pool[lo + 1], &pool[lo], sizeof(PoolEntry) * (search->npool - lo));
+	pool[lo].id = id;
+	pool[lo].distance = distance;
+	pool[lo].visited = visited;
+	search->npool++;
+	if (visited)
+	{
+		if (lo <= search->cursor)
+			search->cursor++;
+	}
+	else if (lo < search->cursor)
+		search->cursor = lo;
+}
+
+static void
+pool_remove(HnrSearch *search, int i)
+{
+	search->npool--;
+	memmove(&search->pool[i], &search->pool[i + 1],
+			sizeof(PoolEntry) * (search->npool - i));
+}
+
+static void
+add_found(HnrSearch *search, HnrNodeId id, const HnrVisit *visit)
+{
+	HnrCandidate *f;
+
+	if (search->nfound == search->maxfound)
+	{
+		search->maxfound *= 2;
+		search->found = repalloc_huge(search->found,
+									  sizeof(HnrCandidate) * search->maxfound);
+	}
+	f = &search->found[search->nfound++];
+	f->id = id;
+	f->distance = visit->distance;
+	f->ref = visit->ref;
+}
+
+/* Visits the pool entry at the cursor. */
+static void
+visit_next(HnrSearch *search, int level)
+{
+	HnrNodeId	id = search->pool[search->cursor].id;
+	HnrVisit	visit;
+
+	visit = search->store->visit(search->store, id, level, search->neighbors);
+	pool_remove(search, search->cursor);
+	if (!visit.present)
+		return;
+	/* a vertex that is only passed through takes no place of others */
+	if (visit.live)
+	{
+		pool_insert(search, id, visit.distance, true);
+		add_found(search, id, &visit);
+	}
+	else if (search->descending)
+		add_found(search, id, &visit);
+	for (int i = 0; i < visit.nneighbors; i++)
+		pool_insert(search, search->neighbors[i].id,
+					search->neighbors[i].distance, false);
+}
+
+static int
+compare_found(const void *a, const void *b)
+{
+	const HnrCandidate *x = a;
+	const HnrCandidate *y = b;
+
+	if (x->distance != y->distance)
+		return x->distance < y->distance ? -1 : 1;
+	return x->id < y->id ? -1 : (x->id > y->id ? 1 : 0);
+}
+
+int
+hnr_search_run(HnrSearch *search, const HnrCandidate *entries, int n,
+			   int level, int ef, HnrCandidate **found)
+{
+	HnrStore   *store = search->store;
+
+	Assert(ef <= search->max_ef);
+	store->begin(store);
+	search->ef = Max(ef, n);
+	search->npool = search->cursor = search->nfound = 0;
+	for (int i = 0; i < n; i++)
+		if (store->mark(store, entries[i].id))
+			pool_insert(search, entries[i].id, entries[i].distance, false);
+	for (;;)
+	{
+		while (search->cursor < search->npool && search->pool[search->cursor].visited)
+			search->cursor++;
+		if (search->cursor >= search->npool)
+			break;
+		visit_next(search, level);
+	}
+	qsort(search->found, search->nfound, sizeof(HnrCandidate), compare_found);
+	*found = search->found;
+	return search->nfound;
+}
+
+int
+hnr_search_descend(HnrSearch *search, HnrNodeId entry, int from, int to,
+				   HnrCandidate *entries)
+{
+	HnrCandidate *found;
+	int			n = 1;
+
+	entries[0].id = entry;
+	entries[0].distance = 0;
+	search->descending = true;
+	for (int level = from; level > to; level--)
+	{
+		int			got = hnr_search_run(search, entries, n, level, HNR_DESCENT_WIDTH, &found);
+
+		CHECK_FOR_INTERRUPTS();
+		n = Min(got, HNR_DESCENT_WIDTH);
+		for (int i = 0; i < n; i++)
+		{
+			entries[i].id = search->store->down(search->store, &found[i]);
+			entries[i].distance = found[i].distance;
+		}
+	}
+	search->descending = false;
+	return n;
+}

@@ -1,0 +1,36 @@
+/*-------------------------------------------------------------------------
+ *
+ * search.h
+ *		Best-first search of one level of a graph.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_SEARCH_H
+#define HNR_SEARCH_H
+
+#include "am/graph.h"
+
+typedef struct HnrSearch HnrSearch;
+
+/* A search over a store, for pools of up to max_ef; in the current context. */
+extern HnrSearch *hnr_search_create(HnrStore *store, int max_ef);
+
+/*
+ * Searches a level from n entry vertices with a pool of ef.  The live vertices
+ * visited, with exact distances, nearest first, are then in *found, valid until
+ * the next run.  Returns how many: where the graph has them, at least ef.
+ */
+extern int	hnr_search_run(HnrSearch *search, const HnrCandidate *entries, int n,
+						   int level, int ef, HnrCandidate **found);
+
+/*
+ * Descends from an entry at level from to level to (> to is searched greedily)
+ * and leaves the vertices to enter level `to` with in entries (room for
+ * HNR_DESCENT_WIDTH).  Returns how many; 0 where the entry is gone.
+ */
+#define HNR_DESCENT_WIDTH 4
+
+extern int	hnr_search_descend(HnrSearch *search, HnrNodeId entry, int from, int to,
+							   HnrCandidate *entries);
+
+#endif							/* HNR_SEARCH_H */

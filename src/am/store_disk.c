@@ -1,0 +1,320 @@
+/*-------------------------------------------------------------------------
+ *
+ * store_disk.c
+ *		The graph on pages, as a store.  See store_disk.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "am/buffer.h"
+#include "am/idset.h"
+#include "am/store_disk.h"
+#include "am/vertex.h"
+#include "miscadmin.h"
+
+struct HnrDiskStore
+{
+	HnrStore	store;
+	HnrIndex   *index;
+	bool		keep_vectors;
+	const float *query;
+	float	   *rotated;
+	HnrCodeQuery *code_query;
+	HnrIdSet	seen;
+	float	   *vec;			/* a vector that stands on several pages */
+	float	   *dots;
+	HnrVisited *visited;
+	int			nvisited;
+	int			maxvisited;
+	MemoryContext context;
+};
+
+/* A visit under way. */
+typedef struct Visiting
+{
+	HnrDiskStore *ds;
+	const HnrShape *shape;
+	ItemPointerData tid;
+	HnrVertex	vertex;			/* its header, copied */
+	HnrVisit	result;
+	HnrCandidate *out;
+} Visiting;
+
+static void
+disk_begin(HnrStore *store)
+{
+	HnrDiskStore *ds = (HnrDiskStore *) store;
+
+	hnr_idset_clear(&ds->seen);
+	if (ds->keep_vectors)
+		for (int i = 0; i < ds->nvisited; i++)
+			pfree(unconstify(float *, ds->visited[i].vec));
+	ds->nvisited = 0;
+}
+
+static bool
+disk_mark(HnrStore *store, HnrNodeId node)
+{
+	return hnr_idset_add(&((HnrDiskStore *) store)->seen, node);
+}
+
+/* Lists the neighbours in one part's slots; the page is share-locked. */
+static void
+list_slots(Visiting *v, const HnrPartLayout *pl, char *part)
+{
+	HnrDiskStore *ds = v->ds;
+	const HnrLayout *layout = &ds->index->layout;
+	int			n = Min(pl->slot_count, (int) v->vertex.degree - pl->slot_first);
+	char	   *first = part + pl->slot_offset;
+
+	if (n <= 0)
+		return;
+	if (ds->code_query)
+		hnr_code_dots(ds->code_query, (uint8 *) first + sizeof(HnrSlot),
+					  layout->slot_size, n, ds->dots);
+	for (int i = 0; i < n; i++)
+	{
+		HnrSlot    *slot = (HnrSlot *) (first + (Size) i * layout->slot_size);
+		HnrNodeId	id = hnr_node_of_tid(&slot->vertex);
+		HnrCandidate *c;
+
+		if (!hnr_idset_add(&ds->seen, id))
+			continue;
+		c = &v->out[v->result.nneighbors++];
+		c->id = id;
+		c->distance = ds->code_query ?
+			v->result.distance + slot->constant + slot->factor * ds->dots[i] : 0;
+	}
+}
+
+static void
+remember(Visiting *v, const float *vec)
+{
+	HnrDiskStore *ds = v->ds;
+	HnrVisited *r;
+
+	if (ds->nvisited == ds->maxvisited)
+	{
+		ds->maxvisited *= 2;
+		ds->visited = repalloc_huge(ds->visited, sizeof(HnrVisited) * ds->maxvisited);
+	}
+	v->result.ref = ds->nvisited;
+	r = &ds->visited[ds->nvisited++];
+	r->tid = v->tid;
+	r->link = v->vertex.link;
+	r->generation = v->vertex.generation;
+	r->ntids = Min(v->vertex.ntids, HNR_INLINE_TIDS);
+	memcpy(r->tids, v->vertex.tids, sizeof(r->tids));
+	r->vec = NULL;
+	if (ds->keep_vectors)
+	{
+		Size		size = sizeof(float) * ds->index->layout.dims;
+		float	   *copy = MemoryContextAlloc(ds->context, size);
+
+		memcpy(copy, vec, size);
+		r->vec = copy;
+	}
+}
+
+static void
+measure(Visiting *v, const float *vec)
+{
+	v->result.distance = hnr_metric_distance(v->ds->index->metric, v->ds->index->layout.dims,
+											 v->ds->query, vec);
+	remember(v, vec);
+}
+
+/*
+ * The parts after the first: gathers the vector, measures it when complete, lists
+ * the slots behind it.  False if the vertex was replaced meanwhile.
+ */
+static bool
+visit_later_parts(Visiting *v)
+{
+	HnrDiskStore *ds = v->ds;
+
+	for (int p = 1; p < v->shape->parts; p++)
+	{
+		const HnrPartLayout *pl = &v->shape->part[p];
+		Buffer		buf = hnr_buffer_read(ds->index->rel,
+										  ItemPointerGetBlockNumber(&v->tid) + p,
+										  BUFFER_LOCK_SHARE, HNR_KIND_BIT(HNR_PAGE_PART));
+		char	   *part = PageGetContents(BufferGetPage(buf));
+
+		if (((HnrPart *) part)->generation != v->vertex.generation)
+		{
+			hnr_buffer_release(buf);
+			return false;
+		}
+		memcpy(ds->vec + pl->vec_first, part + pl->vec_offset, sizeof(float) * pl->vec_count);
+		if (pl->vec_count > 0 && pl->vec_first + pl->vec_count == ds->index->layout.dims)
+			measure(v, ds->vec);
+		list_slots(v, pl, part);
+		hnr_buffer_release(buf);
+	}
+	return true;
+}
+
+/*
+ * With plain slots the neighbours' distances are not on the vertex: looks at each.
+ * Those that are gone are dropped.
+ */
+static void
+measure_plain_neighbors(Visiting *v, int level)
+{
+	HnrDiskStore *ds = v->ds;
+	int			kept = 0;
+
+	for (int i = 0; i < v->result.nneighbors; i++)
+	{
+		Visiting	other;
+		Buffer		buf;
+		char	   *part;
+		const HnrPartLayout *pl = &v->shape->part[0];
+		HnrVertex  *vertex;
+
+		memset(&other, 0, sizeof(other));
+		hnr_tid_of_node(v->out[i].id, &other.tid);
+		buf = hnr_buffer_read(ds->index->rel, ItemPointerGetBlockNumber(&other.tid),
+							  BUFFER_LOCK_SHARE, HNR_KIND_BIT(v->shape->kind));
+		hnr_vertex_check_position(ds->index, v->shape, &other.tid);
+		vertex = hnr_vertex_at(v->shape, BufferGetPage(buf), ItemPointerGetOffsetNumber(&other.tid));
+		if ((vertex->state != HNR_VERTEX_LIVE && vertex->state != HNR_VERTEX_DELETED) ||
+			vertex->level != level)
+		{
+			hnr_buffer_release(buf);
+			continue;
+		}
+		part = (char *) vertex;
+		memcpy(ds->vec, part + pl->vec_offset, sizeof(float) * pl->vec_count);
+		hnr_buffer_release(buf);
+		for (int p = 1; p < v->shape->parts; p++)
+		{
+			pl = &v->shape->part[p];
+			if (pl->vec_count == 0)
+				break;
+			buf = hnr_buffer_read(ds->index->rel, ItemPointerGetBlockNumber(&other.tid) + p,
+								  BUFFER_LOCK_SHARE, HNR_KIND_BIT(HNR_PAGE_PART));
+			part = PageGetContents(BufferGetPage(buf));
+			memcpy(ds->vec + pl->vec_first, part + pl->vec_offset, sizeof(float) * pl->vec_count);
+			hnr_buffer_release(buf);
+		}
+		v->out[kept].id = v->out[i].id;
+		v->out[kept++].distance = hnr_metric_distance(ds->index->metric, ds->index->layout.dims,
+													  ds->query, ds->vec);
+	}
+	v->result.nneighbors = kept;
+}
+
+static HnrVisit
+disk_visit(HnrStore *store, HnrNodeId node, int level, HnrCandidate *neighbors)
+{
+	HnrDiskStore *ds = (HnrDiskStore *) store;
+	Visiting	v;
+	Buffer		buf;
+	HnrVertex  *vertex;
+	const HnrPartLayout *pl;
+
+	memset(&v.result, 0, sizeof(v.result));
+	v.ds = ds;
+	v.shape = hnr_layout_shape(&ds->index->layout, level);
+	v.out = neighbors;
+	hnr_tid_of_node(node, &v.tid);
+	pl = &v.shape->part[0];
+
+	CHECK_FOR_INTERRUPTS();
+	buf = hnr_buffer_read(ds->index->rel, ItemPointerGetBlockNumber(&v.tid),
+						  BUFFER_LOCK_SHARE, HNR_KIND_BIT(v.shape->kind));
+	hnr_vertex_check_position(ds->index, v.shape, &v.tid);
+	vertex = hnr_vertex_at(v.shape, BufferGetPage(buf), ItemPointerGetOffsetNumber(&v.tid));
+	if ((vertex->state != HNR_VERTEX_LIVE && vertex->state != HNR_VERTEX_DELETED) ||
+		vertex->level != level)
+	{
+		hnr_buffer_release(buf);
+		return v.result;
+	}
+	v.vertex = *vertex;
+	v.result.present = true;
+	v.result.live = vertex->state == HNR_VERTEX_LIVE;
+	if (v.shape->parts == 1)
+		measure(&v, (float *) ((char *) vertex + pl->vec_offset));
+	else
+	{
+		memcpy(ds->vec, (char *) vertex + pl->vec_offset, sizeof(float) * pl->vec_count);
+		if (pl->vec_count == ds->index->layout.dims)
+			measure(&v, ds->vec);
+	}
+	list_slots(&v, pl, (char *) vertex);
+	hnr_buffer_release(buf);
+
+	if (!visit_later_parts(&v))
+	{
+		memset(&v.result, 0, sizeof(v.result));
+		return v.result;
+	}
+	if (ds->code_query == NULL)
+		measure_plain_neighbors(&v, level);
+	return v.result;
+}
+
+static HnrNodeId
+disk_down(HnrStore *store, const HnrCandidate *found)
+{
+	return hnr_node_of_tid(&((HnrDiskStore *) store)->visited[found->ref].link);
+}
+
+HnrStore *
+hnr_disk_store_create(HnrIndex *index, bool keep_vectors)
+{
+	HnrDiskStore *ds = palloc0(sizeof(HnrDiskStore));
+	int			slots = Max(index->layout.ground.slots, index->layout.upper.slots);
+
+	ds->store.max_neighbors = slots;
+	ds->store.begin = disk_begin;
+	ds->store.mark = disk_mark;
+	ds->store.visit = disk_visit;
+	ds->store.down = disk_down;
+	ds->index = index;
+	ds->keep_vectors = keep_vectors;
+	ds->context = CurrentMemoryContext;
+	hnr_idset_init(&ds->seen, 2048);
+	ds->vec = palloc(sizeof(float) * index->layout.dims);
+	ds->dots = palloc(sizeof(float) * slots);
+	ds->maxvisited = 128;
+	ds->visited = palloc(sizeof(HnrVisited) * ds->maxvisited);
+	if (index->codec->quantizer)
+	{
+		ds->rotated = palloc(sizeof(float) * hnr_codec_rotated_dims(index->codec));
+		ds->code_query = hnr_code_query_create(index->codec->quantizer);
+	}
+	return &ds->store;
+}
+
+void
+hnr_disk_store_set_query(HnrStore *store, const float *query)
+{
+	HnrDiskStore *ds = (HnrDiskStore *) store;
+
+	ds->query = query;
+	if (ds->code_query)
+	{
+		hnr_codec_rotate(ds->index->codec, query, ds->rotated);
+		hnr_code_query_set(ds->code_query, ds->rotated);
+	}
+}
+
+const float *
+hnr_disk_store_rotated_query(HnrStore *store)
+{
+	return ((HnrDiskStore *) store)->rotated;
+}
+
+const HnrVisited *
+hnr_disk_store_visited(HnrStore *store, uint32 ref)
+{
+	HnrDiskStore *ds = (HnrDiskStore *) store;
+
+	Assert(ref < ds->nvisited);
+	return &ds->visited[ref];
+}

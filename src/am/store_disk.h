@@ -1,0 +1,60 @@
+/*-------------------------------------------------------------------------
+ *
+ * store_disk.h
+ *		The graph on pages, as a store.
+ *
+ * A visit holds one pin and one share lock at a time.  A vertex that vacuum has
+ * removed, or that stands on another level than asked for, is not present; one
+ * whose place was used again for another vector is simply that other vertex, for
+ * a visit measures the vector it finds.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_STORE_DISK_H
+#define HNR_STORE_DISK_H
+
+#include "am/graph.h"
+#include "am/index.h"
+
+typedef struct HnrDiskStore HnrDiskStore;
+
+/* What was copied of a visited vertex; its ref indexes these. */
+typedef struct HnrVisited
+{
+	ItemPointerData tid;
+	ItemPointerData link;
+	uint32		generation;
+	int			ntids;
+	ItemPointerData tids[HNR_INLINE_TIDS];
+	const float *vec;			/* NULL unless the store keeps vectors */
+} HnrVisited;
+
+/*
+ * In the current memory context, which the vectors kept are allocated in too.
+ * keep_vectors: for insertion, which needs them to choose neighbours.
+ */
+extern HnrStore *hnr_disk_store_create(HnrIndex *index, bool keep_vectors);
+
+/* Sets the query: dims floats, which must outlive its searches. */
+extern void hnr_disk_store_set_query(HnrStore *store, const float *query);
+
+/* The query rotated (NULL with plain slots). */
+extern const float *hnr_disk_store_rotated_query(HnrStore *store);
+
+/* A visited vertex of the present search. */
+extern const HnrVisited *hnr_disk_store_visited(HnrStore *store, uint32 ref);
+
+static inline HnrNodeId
+hnr_node_of_tid(const ItemPointerData *tid)
+{
+	return ((HnrNodeId) ItemPointerGetBlockNumberNoCheck(tid) << 16) |
+		ItemPointerGetOffsetNumberNoCheck(tid);
+}
+
+static inline void
+hnr_tid_of_node(HnrNodeId node, ItemPointer tid)
+{
+	ItemPointerSet(tid, (BlockNumber) (node >> 16), (OffsetNumber) (node & 0xFFFF));
+}
+
+#endif							/* HNR_STORE_DISK_H */

@@ -1,0 +1,296 @@
+/*-------------------------------------------------------------------------
+ *
+ * tids.c
+ *		The heap TIDs of a ground vertex.  See tids.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "am/buffer.h"
+#include "am/place.h"
+#include "am/tids.h"
+#include "am/wal.h"
+
+static HnrVertex *
+changed_vertex(HnrLockedVertex *locked, HnrChange *change)
+{
+	Page		page = hnr_change_page(change, locked->buf, HNR_CHANGE_DELTA);
+
+	return hnr_vertex_at(locked->shape, page, ItemPointerGetOffsetNumber(&locked->tid));
+}
+
+static Buffer
+lock_chunk_page(HnrIndex *index, const ItemPointerData *chunk, int mode)
+{
+	Buffer		buf = hnr_buffer_read(index->rel, ItemPointerGetBlockNumber(chunk), mode,
+									  HNR_KIND_BIT(HNR_PAGE_TIDS));
+	OffsetNumber pos = ItemPointerGetOffsetNumberNoCheck(chunk);
+
+	if (pos < 1 || pos > HNR_CHUNKS_PER_PAGE)
+		hnr_report_corrupted(index->rel, ItemPointerGetBlockNumber(chunk),
+							 "A link names a chunk that the page does not have.");
+	return buf;
+}
+
+static bool
+chunk_belongs(const HnrTidChunk *chunk, const ItemPointerData *owner, uint32 generation)
+{
+	return ItemPointerEquals(unconstify(ItemPointer, &chunk->owner),
+							 unconstify(ItemPointer, owner)) &&
+		chunk->generation == generation && chunk->ntids <= HNR_CHUNK_TIDS;
+}
+
+/* Adds to the newest chunk; false if there is none or it is full. */
+static bool
+add_to_chunk(HnrLockedVertex *locked, ItemPointer heap_tid)
+{
+	ItemPointerData link = locked->vertex->link;
+	HnrChange	change;
+	HnrTidChunk *chunk;
+	Buffer		buf;
+	bool		room;
+
+	if (!ItemPointerIsValid(&link))
+		return false;
+	buf = lock_chunk_page(locked->index, &link, BUFFER_LOCK_EXCLUSIVE);
+	chunk = hnr_page_chunk(BufferGetPage(buf), ItemPointerGetOffsetNumber(&link));
+	room = chunk_belongs(chunk, &locked->tid, locked->vertex->generation) &&
+		chunk->ntids < HNR_CHUNK_TIDS;
+	if (room)
+	{
+		hnr_change_begin(&change, locked->index->rel, locked->index->building);
+		chunk = hnr_page_chunk(hnr_change_page(&change, buf, HNR_CHANGE_DELTA),
+							   ItemPointerGetOffsetNumber(&link));
+		chunk->tids[chunk->ntids++] = *heap_tid;
+		hnr_change_end(&change);
+	}
+	hnr_buffer_release(buf);
+	return room;
+}
+
+/* Puts a new chunk at the head of the vertex's list. */
+static void
+add_chunk(HnrLockedVertex *locked, ItemPointer heap_tid)
+{
+	HnrPlace	place;
+	HnrChange	change;
+	HnrTidChunk *chunk;
+	Page		page;
+
+	hnr_place_chunk(locked->index, &place);
+	hnr_change_begin(&change, locked->index->rel, locked->index->building);
+	page = hnr_change_page(&change, place.buf,
+						   place.fresh ? HNR_CHANGE_WHOLE : HNR_CHANGE_DELTA);
+	if (place.fresh)
+		hnr_page_init(page, HNR_PAGE_TIDS, HNR_CHUNKS_PER_PAGE * sizeof(HnrTidChunk));
+	chunk = hnr_page_chunk(page, place.pos);
+	memset(chunk, 0, sizeof(HnrTidChunk));
+	chunk->owner = locked->tid;
+	chunk->generation = locked->vertex->generation;
+	chunk->next = locked->vertex->link;
+	chunk->tids[chunk->ntids++] = *heap_tid;
+	ItemPointerSet(&changed_vertex(locked, &change)->link,
+				   BufferGetBlockNumber(place.buf), place.pos);
+	hnr_change_end(&change);
+	hnr_buffer_release(place.buf);
+}
+
+void
+hnr_tids_add(HnrLockedVertex *locked, ItemPointer heap_tid)
+{
+	Assert(locked->vertex->level == 0);
+	if (locked->vertex->ntids < HNR_INLINE_TIDS)
+	{
+		HnrChange	change;
+		HnrVertex  *v;
+
+		hnr_change_begin(&change, locked->index->rel, locked->index->building);
+		v = changed_vertex(locked, &change);
+		v->tids[v->ntids++] = *heap_tid;
+		hnr_change_end(&change);
+	}
+	else if (!add_to_chunk(locked, heap_tid))
+		add_chunk(locked, heap_tid);
+}
+
+void
+hnr_tids_read_start(HnrTidReader *reader, HnrIndex *index, const HnrVisited *visited)
+{
+	reader->index = index;
+	reader->owner = visited->tid;
+	reader->generation = visited->generation;
+	reader->next = visited->link;
+	reader->pos = 0;
+	reader->ntids = visited->ntids;
+	memcpy(reader->tids, visited->tids, sizeof(visited->tids));
+}
+
+/* Copies the next chunk; false at the end, also if the vertex has lost it. */
+static bool
+read_chunk(HnrTidReader *reader)
+{
+	Buffer		buf;
+	HnrTidChunk *chunk;
+	bool		belongs;
+
+	if (!ItemPointerIsValid(&reader->next))
+		return false;
+	buf = lock_chunk_page(reader->index, &reader->next, BUFFER_LOCK_SHARE);
+	chunk = hnr_page_chunk(BufferGetPage(buf), ItemPointerGetOffsetNumber(&reader->next));
+	belongs = chunk_belongs(chunk, &reader->owner, reader->generation);
+	if (belongs)
+	{
+		reader->pos = 0;
+		reader->ntids = chunk->ntids;
+		memcpy(reader->tids, chunk->tids, sizeof(chunk->tids));
+		reader->next = chunk->next;
+	}
+	hnr_buffer_release(buf);
+	return belongs;
+}
+
+bool
+hnr_tids_read_next(HnrTidReader *reader, ItemPointer heap_tid)
+{
+	while (reader->pos >= reader->ntids)
+		if (!read_chunk(reader))
+			return false;
+	*heap_tid = reader->tids[reader->pos++];
+	return true;
+}
+
+bool
+hnr_tids_any_dead(HnrIndex *index, const HnrVisited *visited,
+				  HnrTidIsDead is_dead, void *state, int64 *count)
+{
+	HnrTidReader reader;
+	ItemPointerData tid;
+	bool		any = false;
+
+	hnr_tids_read_start(&reader, index, visited);
+	while (hnr_tids_read_next(&reader, &tid))
+	{
+		(*count)++;
+		if (is_dead(&tid, state))
+			any = true;
+	}
+	return any;
+}
+
+/* Keeps the live of n TIDs in place and returns how many. */
+static int
+keep_live(ItemPointerData *tids, int n, HnrTidIsDead is_dead, void *state)
+{
+	int			kept = 0;
+
+	for (int i = 0; i < n; i++)
+		if (!is_dead(&tids[i], state))
+			tids[kept++] = tids[i];
+	return kept;
+}
+
+/*
+ * Takes the dead TIDs out of one chunk; an empty one stays in the list until it
+ * comes to its head.  Returns how many TIDs stay; *next is the chunk after it.
+ */
+static int
+prune_chunk(HnrLockedVertex *locked, const ItemPointerData *at, Buffer buf,
+			HnrTidIsDead is_dead, void *state, ItemPointer next, int64 *removed)
+{
+	OffsetNumber pos = ItemPointerGetOffsetNumber(at);
+	HnrTidChunk chunk = *hnr_page_chunk(BufferGetPage(buf), pos);
+	int			before = chunk.ntids;
+	HnrChange	change;
+
+	*next = chunk.next;
+	chunk.ntids = keep_live(chunk.tids, before, is_dead, state);
+	if (chunk.ntids == before)
+		return before;
+	*removed += before - chunk.ntids;
+	hnr_change_begin(&change, locked->index->rel, locked->index->building);
+	*hnr_page_chunk(hnr_change_page(&change, buf, HNR_CHANGE_DELTA), pos) = chunk;
+	hnr_change_end(&change);
+	return chunk.ntids;
+}
+
+/*
+ * Drops empty chunks from the head of the list and frees them; the link and the
+ * chunk change in one record, so no chunk is lost.
+ */
+static void
+free_empty_head(HnrLockedVertex *locked)
+{
+	for (;;)
+	{
+		ItemPointerData link = locked->vertex->link;
+		Buffer		buf;
+		HnrTidChunk *chunk;
+		HnrChange	change;
+
+		if (!ItemPointerIsValid(&link))
+			return;
+		buf = lock_chunk_page(locked->index, &link, BUFFER_LOCK_EXCLUSIVE);
+		chunk = hnr_page_chunk(BufferGetPage(buf), ItemPointerGetOffsetNumber(&link));
+		if (!chunk_belongs(chunk, &locked->tid, locked->vertex->generation) || chunk->ntids > 0)
+		{
+			hnr_buffer_release(buf);
+			return;
+		}
+		hnr_change_begin(&change, locked->index->rel, locked->index->building);
+		changed_vertex(locked, &change)->link = chunk->next;
+		chunk = hnr_page_chunk(hnr_change_page(&change, buf, HNR_CHANGE_DELTA),
+							   ItemPointerGetOffsetNumber(&link));
+		memset(chunk, 0, sizeof(HnrTidChunk));
+		hnr_change_end(&change);
+		hnr_place_record(locked->index, BufferGetBlockNumber(buf), HNR_PAGE_TIDS);
+		hnr_buffer_release(buf);
+	}
+}
+
+static int64
+prune_chunks(HnrLockedVertex *locked, HnrTidIsDead is_dead, void *state, int64 *removed)
+{
+	ItemPointerData at = locked->vertex->link;
+	int64		kept = 0;
+
+	while (ItemPointerIsValid(&at))
+	{
+		ItemPointerData next;
+		Buffer		buf = lock_chunk_page(locked->index, &at, BUFFER_LOCK_EXCLUSIVE);
+
+		if (!chunk_belongs(hnr_page_chunk(BufferGetPage(buf), ItemPointerGetOffsetNumber(&at)),
+						   &locked->tid, locked->vertex->generation))
+			hnr_report_corrupted(locked->index->rel, ItemPointerGetBlockNumber(&at),
+								 "A chunk of heap TIDs does not belong to the vertex that links to it.");
+		kept += prune_chunk(locked, &at, buf, is_dead, state, &next, removed);
+		hnr_buffer_release(buf);
+		at = next;
+	}
+	free_empty_head(locked);
+	return kept;
+}
+
+bool
+hnr_tids_remove_dead(HnrLockedVertex *locked, HnrTidIsDead is_dead, void *state,
+					 int64 *removed, int64 *kept)
+{
+	HnrVertex	v = *locked->vertex;
+	int			before = v.ntids;
+	HnrChange	change;
+	int64		chunked;
+
+	chunked = prune_chunks(locked, is_dead, state, removed);
+	v.ntids = keep_live(v.tids, before, is_dead, state);
+	*removed += before - v.ntids;
+	*kept += v.ntids + chunked;
+	if (v.ntids + chunked == 0)
+		v.state = HNR_VERTEX_DELETED;
+	else if (v.ntids == before)
+		return false;
+	hnr_change_begin(&change, locked->index->rel, locked->index->building);
+	v.link = locked->vertex->link;
+	*changed_vertex(locked, &change) = v;
+	hnr_change_end(&change);
+	return v.state == HNR_VERTEX_DELETED;
+}

@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ *
+ * tids.h
+ *		The heap TIDs of a ground vertex: a few in the vertex, more in chunks.
+ *
+ * Rows with the same vector share a vertex, however many they are.  The chunks of
+ * a vertex form a list, the newest first; only the newest may have room.  Lock
+ * order: the vertex, then a chunk's page.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_TIDS_H
+#define HNR_TIDS_H
+
+#include "am/store_disk.h"
+#include "am/vertex.h"
+
+/* Adds a heap TID to a locked ground vertex. */
+extern void hnr_tids_add(HnrLockedVertex *locked, ItemPointer heap_tid);
+
+/* Reads the TIDs of a visited vertex one after another, without keeping locks. */
+typedef struct HnrTidReader
+{
+	HnrIndex   *index;
+	ItemPointerData owner;
+	uint32		generation;
+	ItemPointerData next;		/* chunk to read next */
+	int			pos;
+	int			ntids;
+	ItemPointerData tids[HNR_CHUNK_TIDS];
+} HnrTidReader;
+
+extern void hnr_tids_read_start(HnrTidReader *reader, HnrIndex *index, const HnrVisited *visited);
+extern bool hnr_tids_read_next(HnrTidReader *reader, ItemPointer heap_tid);
+
+/* Whether a heap TID is to go. */
+typedef bool (*HnrTidIsDead) (ItemPointer tid, void *state);
+
+/*
+ * Takes the dead TIDs out of a locked ground vertex; chunks left empty become free.
+ * Counts what it removed and what stayed.  True if no TID is left; the vertex is
+ * then marked as deleted, in the same critical order that keeps a TID from being
+ * added to it later.
+ */
+extern bool hnr_tids_remove_dead(HnrLockedVertex *locked, HnrTidIsDead is_dead, void *state,
+								 int64 *removed, int64 *kept);
+
+/* Whether any TID of a vertex is dead; calls is_dead for each one, changes nothing. */
+extern bool hnr_tids_any_dead(HnrIndex *index, const HnrVisited *visited,
+							  HnrTidIsDead is_dead, void *state, int64 *count);
+
+#endif							/* HNR_TIDS_H */

@@ -1,0 +1,256 @@
+/*-------------------------------------------------------------------------
+ *
+ * vertex.c
+ *		Writing whole vertices, and changing the slots of one.  See vertex.h.
+ *
+ * Lock order: the first part of a vertex, then its later parts in block order.
+ * Whoever changes any part of a vertex holds the first part's exclusive lock.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "am/buffer.h"
+#include "am/place.h"
+#include "am/vertex.h"
+#include "am/wal.h"
+
+void
+hnr_vertex_fill_part(const HnrLayout *layout, const HnrVertexImage *image,
+					 int p, uint32 generation, char *dest)
+{
+	const HnrPartLayout *pl = &hnr_layout_shape(layout, image->level)->part[p];
+	int			nslots = Min(pl->slot_count, image->degree - pl->slot_first);
+
+	memset(dest, 0, pl->size);
+	if (p == 0)
+	{
+		HnrVertex  *v = (HnrVertex *) dest;
+
+		v->state = HNR_VERTEX_LIVE;
+		v->level = image->level;
+		v->degree = image->degree;
+		v->ntids = image->ntids;
+		v->generation = generation;
+		v->link = image->link;
+		memcpy(v->tids, image->tids, sizeof(v->tids));
+	}
+	else
+	{
+		((HnrPart *) dest)->generation = generation;
+		((HnrPart *) dest)->part = p;
+	}
+	memcpy(dest + pl->vec_offset, image->vec + pl->vec_first, sizeof(float) * pl->vec_count);
+	if (nslots > 0)
+		memcpy(dest + pl->slot_offset,
+			   image->slots + (Size) pl->slot_first * layout->slot_size,
+			   (Size) nslots * layout->slot_size);
+}
+
+/* Writes one later part; its buffer is locked, and released here. */
+static void
+store_later_part(HnrIndex *index, const HnrVertexImage *image, int p,
+				 uint32 generation, Buffer buf)
+{
+	const HnrPartLayout *pl = &hnr_layout_shape(&index->layout, image->level)->part[p];
+	HnrChange	change;
+	Page		page;
+
+	hnr_change_begin(&change, index->rel, index->building);
+	page = hnr_change_page(&change, buf, HNR_CHANGE_WHOLE);
+	hnr_page_init(page, HNR_PAGE_PART, pl->size);
+	hnr_vertex_fill_part(&index->layout, image, p, generation, PageGetContents(page));
+	hnr_change_end(&change);
+	hnr_buffer_release(buf);
+}
+
+void
+hnr_vertex_store(HnrIndex *index, const HnrVertexImage *image, ItemPointer tid)
+{
+	const HnrShape *shape = hnr_layout_shape(&index->layout, image->level);
+	HnrPlace	place;
+	HnrChange	change;
+	Page		page;
+	BlockNumber block;
+	uint32		generation = 1;
+	bool		more;
+
+	hnr_place_vertex(index, shape, &place);
+	block = BufferGetBlockNumber(place.buf);
+	if (!place.fresh)
+		generation = hnr_vertex_at(shape, BufferGetPage(place.buf), place.pos)->generation + 1;
+
+	for (int p = 1; p < shape->parts; p++)
+		store_later_part(index, image, p, generation,
+						 place.fresh ? place.later[p] :
+						 hnr_buffer_read(index->rel, block + p, BUFFER_LOCK_EXCLUSIVE,
+										 HNR_KIND_BIT(HNR_PAGE_PART)));
+
+	hnr_change_begin(&change, index->rel, index->building);
+	page = hnr_change_page(&change, place.buf,
+						   place.fresh ? HNR_CHANGE_WHOLE : HNR_CHANGE_DELTA);
+	if (place.fresh)
+		hnr_page_init(page, shape->kind, shape->per_page * shape->part[0].size);
+	hnr_vertex_fill_part(&index->layout, image, 0, generation,
+						 (char *) hnr_vertex_at(shape, page, place.pos));
+	hnr_change_end(&change);
+	more = place.fresh && shape->per_page > 1;
+	ItemPointerSet(tid, block, place.pos);
+	hnr_buffer_release(place.buf);
+	/* let others fill the page up, should this backend not come back */
+	if (more && !index->building)
+		hnr_place_record(index, block, shape->kind);
+}
+
+void
+hnr_vertex_check_position(HnrIndex *index, const HnrShape *shape, ItemPointer tid)
+{
+	OffsetNumber pos = ItemPointerGetOffsetNumberNoCheck(tid);
+
+	if (unlikely(pos < 1 || pos > shape->per_page))
+		hnr_report_corrupted(index->rel, ItemPointerGetBlockNumberNoCheck(tid),
+							 "A link names a position that the page does not have.");
+}
+
+bool
+hnr_vertex_lock(HnrIndex *index, ItemPointer tid, int level, HnrLockedVertex *locked)
+{
+	locked->index = index;
+	locked->shape = hnr_layout_shape(&index->layout, level);
+	locked->tid = *tid;
+	locked->buf = hnr_buffer_read(index->rel, ItemPointerGetBlockNumber(tid),
+								  BUFFER_LOCK_EXCLUSIVE, HNR_KIND_BIT(locked->shape->kind));
+	hnr_vertex_check_position(index, locked->shape, tid);
+	locked->vertex = hnr_vertex_at(locked->shape, BufferGetPage(locked->buf),
+								   ItemPointerGetOffsetNumber(tid));
+	if (locked->vertex->state == HNR_VERTEX_LIVE && locked->vertex->level == level)
+		return true;
+	hnr_buffer_release(locked->buf);
+	return false;
+}
+
+void
+hnr_vertex_unlock(HnrLockedVertex *locked)
+{
+	hnr_buffer_release(locked->buf);
+}
+
+/* The buffer of part p, locked; that of part 0 is at hand. */
+static Buffer
+lock_part(HnrLockedVertex *locked, int p, int mode)
+{
+	if (p == 0)
+		return locked->buf;
+	return hnr_buffer_read(locked->index->rel, ItemPointerGetBlockNumber(&locked->tid) + p,
+						   mode, HNR_KIND_BIT(HNR_PAGE_PART));
+}
+
+static void
+unlock_part(int p, Buffer buf)
+{
+	if (p > 0)
+		hnr_buffer_release(buf);
+}
+
+/* Where part p starts on a page of it. */
+static char *
+part_start(HnrLockedVertex *locked, int p, Page page)
+{
+	if (p > 0)
+		return PageGetContents(page);
+	return (char *) hnr_vertex_at(locked->shape, page, ItemPointerGetOffsetNumber(&locked->tid));
+}
+
+void
+hnr_vertex_get_vector(HnrLockedVertex *locked, float *vec)
+{
+	for (int p = 0; p < locked->shape->parts && locked->shape->part[p].vec_count > 0; p++)
+	{
+		const HnrPartLayout *pl = &locked->shape->part[p];
+		Buffer		buf = lock_part(locked, p, BUFFER_LOCK_SHARE);
+
+		memcpy(vec + pl->vec_first,
+			   part_start(locked, p, BufferGetPage(buf)) + pl->vec_offset,
+			   sizeof(float) * pl->vec_count);
+		unlock_part(p, buf);
+	}
+}
+
+void
+hnr_vertex_get_slots(HnrLockedVertex *locked, char *slots)
+{
+	Size		slot_size = locked->index->layout.slot_size;
+
+	for (int p = 0; p < locked->shape->parts; p++)
+	{
+		const HnrPartLayout *pl = &locked->shape->part[p];
+		int			n = Min(pl->slot_count, (int) locked->vertex->degree - pl->slot_first);
+		Buffer		buf;
+
+		if (n <= 0)
+			continue;
+		buf = lock_part(locked, p, BUFFER_LOCK_SHARE);
+		memcpy(slots + pl->slot_first * slot_size,
+			   part_start(locked, p, BufferGetPage(buf)) + pl->slot_offset, n * slot_size);
+		unlock_part(p, buf);
+	}
+}
+
+void
+hnr_vertex_put_slot(HnrLockedVertex *locked, int i, const HnrSlot *slot)
+{
+	const HnrLayout *layout = &locked->index->layout;
+	int			p = hnr_shape_part_of_slot(locked->shape, i);
+	Buffer		buf = lock_part(locked, p, BUFFER_LOCK_EXCLUSIVE);
+	HnrChange	change;
+	Page		page;
+	char	   *part;
+
+	hnr_change_begin(&change, locked->index->rel, locked->index->building);
+	page = hnr_change_page(&change, locked->buf, HNR_CHANGE_DELTA);
+	part = part_start(locked, 0, page);
+	if (i >= ((HnrVertex *) part)->degree)
+		((HnrVertex *) part)->degree = i + 1;
+	if (p > 0)
+		part = part_start(locked, p, hnr_change_page(&change, buf, HNR_CHANGE_DELTA));
+	memcpy(hnr_slot_in_part(layout, &locked->shape->part[p], part, i), slot, layout->slot_size);
+	hnr_change_end(&change);
+	unlock_part(p, buf);
+}
+
+void
+hnr_vertex_put_slots(HnrLockedVertex *locked, const char *slots, int degree)
+{
+	const HnrLayout *layout = &locked->index->layout;
+
+	bool		grows = degree > locked->vertex->degree;
+
+	/*
+	 * Slots at and beyond the degree are not read, so what a crash in between leaves
+	 * is a mixture of old and new neighbours: the degree, in the first part, changes
+	 * last if it grows and first if it shrinks.
+	 */
+	for (int i = 0; i < locked->shape->parts; i++)
+	{
+		int			p = grows ? locked->shape->parts - 1 - i : i;
+		const HnrPartLayout *pl = &locked->shape->part[p];
+		int			n = Max(Min(pl->slot_count, degree - pl->slot_first), 0);
+		Buffer		buf;
+		HnrChange	change;
+		char	   *part;
+
+		if (pl->slot_count == 0 && p > 0)
+			continue;
+		buf = lock_part(locked, p, BUFFER_LOCK_EXCLUSIVE);
+		hnr_change_begin(&change, locked->index->rel, locked->index->building);
+		part = part_start(locked, p, hnr_change_page(&change, buf, HNR_CHANGE_DELTA));
+		memcpy(part + pl->slot_offset, slots + (Size) pl->slot_first * layout->slot_size,
+			   (Size) n * layout->slot_size);
+		memset(part + pl->slot_offset + (Size) n * layout->slot_size, 0,
+			   (Size) (pl->slot_count - n) * layout->slot_size);
+		if (p == 0)
+			((HnrVertex *) part)->degree = degree;
+		hnr_change_end(&change);
+		unlock_part(p, buf);
+	}
+}

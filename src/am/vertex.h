@@ -1,0 +1,68 @@
+/*-------------------------------------------------------------------------
+ *
+ * vertex.h
+ *		Writing whole vertices, and changing the slots of one.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_VERTEX_H
+#define HNR_VERTEX_H
+
+#include "am/index.h"
+#include "storage/bufmgr.h"
+
+/* A vertex to write. */
+typedef struct HnrVertexImage
+{
+	int			level;
+	ItemPointerData link;
+	int			ntids;
+	ItemPointerData tids[HNR_INLINE_TIDS];
+	const float *vec;			/* layout->dims coordinates */
+	int			degree;
+	const char *slots;			/* degree slots of layout->slot_size bytes */
+} HnrVertexImage;
+
+/* Writes part p of an image at dest (the start of the part on its page). */
+extern void hnr_vertex_fill_part(const HnrLayout *layout, const HnrVertexImage *image,
+								 int p, uint32 generation, char *dest);
+
+/*
+ * Finds a place for the vertex, writes it there and returns its TID.  The vertex
+ * is whole on disk before its first part says that it is live.
+ */
+extern void hnr_vertex_store(HnrIndex *index, const HnrVertexImage *image, ItemPointer tid);
+
+/* Error if a page of the shape has no such position. */
+extern void hnr_vertex_check_position(HnrIndex *index, const HnrShape *shape, ItemPointer tid);
+
+/*
+ * A live vertex locked for a change of its slots: the first part's buffer and, if
+ * the vertex has several parts, that of the part in question.
+ */
+typedef struct HnrLockedVertex
+{
+	HnrIndex   *index;
+	const HnrShape *shape;
+	ItemPointerData tid;
+	Buffer		buf;			/* first part, exclusively locked */
+	HnrVertex  *vertex;			/* in the buffer: read it, do not write */
+} HnrLockedVertex;
+
+/* Locks a vertex; false (nothing locked) if it is not live at that level. */
+extern bool hnr_vertex_lock(HnrIndex *index, ItemPointer tid, int level, HnrLockedVertex *locked);
+extern void hnr_vertex_unlock(HnrLockedVertex *locked);
+
+/* Copies the coordinates of a locked vertex. */
+extern void hnr_vertex_get_vector(HnrLockedVertex *locked, float *vec);
+
+/* Copies all slots in use, degree of them. */
+extern void hnr_vertex_get_slots(HnrLockedVertex *locked, char *slots);
+
+/* Writes slot i, which may be the next unused one. */
+extern void hnr_vertex_put_slot(HnrLockedVertex *locked, int i, const HnrSlot *slot);
+
+/* Replaces all slots. */
+extern void hnr_vertex_put_slots(HnrLockedVertex *locked, const char *slots, int degree);
+
+#endif							/* HNR_VERTEX_H */
