@@ -7,14 +7,16 @@
  */
 #include "postgres.h"
 
+#include "access/amapi.h"
+#include "access/htup_details.h"
 #include "am/am.h"
 #include "am/buffer.h"
-#include "am/index.h"
 #include "am/callbacks.h"
-#include "access/amapi.h"
+#include "am/index.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
+#include "utils/memutils.h"
 #include "utils/syscache.h"
 
 /*

@@ -9,6 +9,7 @@
 #define HNR_CALLBACKS_H
 
 #include "access/amapi.h"
+#include "nodes/execnodes.h"
 #include "nodes/pathnodes.h"
 
 /* build.c */

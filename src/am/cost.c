@@ -17,7 +17,7 @@
 #include "am/am.h"
 #include "am/callbacks.h"
 #include "guc.h"
-#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
 
 #include "utils/float.h"
 #include "utils/rel.h"

@@ -123,7 +123,7 @@ static bool
 has_neighbor(const Pruning *p, int degree, const ItemPointerData *tid)
 {
 	for (int i = 0; i < degree; i++)
-		if (ItemPointerEquals(&pruning_slot(p, i)->vertex, unconstify(ItemPointer, tid)))
+		if (ItemPointerEquals(&pruning_slot(p, i)->vertex, unconstify(ItemPointerData *, tid)))
 			return true;
 	return false;
 }
@@ -207,7 +207,7 @@ prune_plain(Pruning *p, int level, const HnrEnd *from, const HnrEnd *to,
 
 		measure_plain(p, level, from, to);
 		victim = choose_victim(p, plain_pair, force);
-		if (!hnr_vertex_lock(p->index, unconstify(ItemPointer, &from->tid), level, &locked))
+		if (!hnr_vertex_lock(p->index, unconstify(ItemPointerData *, &from->tid), level, &locked))
 			return HNR_LINK_GONE;
 		pruning_fill(now, &locked, added);
 		if (now->n == p->n &&
@@ -236,8 +236,8 @@ hnr_link_add(HnrIndex *index, int level, const HnrEnd *from, const HnrEnd *to, b
 	HnrLockedVertex locked;
 	HnrLinkResult result = HNR_LINK_MADE;
 
-	hnr_codec_encode(index->codec, at, neighbor, unconstify(ItemPointer, &to->tid), slot);
-	if (!hnr_vertex_lock(index, unconstify(ItemPointer, &from->tid), level, &locked))
+	hnr_codec_encode(index->codec, at, neighbor, unconstify(ItemPointerData *, &to->tid), slot);
+	if (!hnr_vertex_lock(index, unconstify(ItemPointerData *, &from->tid), level, &locked))
 		return HNR_LINK_GONE;
 	if (!same_vector(&locked, from))
 	{

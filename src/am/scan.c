@@ -22,7 +22,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-typedef struct ScanState
+typedef struct HnswScan
 {
 	MemoryContext context;		/* of one rescan's search */
 	bool		searched;
@@ -32,13 +32,13 @@ typedef struct ScanState
 	int			nfound;
 	int			current;		/* being returned; its TIDs are in the reader */
 	HnrTidReader reader;
-} ScanState;
+} HnswScan;
 
 IndexScanDesc
 hnr_beginscan(Relation index, int nkeys, int norderbys)
 {
 	IndexScanDesc scan = RelationGetIndexScan(index, nkeys, norderbys);
-	ScanState  *state = palloc0(sizeof(ScanState));
+	HnswScan  *state = palloc0(sizeof(HnswScan));
 
 	hnr_guc_define_search_settings();
 	state->context = AllocSetContextCreate(CurrentMemoryContext, "hnsw scan",
@@ -50,7 +50,7 @@ hnr_beginscan(Relation index, int nkeys, int norderbys)
 void
 hnr_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int norderbys)
 {
-	ScanState  *state = scan->opaque;
+	HnswScan  *state = scan->opaque;
 
 	MemoryContextReset(state->context);
 	state->searched = false;
@@ -65,7 +65,7 @@ hnr_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int no
 void
 hnr_endscan(IndexScanDesc scan)
 {
-	ScanState  *state = scan->opaque;
+	HnswScan  *state = scan->opaque;
 
 	MemoryContextDelete(state->context);
 	pfree(state);
@@ -77,7 +77,7 @@ hnr_endscan(IndexScanDesc scan)
  * zero vector every cosine distance is NaN: any order will do, so the origin serves.
  */
 static float *
-form_query(ScanState *state, ScanKey key)
+form_query(HnswScan *state, ScanKey key)
 {
 	int			dims = state->index->layout.dims;
 	float	   *query = palloc0(sizeof(float) * dims);
@@ -91,7 +91,7 @@ form_query(ScanState *state, ScanKey key)
 static void
 search(IndexScanDesc scan)
 {
-	ScanState  *state = scan->opaque;
+	HnswScan  *state = scan->opaque;
 	HnrCandidate entries[HNR_DESCENT_WIDTH];
 	HnrEntry	entry;
 	HnrSearch  *s;
@@ -120,7 +120,7 @@ search(IndexScanDesc scan)
 bool
 hnr_gettuple(IndexScanDesc scan, ScanDirection direction)
 {
-	ScanState  *state = scan->opaque;
+	HnswScan  *state = scan->opaque;
 	MemoryContext old = MemoryContextSwitchTo(state->context);
 	bool		got = true;
 

@@ -36,8 +36,8 @@ lock_chunk_page(HnrIndex *index, const ItemPointerData *chunk, int mode)
 static bool
 chunk_belongs(const HnrTidChunk *chunk, const ItemPointerData *owner, uint32 generation)
 {
-	return ItemPointerEquals(unconstify(ItemPointer, &chunk->owner),
-							 unconstify(ItemPointer, owner)) &&
+	return ItemPointerEquals(unconstify(ItemPointerData *, &chunk->owner),
+							 unconstify(ItemPointerData *, owner)) &&
 		chunk->generation == generation && chunk->ntids <= HNR_CHUNK_TIDS;
 }
 

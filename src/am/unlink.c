@@ -18,6 +18,7 @@
 #include "am/store_disk.h"
 #include "am/vacuum.h"
 #include "am/vertex.h"
+#include "commands/vacuum.h"
 #include "compat.h"
 #include "utils/memutils.h"
 
