@@ -8,7 +8,7 @@ CREATE TEMP VIEW member AS
 	WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
 		AND e.extname = 'hnsw_rebuild';
 
-SELECT count(*) > 100 AS has_members FROM member;
+SELECT count(*) > 50 AS has_members FROM member;
 
 -- no comment
 SELECT object FROM member m

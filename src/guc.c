@@ -225,10 +225,11 @@ hnr_guc_init(void)
 	/*
 	 * Loaded by a call of one of our functions, hence in a database that has
 	 * our extension and so no other's: hnsw.* can be shown from now on.  Not
-	 * so for session_preload_libraries (no transaction yet) and for a
-	 * parallel worker that loads what its leader has.
+	 * so for session_preload_libraries, which are loaded while the backend
+	 * starts, and for a parallel worker that loads what its leader has.
 	 */
-	if (!preloaded && IsTransactionState() && !InitializingParallelWorker)
+	if (!preloaded && IsNormalProcessingMode() && IsTransactionState() &&
+		!InitializingParallelWorker)
 		hnr_guc_define_search_settings();
 }
 

@@ -28,6 +28,7 @@ CREATE OPERATOR CLASS vector_l2_ops
 	FUNCTION 1 l2_distance(vector, vector),
 	FUNCTION 2 hnsw_metric_l2(internal);
 COMMENT ON OPERATOR CLASS vector_l2_ops USING hnsw IS 'orders by Euclidean distance, <->';
+COMMENT ON OPERATOR FAMILY vector_l2_ops USING hnsw IS 'holds operator class vector_l2_ops';
 
 CREATE OPERATOR CLASS vector_ip_ops
 	FOR TYPE vector USING hnsw AS
@@ -35,6 +36,7 @@ CREATE OPERATOR CLASS vector_ip_ops
 	FUNCTION 1 vector_negative_inner_product(vector, vector),
 	FUNCTION 2 hnsw_metric_ip(internal);
 COMMENT ON OPERATOR CLASS vector_ip_ops USING hnsw IS 'orders by negative inner product, <#>';
+COMMENT ON OPERATOR FAMILY vector_ip_ops USING hnsw IS 'holds operator class vector_ip_ops';
 
 CREATE OPERATOR CLASS vector_cosine_ops
 	FOR TYPE vector USING hnsw AS
@@ -42,6 +44,7 @@ CREATE OPERATOR CLASS vector_cosine_ops
 	FUNCTION 1 cosine_distance(vector, vector),
 	FUNCTION 2 hnsw_metric_cosine(internal);
 COMMENT ON OPERATOR CLASS vector_cosine_ops USING hnsw IS 'orders by cosine distance, <=>; zero vectors are not indexed';
+COMMENT ON OPERATOR FAMILY vector_cosine_ops USING hnsw IS 'holds operator class vector_cosine_ops';
 
 CREATE OPERATOR CLASS vector_l1_ops
 	FOR TYPE vector USING hnsw AS
@@ -49,3 +52,4 @@ CREATE OPERATOR CLASS vector_l1_ops
 	FUNCTION 1 l1_distance(vector, vector),
 	FUNCTION 2 hnsw_metric_l1(internal);
 COMMENT ON OPERATOR CLASS vector_l1_ops USING hnsw IS 'orders by taxicab distance, <+>';
+COMMENT ON OPERATOR FAMILY vector_l1_ops USING hnsw IS 'holds operator class vector_l1_ops';

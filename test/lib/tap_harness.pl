@@ -36,7 +36,7 @@ foreach my $file (@files)
 	my $parser = TAP::Parser->new(
 		{
 			exec => [ 'timeout', '--foreground', '-k', '20', $limit, @program ],
-			merge => 0
+			merge => 1
 		});
 	my @bad;
 
