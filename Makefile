@@ -55,6 +55,10 @@ test:
 test-long:
 	@test/lib/run long
 
+# make bench [NPY=base.npy[,query.npy]]
+bench:
+	@test/bench/run $(NPY)
+
 # The checks that need no server.
 check-source:
 	@test/lib/check_source

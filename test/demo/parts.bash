@@ -46,6 +46,7 @@ start_server()
 		shared_preload_libraries = 'hnsw_rebuild'
 		hnsw_rebuild.naptime = 1s
 		jit = off
+		${SERVER_SETTINGS:-}
 	X
 	"$BINDIR/pg_ctl" -D "$WORK/demo" -l "$RUN/server.log" -w start >/dev/null || exit 1
 	export PGHOST=$RUN PGUSER=postgres PGDATABASE=postgres

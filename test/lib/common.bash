@@ -201,6 +201,38 @@ prepare()
 	cd "$WORK/tree" || exit 1
 }
 
+# vectors_from [BASE.npy[,QUERY.npy]]: what demo and bench work on, by default
+# the files in test/data.  Sets VECTORS, their name.
+vectors_from()
+{
+	local file
+
+	BASE_FILE=$TOP/test/data/sift5k-128.base.npy
+	QUERY_FILE=$TOP/test/data/sift5k-128.query.npy
+	if [ -n "$1" ]; then
+		BASE_FILE=${1%%,*}
+		QUERY_FILE=
+		[[ $1 != *,* ]] || QUERY_FILE=${1#*,}
+		for file in "$BASE_FILE" ${QUERY_FILE:+"$QUERY_FILE"}; do
+			[ -r "$file" ] || die "cannot read $file"
+		done
+		BASE_FILE=$(realpath "$BASE_FILE")
+		QUERY_FILE=${QUERY_FILE:+$(realpath "$QUERY_FILE")}
+	fi
+	VECTORS=$(basename "$BASE_FILE" .npy)
+	VECTORS=${VECTORS%.base}
+}
+
+# Copies them to $RUN/npy: the unprivileged user may not be able to read them
+# where they are.
+take_vectors()
+{
+	mkdir "$RUN/npy"
+	cp "$BASE_FILE" "$RUN/npy/base.npy"
+	[ -z "$QUERY_FILE" ] || cp "$QUERY_FILE" "$RUN/npy/query.npy"
+	chmod -R a+rX "$RUN/npy"
+}
+
 build_and_install()
 {
 	in_group make -s -j"$(nproc)" PG_CONFIG="$PG_CONFIG" with_llvm=no "$@" &&
