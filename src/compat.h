@@ -129,4 +129,9 @@
 #define hnr_vacuum_delay_point()	vacuum_delay_point()
 #endif
 
+/* 18: pg_noreturn stands before a declaration, pg_attribute_noreturn() is gone. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
 #endif							/* HNR_COMPAT_H */

@@ -13,6 +13,7 @@
 #define HNR_BUFFER_H
 
 #include "am/page.h"
+#include "compat.h"
 #include "storage/bufmgr.h"
 #include "utils/rel.h"
 
@@ -52,6 +53,6 @@ extern void hnr_buffer_unlock(Buffer buf);
 extern void hnr_buffer_lock(Buffer buf, int lock);
 
 /* Raises ERRCODE_INDEX_CORRUPTED for a block, with what is wrong about it. */
-extern void hnr_report_corrupted(Relation index, BlockNumber block, const char *what) pg_attribute_noreturn();
+pg_noreturn extern void hnr_report_corrupted(Relation index, BlockNumber block, const char *what);
 
 #endif							/* HNR_BUFFER_H */

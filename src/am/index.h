@@ -11,6 +11,7 @@
 #include "am/codec.h"
 #include "am/layout.h"
 #include "am/metric.h"
+#include "storage/buf.h"
 #include "utils/rel.h"
 
 /* The rotation of all indexes of this version; each metapage names its own. */
