@@ -61,6 +61,12 @@ hnr_options_parse(Datum reloptions, bool validate)
 				 errmsg("value %g out of bounds for option \"auto_rebuild_threshold\"",
 						options->auto_rebuild_threshold),
 				 errdetail("Valid values are between 0 and 1, and -1 for never.")));
+	if (validate && options && options->auto_rebuild_threshold >= 0 && !hnr_threshold_set())
+		ereport(WARNING,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("auto_rebuild_threshold has no effect at present"),
+				 errdetail("Nothing measures the index and rebuilds it, because the launcher does not run."),
+				 errhint("Add hnsw_rebuild to shared_preload_libraries, restart the server, and leave hnsw_rebuild.launcher on.")));
 	return (bytea *) options;
 }
 
