@@ -101,6 +101,30 @@
 #define hnr_close_smgr_by_oid(relid)	RelationCloseSmgrByOid(relid)
 #endif
 
+/*
+ * 16: lists in shared memory are dlist, not SHM_QUEUE.  Calls
+ * body for each PROCLOCK of this process in a partition of the lock table, as
+ * "proclock".  Needs storage/lock.h, storage/proc.h.
+ */
+#if PG_VERSION_NUM >= 160000
+#define hnr_foreach_my_proclock(proclock, partition) \
+	for (dlist_node *node_ = MyProc->myProcLocks[partition].head.next; \
+		 node_ != NULL && node_ != &MyProc->myProcLocks[partition].head && \
+		 ((proclock) = dlist_container(PROCLOCK, procLink, node_)) != NULL; \
+		 node_ = node_->next)
+#else
+#define hnr_foreach_my_proclock(proclock, partition) \
+	for ((proclock) = (PROCLOCK *) \
+			 SHMQueueNext(&MyProc->myProcLocks[partition], \
+						  &MyProc->myProcLocks[partition], \
+						  offsetof(PROCLOCK, procLink)); \
+		 (proclock) != NULL; \
+		 (proclock) = (PROCLOCK *) \
+			 SHMQueueNext(&MyProc->myProcLocks[partition], \
+						  &(proclock)->procLink, \
+						  offsetof(PROCLOCK, procLink)))
+#endif
+
 /* 17: backends are known by their ProcNumber. */
 #if PG_VERSION_NUM >= 170000
 #define hnr_vxid_proc(vxid)		ProcNumberGetProc((vxid).procNumber)
@@ -132,6 +156,49 @@
 /* 18: pg_noreturn stands before a declaration, pg_attribute_noreturn() is gone. */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn pg_attribute_noreturn()
+#endif
+
+/*
+ * 16: access to other processes' status entries by index, from 1.
+ * Needs utils/backend_status.h.
+ */
+#if PG_VERSION_NUM >= 160000
+#define hnr_local_beentry(i)	pgstat_get_local_beentry_by_index(i)
+#else
+#define hnr_local_beentry(i)	pgstat_fetch_stat_local_beentry(i)
+#endif
+
+/*
+ * 18: pg_class.relallfrozen.  Needs catalog/pg_class.h.
+ */
+#if PG_VERSION_NUM >= 180000
+#define hnr_swap_relallfrozen(a, b) \
+	do { \
+		int32		swap_ = (a)->relallfrozen; \
+		(a)->relallfrozen = (b)->relallfrozen; \
+		(b)->relallfrozen = swap_; \
+	} while (0)
+#else
+#define hnr_swap_relallfrozen(a, b)		((void) 0)
+#endif
+
+/*
+ * 17: reindex_index takes the statement, for event
+ * triggers.  Needs catalog/index.h.
+ */
+#if PG_VERSION_NUM >= 170000
+#define hnr_reindex_index(index, persistence, params) \
+	reindex_index(NULL, index, false, persistence, params)
+#else
+#define hnr_reindex_index(index, persistence, params) \
+	reindex_index(index, false, persistence, params)
+#endif
+
+/*
+ * 17: the setting transaction_timeout.
+ */
+#if PG_VERSION_NUM >= 170000
+#define HNR_HAVE_TRANSACTION_TIMEOUT
 #endif
 
 #endif							/* HNR_COMPAT_H */

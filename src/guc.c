@@ -66,6 +66,8 @@ typedef struct EnumSetting
 int			hnr_guc_cutover_method = HNR_CUTOVER_SWAP_STORAGE;
 int			hnr_guc_cutover_max_wait = 40;
 int			hnr_guc_cutover_timeout = 0;
+int			hnr_guc_table_lock_timeout = 0;
+int			hnr_guc_history_limit = 1000;
 bool		hnr_guc_launcher = true;
 int			hnr_guc_naptime = 60;
 int			hnr_guc_max_workers = 2;
@@ -126,6 +128,12 @@ static const IntSetting int_settings[] = {
 		&hnr_guc_cutover_timeout, 0, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MS
 	},
 	{
+		"hnsw_rebuild.history_limit",
+		"Finished rebuilds that rebuild_history keeps.",
+		NULL,
+		&hnr_guc_history_limit, 1000, 1, INT_MAX, PGC_SUSET, 0
+	},
+	{
 		"hnsw_rebuild.max_workers",
 		"Databases that are checked at the same time.",
 		NULL,
@@ -136,6 +144,13 @@ static const IntSetting int_settings[] = {
 		"Time between two checks of the indexes of a database.",
 		NULL,
 		&hnr_guc_naptime, 60, 1, INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S
+	},
+	{
+		"hnsw_rebuild.table_lock_timeout",
+		"Gives a rebuild up when it has waited for its table's lock for this long.",
+		"Zero waits for ever.  The lock lets reads and writes pass; VACUUM and other "
+		"maintenance of the table hold it as well.",
+		&hnr_guc_table_lock_timeout, 0, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MS
 	},
 };
 

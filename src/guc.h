@@ -34,6 +34,8 @@ typedef enum HnrCutoverMethod
 extern int	hnr_guc_cutover_method; /* an HnrCutoverMethod */
 extern int	hnr_guc_cutover_max_wait;	/* ms that an attempt may block others */
 extern int	hnr_guc_cutover_timeout;	/* ms of attempts, 0: for ever */
+extern int	hnr_guc_table_lock_timeout; /* ms, 0: for ever */
+extern int	hnr_guc_history_limit;	/* finished jobs that are kept */
 
 /* The launcher. */
 extern bool hnr_guc_launcher;	/* off: nothing is checked or started */

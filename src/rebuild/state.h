@@ -21,8 +21,8 @@
  * HNR_STEP_FAILED and HNR_STEP_CANCELLED, by HNR_STEP_CLEAN where there may be
  * a shadow to remove first, and the three final ones by nothing.
  *
- * In the table, column "state" has the coarse state and column "phase" the last
- * step that was not a final one: a failed job shows where it failed.
+ * In the table, column "state" has the coarse state and column "phase" the step;
+ * of a failed or cancelled job the last one before: it shows where it ended.
  */
 typedef enum HnrStep
 {
@@ -34,12 +34,12 @@ typedef enum HnrStep
 	HNR_STEP_BUILD,				/* -> WAIT_WRITERS_VALIDATE */
 	HNR_STEP_WAIT_WRITERS_VALIDATE, /* -> VALIDATE */
 	HNR_STEP_VALIDATE,			/* -> WAIT_SNAPSHOTS */
-	HNR_STEP_WAIT_SNAPSHOTS,	/* -> CUTOVER */
-	HNR_STEP_CUTOVER,			/* -> WAIT_SNAPSHOTS (gave way), DROP */
+	HNR_STEP_WAIT_SNAPSHOTS,	/* -> CUTOVER, WAIT_SNAPSHOTS (gave way) */
+	HNR_STEP_CUTOVER,			/* -> DROP, WAIT_SNAPSHOTS (gave way) */
 	HNR_STEP_DROP,				/* -> MEASURE_AFTER, DONE */
 	HNR_STEP_MEASURE_AFTER,		/* -> DONE */
 	HNR_STEP_LEAVES,			/* parent of a partitioned index -> DONE */
-	HNR_STEP_CLEAN,				/* -> FAILED, CANCELLED, DONE */
+	HNR_STEP_CLEAN,				/* -> DROP (swapped after all), DONE */
 	HNR_STEP_DONE,
 	HNR_STEP_FAILED,
 	HNR_STEP_CANCELLED
@@ -85,6 +85,8 @@ typedef struct HnrJob
 	int			ef_construction_after;
 	bool		online;
 	bool		measure;		/* recall before and after */
+	int			maintenance_mem_kb; /* settings of who asked, for the build */
+	int			parallel_workers;
 	TimestampTz requested_at;
 	TimestampTz started_at;		/* 0: null */
 	TimestampTz step_started_at;
@@ -101,6 +103,8 @@ typedef struct HnrJob
 	double		recall_after;	/* -1: null */
 	char	   *error_sqlstate;	/* five characters */
 	char	   *error_message;
+	double		step_ms[HNR_NUM_STEPS]; /* time in each step; kept by the worker,
+										 * not read back */
 } HnrJob;
 
 /* Names as shown to users. */

@@ -1,1 +1,122 @@
 /* ---- src/sql/rebuild.sql ---- */
+
+CREATE SCHEMA hnsw_rebuild;
+COMMENT ON SCHEMA hnsw_rebuild IS 'internals of the extension hnsw_rebuild';
+
+CREATE TABLE hnsw_rebuild.job (
+	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	parent_id bigint,
+	index_oid oid NOT NULL,
+	table_oid oid NOT NULL,
+	index_name text NOT NULL,
+	owner oid NOT NULL,
+	requested_by oid NOT NULL,
+	trigger text NOT NULL CHECK (trigger IN ('manual', 'auto')),
+	state text NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),
+	step integer NOT NULL,
+	phase text NOT NULL,
+	worker_pid integer,
+	m integer,
+	ef_construction integer,
+	m_before integer,
+	ef_construction_before integer,
+	m_after integer,
+	ef_construction_after integer,
+	online boolean NOT NULL,
+	measure boolean NOT NULL,
+	maintenance_mem_kb integer NOT NULL,
+	parallel_workers integer NOT NULL,
+	requested_at timestamptz NOT NULL,
+	started_at timestamptz,
+	step_started_at timestamptz,
+	finished_at timestamptz,
+	phase_ms jsonb,
+	tuples_done bigint NOT NULL DEFAULT 0,
+	tuples_total bigint NOT NULL DEFAULT 0,
+	cutover_attempts integer NOT NULL DEFAULT 0,
+	lock_hold_ms double precision,
+	longest_wait_ms double precision,
+	shadow_oid oid,
+	old_relfilenode oid,
+	new_relfilenode oid,
+	recall_before double precision,
+	recall_after double precision,
+	error_sqlstate text,
+	error_message text
+);
+CREATE INDEX job_index_oid ON hnsw_rebuild.job (index_oid);
+CREATE INDEX job_active ON hnsw_rebuild.job (id) WHERE state IN ('queued', 'running');
+REVOKE ALL ON hnsw_rebuild.job FROM PUBLIC;
+COMMENT ON TABLE hnsw_rebuild.job IS 'every rebuild: its request, progress and outcome; read it through rebuild_history';
+
+-- OIDs and file nodes mean nothing in another database, so a dump leaves the
+-- records out; pg_upgrade keeps them.
+
+CREATE FUNCTION rebuild_index(
+	index regclass,
+	m integer DEFAULT NULL,
+	ef_construction integer DEFAULT NULL,
+	online boolean DEFAULT true,
+	measure boolean DEFAULT true)
+RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'hnr_rebuild_index';
+COMMENT ON FUNCTION rebuild_index(regclass, integer, integer, boolean, boolean) IS
+	'start a rebuild of an hnsw index in the background and return its job id; with online => false, rebuild it in this transaction, blocking';
+
+CREATE FUNCTION cancel_rebuild(index regclass)
+RETURNS boolean
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'hnr_cancel_rebuild';
+COMMENT ON FUNCTION cancel_rebuild(regclass) IS
+	'stop the rebuild of an index; false where none runs';
+
+CREATE PROCEDURE wait_for_rebuild(index regclass, timeout interval DEFAULT NULL)
+LANGUAGE C
+AS 'MODULE_PATHNAME', 'hnr_wait_for_rebuild';
+COMMENT ON PROCEDURE wait_for_rebuild(regclass, interval) IS
+	'wait until the newest rebuild of an index is over, without holding a snapshot; raises its error';
+
+CREATE VIEW rebuild_history WITH (security_barrier) AS
+SELECT
+	j.id,
+	j.parent_id,
+	j.index_oid,
+	j.table_oid,
+	j.index_name,
+	j.owner,
+	j.requested_by,
+	j.trigger,
+	j.state,
+	j.phase,
+	j.online,
+	j.m_before,
+	j.ef_construction_before,
+	j.m_after,
+	j.ef_construction_after,
+	j.requested_at,
+	j.started_at,
+	j.finished_at,
+	j.phase_ms,
+	j.tuples_done,
+	j.tuples_total,
+	j.cutover_attempts,
+	j.lock_hold_ms,
+	j.longest_wait_ms,
+	j.old_relfilenode,
+	j.new_relfilenode,
+	j.recall_before,
+	j.recall_after,
+	j.error_sqlstate,
+	j.error_message,
+	j.worker_pid
+FROM hnsw_rebuild.job j
+WHERE pg_catalog.pg_has_role(j.owner, 'USAGE')
+	OR pg_catalog.pg_has_role(
+		(SELECT c.relowner FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) j.table_oid), 'USAGE')
+	OR pg_catalog.pg_has_role('pg_monitor', 'USAGE')
+	OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');
+GRANT SELECT ON rebuild_history TO PUBLIC;
+COMMENT ON VIEW rebuild_history IS
+	'every rebuild with its options, phases, waits, recall and outcome: to owners their own, to pg_monitor and pg_read_all_stats all';
+

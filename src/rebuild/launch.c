@@ -1,0 +1,202 @@
+/*-------------------------------------------------------------------------
+ *
+ * launch.c
+ *		Starting an online rebuild: checks, job record, background worker.
+ *
+ * The worker is registered at once, so that lacking a free slot is an error of
+ * the call.  It cannot see the record before our transaction commits: it waits
+ * for the transaction's end, and goes away if the record is not there then.
+ *
+ * Two calls for one index exclude each other by a lock on the pair (pg_class,
+ * index) of the object lock space, held to the end of the transaction; after
+ * that the record itself is in the way.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "miscadmin.h"
+#include "optimizer/optimizer.h"
+#include "postmaster/bgworker.h"
+#include "storage/lock.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "guc.h"
+#include "rebuild/api.h"
+#include "rebuild/job.h"
+#include "rebuild/target.h"
+#include "rebuild/worker.h"
+
+/* Sub-object number that sets our claim apart from other locks on pg_class rows. */
+#define CLAIM_SUBID		0x4872
+
+int
+hnr_launch_worker(const HnrWorkerArgs *args)
+{
+	BackgroundWorker worker;
+	BackgroundWorkerHandle *handle;
+	pid_t		pid;
+
+	StaticAssertStmt(sizeof(HnrWorkerArgs) <= BGW_EXTRALEN, "worker arguments too long");
+
+	memset(&worker, 0, sizeof(worker));
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	strlcpy(worker.bgw_library_name, "hnsw_rebuild", sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, "hnr_rebuild_worker_main",
+			sizeof(worker.bgw_function_name));
+	if (args->job_id != 0)
+		snprintf(worker.bgw_name, BGW_MAXLEN, "hnsw_rebuild job " INT64_FORMAT, args->job_id);
+	else
+		strlcpy(worker.bgw_name, "hnsw_rebuild sweep", BGW_MAXLEN);
+	strlcpy(worker.bgw_type, HNR_WORKER_TYPE, BGW_MAXLEN);
+	worker.bgw_notify_pid = MyProcPid;
+	memcpy(worker.bgw_extra, args, sizeof(*args));
+
+	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
+		return 0;
+	if (WaitForBackgroundWorkerStartup(handle, &pid) == BGWH_STARTED)
+		return pid;
+	/* A sweep may be over before we look; a job's worker waits for us. */
+	if (args->job_id != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("could not start a background worker for the rebuild"),
+				 errhint("More details may be available in the server log.")));
+	return 0;
+}
+
+static void
+refuse_running(const char *index_name, const HnrJob *job)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("index %s is being rebuilt already", index_name),
+			 job == NULL ?
+			 errdetail("Another transaction has just asked for it.") :
+			 errdetail("Job " INT64_FORMAT " is at \"%s\", process %d.",
+					   job->id, hnr_step_name(job->step), job->worker_pid),
+			 errhint("Wait for it with wait_for_rebuild() or stop it with cancel_rebuild().")));
+}
+
+void
+hnr_claim_index(const HnrTarget *target)
+{
+	LOCKTAG		tag;
+	HnrJob	   *job;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, target->index, CLAIM_SUBID);
+	if (LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		refuse_running(target->name, NULL);
+	job = hnr_job_running(target->index);
+	if (job != NULL)
+		refuse_running(target->name, job);
+}
+
+/* A queued job for the target, not written yet. */
+static HnrJob *
+new_job(const HnrRebuildRequest *request, const HnrTarget *target)
+{
+	HnrJob	   *job = palloc0(sizeof(HnrJob));
+
+	job->index_oid = target->index;
+	job->table_oid = target->table;
+	job->index_name = target->name;
+	job->owner = target->owner;
+	job->requested_by = request->requested_by;
+	job->trigger = request->trigger;
+	job->state = HNR_JOB_QUEUED;
+	job->step = HNR_STEP_QUEUED;
+	job->m = request->m;
+	job->ef_construction = request->ef_construction;
+	job->m_before = target->m;
+	job->ef_construction_before = target->ef_construction;
+	job->online = true;
+	job->measure = request->measure;
+	job->maintenance_mem_kb = maintenance_work_mem;
+	job->parallel_workers = max_parallel_maintenance_workers;
+	job->requested_at = GetCurrentTimestamp();
+	job->recall_before = request->recall_before;
+	return job;
+}
+
+static void
+check_one(Oid index, const HnrRebuildRequest *request, HnrTarget *target)
+{
+	hnr_check_target(index, request->requested_by, false, target);
+	hnr_check_options(target, request->m, request->ef_construction);
+	hnr_claim_index(target);
+}
+
+/* Writes the job and, for a partitioned index, one for each leaf. */
+static int64
+write_jobs(const HnrRebuildRequest *request)
+{
+	HnrTarget	target;
+	HnrJob	   *job;
+	List	   *leaves = NIL;
+	ListCell   *lc;
+
+	check_one(request->index, request, &target);
+	job = new_job(request, &target);
+	if (target.relkind == RELKIND_PARTITIONED_INDEX)
+		foreach(lc, hnr_leaf_indexes(request->index))
+		{
+			HnrTarget	leaf;
+
+			check_one(lfirst_oid(lc), request, &leaf);
+			leaves = lappend(leaves, new_job(request, &leaf));
+		}
+
+	hnr_job_insert(job);
+	foreach(lc, leaves)
+	{
+		HnrJob	   *leaf = lfirst(lc);
+
+		leaf->parent_id = job->id;
+		leaf->recall_before = -1;
+		hnr_job_insert(leaf);
+	}
+	return job->id;
+}
+
+void
+hnr_launch_sweep(void)
+{
+	HnrWorkerArgs args = {.database = MyDatabaseId};
+
+	if (hnr_rebuild_sweep_needed())
+		(void) hnr_launch_worker(&args);
+}
+
+int64
+hnr_rebuild_start(const HnrRebuildRequest *request)
+{
+	HnrWorkerArgs args;
+	int			pid;
+
+	PreventCommandDuringRecovery("rebuild_index()");
+	PreventCommandIfReadOnly("rebuild_index()");
+
+	(void) hnr_mark_interrupted();
+	args.database = MyDatabaseId;
+	args.job_id = write_jobs(request);
+	args.xid = GetTopTransactionId();
+
+	pid = hnr_launch_worker(&args);
+	if (pid == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("no background worker is free for the rebuild"),
+				 errhint("Wait for another one to end, raise max_worker_processes, "
+						 "or use online => false.")));
+	hnr_job_set_worker(args.job_id, pid);
+
+	hnr_launch_sweep();
+	return args.job_id;
+}

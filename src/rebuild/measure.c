@@ -1,0 +1,45 @@
+/*-------------------------------------------------------------------------
+ *
+ * measure.c
+ *		The recall of an index before and after its rebuild.
+ *
+ * One transaction with AccessShareLock on table and index; the session lock is
+ * not held.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "recall/recall.h"
+#include "rebuild/worker.h"
+
+double
+hnr_measure_job_recall(Oid index_oid, Oid table_oid)
+{
+	HnrRecallRequest request = {
+		.sample_size = HNR_RECALL_DEFAULT_SAMPLE,
+		.k = HNR_RECALL_DEFAULT_K
+	};
+	HnrRecall	recall;
+	Relation	table;
+	Relation	index;
+
+	StartTransactionCommand();
+	CHECK_FOR_INTERRUPTS();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	table = table_open(table_oid, AccessShareLock);
+	index = index_open(index_oid, AccessShareLock);
+	hnr_recall_measure(table, index, &request, &recall);
+	index_close(index, AccessShareLock);
+	table_close(table, AccessShareLock);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return recall.sample > 0 ? recall.recall : -1;
+}

@@ -1,0 +1,300 @@
+/*-------------------------------------------------------------------------
+ *
+ * outcome.c
+ *		How a rebuild ends: its error or success, the removal of the shadow.
+ *
+ * After an error every lock is gone, so whoever waited for us gets on first.
+ * Then the shadow is removed under a fresh lock, as often as somebody else
+ * comes in between; and a user's DROP of the index has taken the shadow with it
+ * already.  Where that is not possible (the process is asked to end), the
+ * shadow is left to the sweep.
+ *
+ * After the swap nothing can fail any more: the job is done, and what is left
+ * to do is tried until it succeeds or is left to the sweep.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/wait_event.h"
+
+#include "rebuild/job.h"
+#include "rebuild/target.h"
+#include "rebuild/worker.h"
+
+/* Time that a process which is to end spends on waiting for locks. */
+#define LAST_LOCK_TIMEOUT_MS	1000
+
+/* Other errors than being interrupted that removing a shadow may meet. */
+#define MAX_REMOVE_ERRORS	3
+
+static char *
+sqlstate_text(MemoryContext context, int sqlstate)
+{
+	return MemoryContextStrdup(context, unpack_sql_state(sqlstate));
+}
+
+void
+hnr_outcome_catch(HnrRun *run)
+{
+	HnrJob	   *job = run->job;
+	MemoryContext old = MemoryContextSwitchTo(run->context);
+	ErrorData  *error = CopyErrorData();
+	const char *wish = hnr_watch_wish();
+
+	FlushErrorState();
+	hnr_watch_stop();
+	AbortOutOfAnyTransaction();
+	LockReleaseAll(DEFAULT_LOCKMETHOD, true);
+	MemoryContextSwitchTo(run->context);
+
+	run->failed = true;
+	run->outcome = HNR_STEP_FAILED;
+	if (hnr_worker_terminating())
+	{
+		error->sqlerrcode = ERRCODE_ADMIN_SHUTDOWN;
+		error->message = pstrdup("terminated by administrator command");
+	}
+	else if (hnr_worker_interrupted())
+	{
+		error->sqlerrcode = ERRCODE_QUERY_CANCELED;
+		error->message = pstrdup("canceled on request");
+		run->outcome = HNR_STEP_CANCELLED;
+	}
+	else if (wish != NULL)
+	{
+		error->sqlerrcode = ERRCODE_LOCK_NOT_AVAILABLE;
+		error->message = psprintf("gave way to another session that wants %s on the table", wish);
+	}
+	job->error_sqlstate = sqlstate_text(run->context, error->sqlerrcode);
+	job->error_message = error->detail ?
+		psprintf("%s (%s)", error->message, error->detail) : error->message;
+	MemoryContextSwitchTo(old);
+}
+
+/* Aborts what an attempt has begun; true where the error is one to try again after. */
+static bool
+catch_retryable(void)
+{
+	MemoryContext context = MemoryContextSwitchTo(TopMemoryContext);
+	ErrorData  *error = CopyErrorData();
+	bool		retry;
+
+	FlushErrorState();
+	retry = hnr_watch_wish() != NULL ||
+		error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+		error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED;
+	hnr_watch_stop();
+	AbortOutOfAnyTransaction();
+	LockReleaseAll(DEFAULT_LOCKMETHOD, true);
+	MemoryContextSwitchTo(TopMemoryContext);
+	if (!retry)
+	{
+		/* Messages are for inside a transaction: they look for interrupts. */
+		HOLD_INTERRUPTS();
+		ereport(LOG,
+				(errcode(error->sqlerrcode),
+				 errmsg("could not remove the shadow of a rebuilt index: %s", error->message)));
+		RESUME_INTERRUPTS();
+	}
+	FreeErrorData(error);
+	MemoryContextSwitchTo(context);
+	return retry;
+}
+
+/* One attempt.  Returns whether the shadow is gone; counts unexpected errors. */
+static bool
+try_remove(HnrRun *run, int *errors)
+{
+	volatile bool removed = false;
+
+	PG_TRY();
+	{
+		if (hnr_worker_terminating())
+			SetConfigOption("lock_timeout", "1s", PGC_SUSET, PGC_S_OVERRIDE);
+		hnr_lock_table(run->ids.table, hnr_worker_terminating() ? LAST_LOCK_TIMEOUT_MS : 0);
+		hnr_shadow_drop(&run->ids);
+		hnr_unlock_table(run->ids.table);
+		removed = true;
+	}
+	PG_CATCH();
+	{
+		if (!catch_retryable())
+			(*errors)++;
+	}
+	PG_END_TRY();
+	return removed;
+}
+
+/* Lets the session that wanted our lock have it before we ask again. */
+static void
+pause_between_attempts(void)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 50, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+}
+
+/* Removes the shadow, or leaves it to the sweep. */
+static void
+remove_shadow(HnrRun *run)
+{
+	int			errors = 0;
+
+	if (!OidIsValid(run->ids.shadow))
+		return;
+	for (;;)
+	{
+		bool		last = hnr_worker_terminating();
+
+		if (try_remove(run, &errors))
+			return;
+		if (last || errors >= MAX_REMOVE_ERRORS)
+			return;
+		pause_between_attempts();
+	}
+}
+
+/* Writes the record's next step whatever happens: a cancel comes too late now. */
+static void
+enter_regardless(HnrJob *job, HnrStep step)
+{
+	HOLD_CANCEL_INTERRUPTS();
+	StartTransactionCommand();
+	hnr_job_enter(job, step);
+	if (hnr_step_is_final(step))
+		hnr_jobs_prune();
+	CommitTransactionCommand();
+	RESUME_CANCEL_INTERRUPTS();
+}
+
+/* The recall after a rebuild; an error is no reason to call the rebuild failed. */
+static void
+measure_after(HnrRun *run)
+{
+	HnrJob	   *job = run->job;
+
+	enter_regardless(job, HNR_STEP_MEASURE_AFTER);
+	PG_TRY();
+	{
+		HNR_RUN_POINT("rebuild_measure_after");
+		job->recall_after = hnr_measure_job_recall(job->index_oid, job->table_oid);
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		EmitErrorReport();
+		FlushErrorState();
+		AbortOutOfAnyTransaction();
+		LockReleaseAll(DEFAULT_LOCKMETHOD, true);
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(run->context);
+}
+
+/* An error around the commit of the swap: which side of it are we on? */
+static void
+find_out_whether_swapped(HnrRun *run)
+{
+	HOLD_CANCEL_INTERRUPTS();
+	StartTransactionCommand();
+	if (hnr_job_was_swapped(run->job))
+		run->swapped = true;
+	CommitTransactionCommand();
+	RESUME_CANCEL_INTERRUPTS();
+	MemoryContextSwitchTo(run->context);
+}
+
+bool
+hnr_outcome_settle(HnrRun *run)
+{
+	HnrJob	   *job = run->job;
+
+	if (run->failed && !run->swapped)
+		find_out_whether_swapped(run);
+	if (run->swapped)
+	{
+		run->outcome = HNR_STEP_DONE;
+		job->error_sqlstate = job->error_message = NULL;
+		enter_regardless(job, HNR_STEP_DROP);
+	}
+	else if (OidIsValid(run->ids.shadow))
+		enter_regardless(job, HNR_STEP_CLEAN);
+
+	remove_shadow(run);
+	pgstat_progress_end_command();
+	if (run->swapped && job->measure && !hnr_worker_terminating())
+		measure_after(run);
+	enter_regardless(job, run->outcome);
+	return run->outcome != HNR_STEP_CANCELLED && !hnr_worker_terminating();
+}
+
+/* All leaves done: new partitions are to have the new options too. */
+static void
+set_options_of_parent(const HnrJob *parent)
+{
+	if (parent->m == 0 && parent->ef_construction == 0)
+		return;
+	StartTransactionCommand();
+	LockRelationOid(parent->index_oid, ShareUpdateExclusiveLock);
+	if (get_rel_relkind(parent->index_oid) == RELKIND_PARTITIONED_INDEX)
+		hnr_set_options(parent->index_oid, parent->index_oid,
+						parent->m, parent->ef_construction);
+	CommitTransactionCommand();
+}
+
+void
+hnr_outcome_of_group(HnrJob *parent)
+{
+	MemoryContext context = CurrentMemoryContext;
+	HnrStep		outcome = HNR_STEP_DONE;
+	List	   *leaves;
+	ListCell   *lc;
+	int			missed = 0;
+
+	HOLD_CANCEL_INTERRUPTS();
+	StartTransactionCommand();
+	(void) hnr_job_cancel_queued(parent->id);
+	MemoryContextSwitchTo(context);
+	leaves = hnr_jobs_of_parent(parent->id);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+
+	foreach(lc, leaves)
+	{
+		HnrJob	   *leaf = lfirst(lc);
+
+		if (leaf->state == HNR_JOB_DONE)
+			continue;
+		if (missed++ == 0)
+		{
+			parent->error_sqlstate = leaf->error_sqlstate;
+			parent->error_message = leaf->error_message;
+			outcome = leaf->state == HNR_JOB_CANCELLED ? HNR_STEP_CANCELLED : HNR_STEP_FAILED;
+		}
+	}
+	if (missed > 0)
+		parent->error_message = psprintf("%d of %d partitions were not rebuilt, the first because: %s",
+										 missed, list_length(leaves),
+										 parent->error_message ? parent->error_message : "unknown");
+	else
+	{
+		set_options_of_parent(parent);
+		parent->m_after = parent->m ? parent->m : parent->m_before;
+		parent->ef_construction_after = parent->ef_construction ?
+			parent->ef_construction : parent->ef_construction_before;
+	}
+	RESUME_CANCEL_INTERRUPTS();
+	enter_regardless(parent, outcome);
+}

@@ -1,0 +1,351 @@
+/*-------------------------------------------------------------------------
+ *
+ * shadow.c
+ *		The shadow: the new index while it stands beside the live one.
+ *
+ * Created in one transaction with an AUTO dependency on the live index.  That
+ * has two uses: dropping the live index drops the shadow, and, with the name
+ * and the common table, it tells a shadow from any other index, whatever became
+ * of its flags: TRUNCATE, VACUUM FULL and REINDEX TABLE make an invalid index
+ * valid.
+ *
+ * Locks: ShareUpdateExclusiveLock on the table, for the session, during
+ * everything here.  It keeps out VACUUM, which would recycle row addresses
+ * while the shadow does not hear of it, and all other changes of the table's
+ * indexes.  The indexes themselves are locked within transactions only: nobody
+ * can drop one without the table's lock, and ALTER INDEX ... SET or RENAME may
+ * go on meanwhile.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/dependency.h"
+#include "catalog/index.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_type.h"
+#include "commands/defrem.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "compat.h"
+#include "rebuild/target.h"
+#include "rebuild/worker.h"
+
+/* Label in the shadow's name; hnr_shadows() looks for it. */
+#define SHADOW_LABEL	"hnr_shadow"
+
+static LockRelId
+lock_id(Oid table)
+{
+	LockRelId	id;
+
+	id.relId = table;
+	id.dbId = MyDatabaseId;
+	return id;
+}
+
+/*
+ * Exit hook: a session lock is not released with its process where that ends
+ * outside a transaction.
+ */
+static void
+give_back_locks(int code, Datum arg)
+{
+	hnr_watch_stop();
+	AbortOutOfAnyTransaction();
+	LockReleaseAll(DEFAULT_LOCKMETHOD, true);
+}
+
+static void
+prepare_for_exit(void)
+{
+	static bool done = false;
+
+	if (!done)
+		before_shmem_exit(give_back_locks, (Datum) 0);
+	done = true;
+}
+
+static void
+watch_table(Oid table)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, table);
+	hnr_watch_start(&tag);
+}
+
+/*
+ * Waits without a snapshot, so that nobody waits for us meanwhile; a timeout
+ * of 0 is none.  The table may turn out to be gone.
+ */
+void
+hnr_lock_table(Oid table, int timeout_ms)
+{
+	LockRelId	id = lock_id(table);
+	char		value[16];
+	int			nest_level;
+
+	prepare_for_exit();
+	StartTransactionCommand();
+	CHECK_FOR_INTERRUPTS();
+	nest_level = NewGUCNestLevel();
+	if (timeout_ms > 0)
+	{
+		snprintf(value, sizeof(value), "%d", timeout_ms);
+		(void) set_config_option("lock_timeout", value, PGC_SUSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	}
+	LockRelationIdForSession(&id, ShareUpdateExclusiveLock);
+	AtEOXact_GUC(false, nest_level);
+	CommitTransactionCommand();
+	watch_table(table);
+}
+
+/* Without waiting; false where somebody else has a conflicting lock. */
+bool
+hnr_try_lock_table(Oid table)
+{
+	LockRelId	id = lock_id(table);
+	bool		locked;
+
+	prepare_for_exit();
+	StartTransactionCommand();
+	CHECK_FOR_INTERRUPTS();
+	locked = ConditionalLockRelationOid(table, ShareUpdateExclusiveLock);
+	if (locked)
+		LockRelationIdForSession(&id, ShareUpdateExclusiveLock);
+	CommitTransactionCommand();
+	if (locked)
+		watch_table(table);
+	return locked;
+}
+
+void
+hnr_unlock_table(Oid table)
+{
+	LockRelId	id = lock_id(table);
+
+	hnr_watch_stop();
+	UnlockRelationIdForSession(&id, ShareUpdateExclusiveLock);
+}
+
+char *
+hnr_shadow_name(Oid live)
+{
+	return ChooseRelationName(get_rel_name(live), NULL, SHADOW_LABEL,
+							  get_rel_namespace(live), false);
+}
+
+void
+hnr_shadow_mark(Oid live, Oid shadow)
+{
+	ObjectAddress live_address;
+	ObjectAddress shadow_address;
+
+	ObjectAddressSet(live_address, RelationRelationId, live);
+	ObjectAddressSet(shadow_address, RelationRelationId, shadow);
+	recordDependencyOn(&shadow_address, &live_address, DEPENDENCY_AUTO);
+}
+
+/*
+ * Catalogue entries only: the new index is empty, and neither written nor read.
+ * As the table's owner, in a security-restricted operation.
+ */
+Oid
+hnr_shadow_create(Oid table, Oid live, int m, int ef_construction)
+{
+	Relation	heap = table_open(table, ShareUpdateExclusiveLock);
+	Relation	index = index_open(live, RowExclusiveLock);
+	Oid			save_userid;
+	int			save_sec_context;
+	int			save_nestlevel;
+	Oid			shadow;
+
+	GetUserIdAndSecContext(&save_userid, &save_sec_context);
+	SetUserIdAndSecContext(heap->rd_rel->relowner,
+						   save_sec_context | SECURITY_RESTRICTED_OPERATION);
+	save_nestlevel = NewGUCNestLevel();
+	hnr_restrict_search_path();
+
+	shadow = index_concurrently_create_copy(heap, live, index->rd_rel->reltablespace,
+											hnr_shadow_name(live));
+	CommandCounterIncrement();
+	hnr_set_options(shadow, live, m, ef_construction);
+	hnr_shadow_mark(live, shadow);
+	CommandCounterIncrement();
+
+	AtEOXact_GUC(false, save_nestlevel);
+	SetUserIdAndSecContext(save_userid, save_sec_context);
+	index_close(index, NoLock);
+	table_close(heap, NoLock);
+	return shadow;
+}
+
+/* In a transaction, with a snapshot of its own. */
+List *
+hnr_shadows(Oid table)
+{
+	const char *sql =
+		"SELECT i.indrelid, d.refobjid, c.oid "
+		"FROM pg_catalog.pg_class c "
+		"JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid "
+		"JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass "
+		"AND d.objid = c.oid AND d.objsubid = 0 "
+		"AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass "
+		"AND d.refobjsubid = 0 AND d.deptype = 'a' "
+		"JOIN pg_catalog.pg_index l ON l.indexrelid = d.refobjid AND l.indrelid = i.indrelid "
+		"WHERE c.relkind = 'i' AND c.relname ~ '_" SHADOW_LABEL "[0-9]*$' "
+		"AND ($1 = 0 OR i.indrelid = $1) ORDER BY c.oid";
+	MemoryContext caller = CurrentMemoryContext;
+	Oid			types[1] = {OIDOID};
+	Datum		values[1] = {ObjectIdGetDatum(table)};
+	int			nest_level = NewGUCNestLevel();
+	List	   *shadows = NIL;
+
+	hnr_restrict_search_path();
+	SPI_connect();
+	PushActiveSnapshot(GetLatestSnapshot());
+	if (SPI_execute_with_args(sql, 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not look for shadow indexes");
+	PopActiveSnapshot();
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		HnrShadow  *s = MemoryContextAlloc(caller, sizeof(HnrShadow));
+		MemoryContext spi = MemoryContextSwitchTo(caller);
+		bool		isnull;
+
+		s->table = DatumGetObjectId(SPI_getbinval(row, desc, 1, &isnull));
+		s->live = DatumGetObjectId(SPI_getbinval(row, desc, 2, &isnull));
+		s->shadow = DatumGetObjectId(SPI_getbinval(row, desc, 3, &isnull));
+		shadows = lappend(shadows, s);
+		MemoryContextSwitchTo(spi);
+	}
+	SPI_finish();
+	AtEOXact_GUC(false, nest_level);
+	MemoryContextSwitchTo(caller);
+	return shadows;
+}
+
+typedef struct ShadowFlags
+{
+	bool		exists;			/* and still is an index of that table */
+	bool		valid;
+	bool		ready;
+	bool		live;
+} ShadowFlags;
+
+static ShadowFlags
+read_flags(const HnrShadow *ids)
+{
+	ShadowFlags flags = {false, false, false, false};
+	HeapTuple	tuple;
+
+	StartTransactionCommand();
+	CHECK_FOR_INTERRUPTS();
+	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(ids->shadow));
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_index form = (Form_pg_index) GETSTRUCT(tuple);
+
+		flags.exists = form->indrelid == ids->table;
+		flags.valid = form->indisvalid;
+		flags.ready = form->indisready;
+		flags.live = form->indislive;
+		ReleaseSysCache(tuple);
+	}
+	CommitTransactionCommand();
+	return flags;
+}
+
+/* Waits for every transaction that holds any lock on the table. */
+static void
+wait_for_users(Oid table)
+{
+	LOCKTAG		tag;
+
+	StartTransactionCommand();
+	CHECK_FOR_INTERRUPTS();
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, table);
+	WaitForLockers(tag, AccessExclusiveLock, true);
+	CommitTransactionCommand();
+}
+
+static void
+clear_valid(const HnrShadow *ids)
+{
+	StartTransactionCommand();
+	index_set_state_flags(ids->shadow, INDEX_DROP_CLEAR_VALID);
+	CacheInvalidateRelcacheByRelid(ids->table);
+	CommitTransactionCommand();
+}
+
+static void
+set_dead(const HnrShadow *ids)
+{
+	StartTransactionCommand();
+	CHECK_FOR_INTERRUPTS();
+	index_concurrently_set_dead(ids->table, ids->shadow);
+	CommitTransactionCommand();
+}
+
+static void
+delete_entries(const HnrShadow *ids)
+{
+	ObjectAddress address;
+
+	StartTransactionCommand();
+	CHECK_FOR_INTERRUPTS();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	ObjectAddressSet(address, RelationRelationId, ids->shadow);
+	performDeletion(&address, DROP_RESTRICT,
+					PERFORM_DELETION_CONCURRENT_LOCK | PERFORM_DELETION_INTERNAL);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
+/*
+ * The steps of DROP INDEX CONCURRENTLY, from wherever the shadow is: no query
+ * may use it, then no write, then nobody may have it in a cached list of the
+ * table's indexes.
+ */
+void
+hnr_shadow_drop(const HnrShadow *ids)
+{
+	ShadowFlags flags = read_flags(ids);
+
+	if (!flags.exists)
+		return;
+	if (flags.valid)
+		clear_valid(ids);
+	HNR_RUN_POINT("rebuild_drop_invalid");
+	if (flags.live)
+	{
+		/* Queries may use it until those that saw it valid are over. */
+		if (flags.ready)
+			wait_for_users(ids->table);
+		set_dead(ids);
+	}
+	HNR_RUN_POINT("rebuild_drop_dead");
+	wait_for_users(ids->table);
+	delete_entries(ids);
+}

@@ -1,0 +1,221 @@
+/*-------------------------------------------------------------------------
+ *
+ * sweep.c
+ *		Removes what rebuilds left behind whose worker was killed or crashed.
+ *
+ * It need not know how far such a rebuild came: a shadow is always dropped,
+ * never carried on with.  A shadow is a leftover if no living job claims it and
+ * the lock on its table can be had, which a worker would hold (but while it
+ * gives way, which is why the jobs are asked too).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+#include "rebuild/api.h"
+#include "rebuild/job.h"
+#include "rebuild/worker.h"
+
+/* Whether the index is valid and has that storage. */
+static bool
+is_in_use(Oid index, Oid filenode)
+{
+	HeapTuple	class_row = SearchSysCache1(RELOID, ObjectIdGetDatum(index));
+	HeapTuple	index_row = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+	bool		result;
+
+	result = HeapTupleIsValid(class_row) && HeapTupleIsValid(index_row) &&
+		((Form_pg_class) GETSTRUCT(class_row))->relfilenode == filenode &&
+		((Form_pg_index) GETSTRUCT(index_row))->indisvalid;
+	if (HeapTupleIsValid(class_row))
+		ReleaseSysCache(class_row);
+	if (HeapTupleIsValid(index_row))
+		ReleaseSysCache(index_row);
+	return result;
+}
+
+/*
+ * In a transaction.  After a swap of names the job's index becomes the one that
+ * has the name now.
+ */
+bool
+hnr_job_was_swapped(HnrJob *job)
+{
+	if (!OidIsValid(job->new_relfilenode))
+		return false;
+	if (is_in_use(job->index_oid, job->new_relfilenode))
+		return true;
+	if (is_in_use(job->shadow_oid, job->new_relfilenode))
+	{
+		Oid			old = job->index_oid;
+
+		job->index_oid = job->shadow_oid;
+		job->shadow_oid = old;
+		return true;
+	}
+	return false;
+}
+
+static void
+close_interrupted(HnrJob *job)
+{
+	/* Nobody knows when the step ended. */
+	job->step_started_at = 0;
+	if (hnr_job_was_swapped(job))
+	{
+		if (job->step != HNR_STEP_MEASURE_AFTER)
+			job->step = HNR_STEP_DROP;
+		hnr_job_enter(job, HNR_STEP_DONE);
+		return;
+	}
+	job->error_sqlstate = pstrdup(unpack_sql_state(ERRCODE_CRASH_SHUTDOWN));
+	if (job->error_message == NULL)
+		job->error_message = psprintf("interrupted: the worker process ended during \"%s\"",
+									  hnr_step_name(job->step));
+	hnr_job_enter(job, HNR_STEP_FAILED);
+}
+
+int
+hnr_mark_interrupted(void)
+{
+	ListCell   *lc;
+	int			n = 0;
+
+	foreach(lc, hnr_jobs_active())
+	{
+		HnrJob	   *job = lfirst(lc);
+
+		if (hnr_job_is_alive(job))
+			continue;
+		close_interrupted(job);
+		n++;
+	}
+	return n;
+}
+
+/* Whether a living job works on the shadow. */
+static bool
+is_claimed(const HnrShadow *ids)
+{
+	ListCell   *lc;
+
+	foreach(lc, hnr_jobs_active())
+	{
+		HnrJob	   *job = lfirst(lc);
+
+		if ((job->shadow_oid == ids->shadow || job->index_oid == ids->shadow) &&
+			hnr_job_is_alive(job))
+			return true;
+	}
+	return false;
+}
+
+bool
+hnr_rebuild_sweep_needed(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, hnr_jobs_active())
+		if (!hnr_job_is_alive((HnrJob *) lfirst(lc)))
+			return true;
+	foreach(lc, hnr_shadows(InvalidOid))
+		if (!is_claimed(lfirst(lc)))
+			return true;
+	return false;
+}
+
+/* The leftover shadows, in the current memory context. */
+static List *
+find_leftovers(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	List	   *leftovers = NIL;
+	ListCell   *lc;
+
+	StartTransactionCommand();
+	CHECK_FOR_INTERRUPTS();
+	MemoryContextSwitchTo(context);
+	(void) hnr_mark_interrupted();
+	foreach(lc, hnr_shadows(InvalidOid))
+		if (!is_claimed(lfirst(lc)))
+			leftovers = lappend(leftovers, lfirst(lc));
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+	return leftovers;
+}
+
+/* Under the table's lock: still a leftover? */
+static bool
+is_leftover(const HnrShadow *ids)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ListCell   *lc;
+	bool		result = false;
+
+	StartTransactionCommand();
+	foreach(lc, hnr_shadows(ids->table))
+		if (((HnrShadow *) lfirst(lc))->shadow == ids->shadow)
+			result = !is_claimed(ids);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+	return result;
+}
+
+static void
+sweep_one(const HnrShadow *ids)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		if (hnr_try_lock_table(ids->table))
+		{
+			if (is_leftover(ids))
+				hnr_shadow_drop(ids);
+			hnr_unlock_table(ids->table);
+		}
+	}
+	PG_CATCH();
+	{
+		/* Whatever it was, the next sweep comes by again. */
+		MemoryContextSwitchTo(context);
+		HOLD_INTERRUPTS();
+		EmitErrorReport();
+		FlushErrorState();
+		hnr_watch_stop();
+		AbortOutOfAnyTransaction();
+		LockReleaseAll(DEFAULT_LOCKMETHOD, true);
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+}
+
+void
+hnr_rebuild_sweep(void)
+{
+	MemoryContext old = CurrentMemoryContext;
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "rebuild sweep",
+												  ALLOCSET_DEFAULT_SIZES);
+	ListCell   *lc;
+
+	MemoryContextSwitchTo(context);
+	foreach(lc, find_leftovers())
+	{
+		sweep_one(lfirst(lc));
+		if (hnr_worker_interrupted())
+			break;
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}

@@ -1,0 +1,72 @@
+/*-------------------------------------------------------------------------
+ *
+ * target.h
+ *		Which indexes can be rebuilt, by whom, and with which options.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_REBUILD_TARGET_H
+#define HNR_REBUILD_TARGET_H
+
+#include "access/htup.h"
+#include "nodes/pg_list.h"
+
+/* What the checks found out about an index. */
+typedef struct HnrTarget
+{
+	Oid			index;
+	Oid			table;
+	Oid			owner;
+	Oid			namespace;
+	char		relkind;		/* of the index */
+	char		persistence;
+	char	   *name;			/* qualified and quoted */
+	int			m;				/* options in force */
+	int			ef_construction;
+} HnrTarget;
+
+/*
+ * Checks that the index exists, is of ours, valid, neither temporary (unless
+ * temp_ok) nor of a system catalogue, and that the role may maintain it; throws
+ * otherwise.  A partitioned index passes.  Takes AccessShareLock on the index for
+ * the moment.  Fills in target; its name in the current memory context.
+ */
+extern void hnr_check_target(Oid index, Oid role, bool temp_ok, HnrTarget *target);
+
+/* Only that the relation is an index of ours that the role may maintain. */
+extern void hnr_check_may_maintain(Oid index, Oid role);
+
+/*
+ * Checks the options a rebuild would have: those asked for (0: the present
+ * ones).  Throws ERRCODE_INVALID_PARAMETER_VALUE.
+ */
+extern void hnr_check_options(const HnrTarget *target, int m, int ef_construction);
+
+/* Throws as above unless min <= value <= max. */
+extern void hnr_check_range(const char *option, int value, int min, int max);
+
+/*
+ * Makes sure that no rebuild of the index runs or has been asked for, and that
+ * nobody asks for one until the transaction ends; throws
+ * ERRCODE_OBJECT_IN_USE otherwise.  (launch.c)
+ */
+extern void hnr_claim_index(const HnrTarget *target);
+
+/* OIDs of the leaf indexes of a partitioned index.  Takes no locks. */
+extern List *hnr_leaf_indexes(Oid index);
+
+/*
+ * The reloptions of a pg_class row with m and ef_construction, where not 0, set
+ * in them; a null pointer for none at all.
+ */
+extern Datum hnr_merge_options(HeapTuple class_row, int m, int ef_construction);
+
+/*
+ * Sets m and ef_construction, where not 0, in the reloptions of one index's
+ * pg_class row, on top of those of another (the same OID for itself).  The
+ * caller holds a lock that keeps others from changing either row, and makes
+ * the change visible.
+ */
+extern void hnr_set_options(Oid index, Oid base, int m, int ef_construction);
+
+#endif							/* HNR_REBUILD_TARGET_H */

@@ -1,0 +1,124 @@
+/*-------------------------------------------------------------------------
+ *
+ * watch.c
+ *		Gives way to statements that our lock on the table keeps waiting.
+ *
+ * We hold ShareUpdateExclusiveLock, which lets reads and writes pass.  But once
+ * a statement waits for a stronger lock (DROP, TRUNCATE, ALTER TABLE, CREATE
+ * INDEX), reads or writes queue up behind it, so it must not wait for the end
+ * of a build.  Nobody tells a lock holder that others wait, and a build or a
+ * wait of ours can last minutes without coming back here.  So a timer looks at
+ * the wait mask of the lock's entry in shared memory, several times a second,
+ * and interrupts us as a cancel does.
+ *
+ * Reading the mask in a signal handler is safe: the entry stays where it is
+ * for as long as we hold the lock, and one integer is read without a lock, the
+ * worst outcome of which is an answer that is a moment old.
+ *
+ * Statements that wait for a lock of our own strength (VACUUM, ANALYZE, CREATE
+ * INDEX CONCURRENTLY) hold up nobody else; they wait.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "storage/lock.h"
+#include "storage/proc.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "rebuild/worker.h"
+
+#define WATCH_INTERVAL_MS	100
+
+/* Modes that conflict with reading or writing the table. */
+#define STRONGER_MODES \
+	(LOCKBIT_ON(ShareLock) | LOCKBIT_ON(ShareRowExclusiveLock) | \
+	 LOCKBIT_ON(ExclusiveLock) | LOCKBIT_ON(AccessExclusiveLock))
+
+static TimeoutId timer = MAX_TIMEOUTS;
+static LOCK *volatile watched = NULL;
+static volatile LOCKMASK wish = 0;
+
+/* In a signal handler. */
+static void
+look(void)
+{
+	LOCK	   *lock = watched;
+	LOCKMASK	waiting;
+
+	if (lock == NULL || wish != 0)
+		return;
+	waiting = ((volatile LOCK *) lock)->waitMask & STRONGER_MODES;
+	if (waiting == 0)
+		return;
+	wish = waiting;
+	InterruptPending = true;
+	QueryCancelPending = true;
+	SetLatch(MyLatch);
+}
+
+/* The shared entry of a lock that this process holds, not by the fast path. */
+static LOCK *
+find_lock(const LOCKTAG *tag)
+{
+	uint32		hash = LockTagHashCode(tag);
+	LWLock	   *partition_lock = LockHashPartitionLock(hash);
+	PROCLOCK   *proclock;
+	LOCK	   *found = NULL;
+
+	LWLockAcquire(partition_lock, LW_SHARED);
+	hnr_foreach_my_proclock(proclock, LockHashPartition(hash))
+	{
+		LOCK	   *lock = proclock->tag.myLock;
+
+		if (memcmp(&lock->tag, tag, sizeof(LOCKTAG)) == 0)
+		{
+			found = lock;
+			break;
+		}
+	}
+	LWLockRelease(partition_lock);
+	return found;
+}
+
+void
+hnr_watch_start(const LOCKTAG *tag)
+{
+	if (timer == MAX_TIMEOUTS)
+		timer = RegisterTimeout(USER_TIMEOUT, look);
+	wish = 0;
+	watched = find_lock(tag);
+	if (watched == NULL)
+		elog(ERROR, "lock to watch is not held");
+	enable_timeout_every(timer,
+						 TimestampTzPlusMilliseconds(GetCurrentTimestamp(), WATCH_INTERVAL_MS),
+						 WATCH_INTERVAL_MS);
+}
+
+void
+hnr_watch_stop(void)
+{
+	watched = NULL;
+	if (timer != MAX_TIMEOUTS)
+		disable_timeout(timer, false);
+	if (wish != 0)
+	{
+		/* Not to be mistaken for a user's request later on. */
+		wish = 0;
+		if (!hnr_worker_interrupted())
+			QueryCancelPending = false;
+	}
+}
+
+const char *
+hnr_watch_wish(void)
+{
+	for (LOCKMODE mode = MaxLockMode; mode > 0; mode--)
+		if (wish & LOCKBIT_ON(mode))
+			return GetLockmodeName(DEFAULT_LOCKMETHOD, mode);
+	return NULL;
+}

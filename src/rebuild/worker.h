@@ -1,0 +1,145 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.h
+ *		What the parts of a rebuild worker share.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_REBUILD_WORKER_H
+#define HNR_REBUILD_WORKER_H
+
+#include "storage/lock.h"
+
+#include "debug_point.h"
+#include "rebuild/state.h"
+
+/* Handed to a worker in bgw_extra. */
+typedef struct HnrWorkerArgs
+{
+	Oid			database;
+	TransactionId xid;			/* that wrote the job; its commit starts the job */
+	int64		job_id;			/* 0: only sweep */
+} HnrWorkerArgs;
+
+/* launch.c: registers a worker; its pid, or 0 where there is no slot. */
+extern int	hnr_launch_worker(const HnrWorkerArgs *args);
+
+/* launch.c: has leftovers removed, if there are any and there is a slot. */
+extern void hnr_launch_sweep(void);
+
+/* An index that stands in for another one until the cut-over. */
+typedef struct HnrShadow
+{
+	Oid			table;
+	Oid			live;
+	Oid			shadow;
+} HnrShadow;
+
+/* A rebuild in its worker; lives in run->context across transactions. */
+typedef struct HnrRun
+{
+	MemoryContext context;
+	HnrJob	   *job;
+	HnrShadow	ids;			/* shadow: InvalidOid before it is created */
+	LOCKTAG		table_tag;
+	Oid			table_filenode; /* storage, as it was when the shadow was made */
+	Oid			live_filenode;
+	Oid			live_tablespace;
+	Oid			shadow_filenode;
+	Oid			am;
+	bool		index_safe;		/* no expressions, no predicate */
+	TransactionId limit_xmin;	/* of the validation's snapshot */
+	bool		swapped;		/* the cut-over is committed */
+	bool		failed;			/* an error was caught; the job has it */
+	HnrStep		outcome;		/* final step to end in where not swapped */
+} HnrRun;
+
+/* worker.c */
+/* Whether somebody asked this process to end; it then only cleans up. */
+extern bool hnr_worker_terminating(void);
+/* Whether it has been asked to end or to cancel its job. */
+extern bool hnr_worker_interrupted(void);
+/* Reads the configuration files again after a SIGHUP; outside a transaction. */
+extern void hnr_reload_settings(void);
+/* Moves the job on in a transaction of its own. */
+extern void hnr_run_enter(HnrRun *run, HnrStep step);
+
+/* outcome.c */
+/* In a PG_CATCH: keeps the error in the job, gives back every lock. */
+extern void hnr_outcome_catch(HnrRun *run);
+/*
+ * Removes the shadow, whatever it takes, and closes the record.  Returns false
+ * where the process should not begin another job.
+ */
+extern bool hnr_outcome_settle(HnrRun *run);
+/* Closes the record of a partitioned index, after its leaves'. */
+extern void hnr_outcome_of_group(HnrJob *parent);
+
+/* phases.c: each starts and ends outside a transaction. */
+extern void hnr_phase_lock_table(HnrRun *run);
+extern void hnr_phase_create(HnrRun *run);
+extern void hnr_phase_build(HnrRun *run);
+extern void hnr_phase_validate(HnrRun *run);
+/* Waits for old snapshots, swaps; gives way to others as often as needed. */
+extern void hnr_phase_finish(HnrRun *run);
+
+/* (Re)starts what pg_stat_progress_create_index shows. */
+extern void hnr_run_progress(const HnrRun *run, int phase);
+/* Throws unless table and indexes are as the shadow's creation left them. */
+extern void hnr_check_unchanged(HnrRun *run);
+
+/* cutover.c */
+/* Swaps; on return it is committed and run->swapped set. */
+extern void hnr_phase_cutover(HnrRun *run);
+
+/* shadow.c */
+/* Session lock on a table, ShareUpdateExclusiveLock, watched (watch.c). */
+extern void hnr_lock_table(Oid table, int timeout_ms);
+extern bool hnr_try_lock_table(Oid table);
+extern void hnr_unlock_table(Oid table);
+/* A new, empty copy of the live index; in a transaction. */
+extern Oid	hnr_shadow_create(Oid table, Oid live, int m, int ef_construction);
+/* Makes the second index the shadow of the first; in a transaction. */
+extern void hnr_shadow_mark(Oid live, Oid shadow);
+extern char *hnr_shadow_name(Oid live);
+/* Shadows on a table, or InvalidOid: in the database; list of HnrShadow *. */
+extern List *hnr_shadows(Oid table);
+/*
+ * Drops a shadow in whatever state it is, outside a transaction, with the
+ * table's session lock held; it may be gone already.
+ */
+extern void hnr_shadow_drop(const HnrShadow *ids);
+
+/* watch.c */
+/*
+ * From now on an ERROR interrupts this process when another one waits for a
+ * lock on the table that conflicts with reading or writing it.  The table's
+ * session lock is held.
+ */
+extern void hnr_watch_start(const LOCKTAG *tag);
+/* Before the session lock is given back. */
+extern void hnr_watch_stop(void);
+/* Whether the watch raised the error; NULL, or the lock wished for. */
+extern const char *hnr_watch_wish(void);
+
+/* sweep.c */
+/* Whether a job's catalogue entries show that its swap is committed. */
+extern bool hnr_job_was_swapped(HnrJob *job);
+/* Marks jobs whose worker is gone; in a transaction.  Returns how many. */
+extern int	hnr_mark_interrupted(void);
+
+/* measure.c: recall, or -1 where there is nothing to measure; outside a transaction. */
+extern double hnr_measure_job_recall(Oid index, Oid table);
+
+/*
+ * A named pause at a phase boundary, in a transaction so that an interrupt
+ * finds one to abort.
+ */
+#ifdef HNR_DEBUG_POINTS
+extern void hnr_run_point(const char *name);
+#define HNR_RUN_POINT(name) hnr_run_point(name)
+#else
+#define HNR_RUN_POINT(name) ((void) 0)
+#endif
+
+#endif							/* HNR_REBUILD_WORKER_H */
