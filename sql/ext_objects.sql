@@ -10,11 +10,11 @@ CREATE TEMP VIEW member AS
 
 SELECT count(*) > 50 AS has_members FROM member;
 
--- no comment (array and row types, which come with another object, are members
--- from PostgreSQL 17 on)
+-- no comment; what comes with another object (array and row types, sequences of
+-- identity columns) needs none
 SELECT object FROM member m
-WHERE (m.classid <> 'pg_type'::regclass OR
-	   EXISTS (SELECT FROM pg_type t WHERE t.oid = m.objid AND t.typrelid = 0 AND t.typcategory <> 'A'))
+WHERE NOT EXISTS (SELECT FROM pg_depend d
+				  WHERE d.classid = m.classid AND d.objid = m.objid AND d.deptype = 'i')
 	AND NOT EXISTS (SELECT FROM pg_description d
 				  WHERE d.classoid = m.classid AND d.objoid = m.objid AND d.objsubid = 0)
 ORDER BY object COLLATE "C";
