@@ -222,9 +222,10 @@ remove_dead(HnrVacuum *vac)
 
 	/*
 	 * An insertion that could still hold a TID of a dead vertex runs in a
-	 * transaction that has its number by now.
+	 * transaction that has its number by now: the last one given, or one before.
 	 */
 	xid = ReadNextFullTransactionId();
+	FullTransactionIdRetreat(&xid);
 	for (int64 i = 0; i < vac->ndead; i++)
 	{
 		hnr_vacuum_delay_point();
