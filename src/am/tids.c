@@ -76,6 +76,7 @@ add_chunk(HnrLockedVertex *locked, ItemPointer heap_tid)
 	HnrPlace	place;
 	HnrChange	change;
 	HnrTidChunk *chunk;
+	HnrVertex  *v;
 	Page		page;
 
 	hnr_place_chunk(locked->index, &place);
@@ -90,8 +91,9 @@ add_chunk(HnrLockedVertex *locked, ItemPointer heap_tid)
 	chunk->generation = locked->vertex->generation;
 	chunk->next = locked->vertex->link;
 	chunk->tids[chunk->ntids++] = *heap_tid;
-	ItemPointerSet(&changed_vertex(locked, &change)->link,
-				   BufferGetBlockNumber(place.buf), place.pos);
+	v = changed_vertex(locked, &change);
+	/* A macro up to PostgreSQL 15: its arguments must not do anything. */
+	ItemPointerSet(&v->link, BufferGetBlockNumber(place.buf), place.pos);
 	hnr_change_end(&change);
 	hnr_buffer_release(place.buf);
 }
