@@ -12,6 +12,7 @@
 #include "am/am.h"
 #include "distance/distance.h"
 #include "guc.h"
+#include "monitor/launcher.h"
 #include "quant/quant.h"
 
 PG_MODULE_MAGIC;
@@ -25,4 +26,5 @@ _PG_init(void)
 	hnr_distance_init(NULL);
 	hnr_quant_init(NULL);
 	hnr_am_init();
+	hnr_monitor_init();
 }

@@ -1,1 +1,86 @@
 /* ---- src/sql/monitor.sql ---- */
+
+CREATE TABLE hnsw_rebuild.measurement (
+	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	index_oid oid NOT NULL,
+	measured_at timestamptz NOT NULL,
+	purpose text NOT NULL CHECK (purpose IN ('manual', 'auto', 'rebuild')),
+	sample_size integer NOT NULL,
+	k integer NOT NULL,
+	ef_search integer NOT NULL,
+	recall double precision NOT NULL,
+	std_error double precision NOT NULL,
+	rows double precision,
+	changes bigint NOT NULL
+);
+CREATE INDEX measurement_index_oid ON hnsw_rebuild.measurement (index_oid, id);
+REVOKE ALL ON hnsw_rebuild.measurement FROM PUBLIC;
+COMMENT ON TABLE hnsw_rebuild.measurement IS
+	'measured recall of indexes, the newest 100 of each';
+COMMENT ON COLUMN hnsw_rebuild.measurement.changes IS
+	'rows of the table inserted, deleted and updated by then, by the server''s counters';
+
+CREATE TABLE hnsw_rebuild.decision (
+	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	index_oid oid NOT NULL,
+	decided_at timestamptz NOT NULL,
+	verdict text NOT NULL,
+	reason text NOT NULL,
+	threshold double precision,
+	rows double precision,
+	changed double precision,
+	degradation double precision,
+	std_error double precision,
+	baseline double precision,
+	job_id bigint
+);
+CREATE INDEX decision_index_oid ON hnsw_rebuild.decision (index_oid, id);
+REVOKE ALL ON hnsw_rebuild.decision FROM PUBLIC;
+COMMENT ON TABLE hnsw_rebuild.decision IS
+	'what the launcher decided about indexes with an auto_rebuild_threshold, and on which figures, the newest 100 of each';
+
+GRANT USAGE ON SCHEMA hnsw_rebuild TO pg_monitor;
+GRANT SELECT ON hnsw_rebuild.measurement, hnsw_rebuild.decision TO pg_monitor;
+
+CREATE FUNCTION index_degradation(
+	index regclass,
+	sample_size integer DEFAULT 100,
+	k integer DEFAULT 10,
+	seed bigint DEFAULT NULL)
+RETURNS double precision
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'hnr_index_degradation';
+COMMENT ON FUNCTION index_degradation(regclass, integer, integer, bigint) IS
+	'1 - mean recall@k of an hnsw index at the present hnsw.ef_search, for sampled rows against the exact answer; null where there are fewer than two rows';
+
+CREATE FUNCTION index_status(
+	index regclass DEFAULT NULL,
+	OUT name text,
+	OUT index_oid oid,
+	OUT table_name text,
+	OUT status text,
+	OUT phase text,
+	OUT progress_pct double precision,
+	OUT eta_seconds double precision,
+	OUT tuples_done bigint,
+	OUT tuples_total bigint,
+	OUT started_at timestamptz,
+	OUT blocked_by integer[],
+	OUT m integer,
+	OUT ef_construction integer,
+	OUT options text[],
+	OUT size_bytes bigint,
+	OUT vectors bigint,
+	OUT dead bigint,
+	OUT degradation double precision,
+	OUT measured_at timestamptz,
+	OUT auto_rebuild_threshold double precision,
+	OUT auto_rebuild_note text,
+	OUT last_rebuild timestamptz,
+	OUT last_rebuild_duration interval,
+	OUT last_error text)
+RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'hnr_index_status';
+COMMENT ON FUNCTION index_status(regclass) IS
+	'one row per hnsw index of this database, or the row of one index: what it is doing, how far it is, what holds it up, how good it is';

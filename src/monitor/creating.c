@@ -1,0 +1,66 @@
+/*-------------------------------------------------------------------------
+ *
+ * creating.c
+ *		CREATE INDEX and REINDEX at work on an index, from progress reports.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "commands/progress.h"
+#include "miscadmin.h"
+#include "utils/backend_status.h"
+
+#include "compat.h"
+#include "monitor/creating.h"
+
+static const char *
+phase_name(int64 phase)
+{
+	switch (phase)
+	{
+		case PROGRESS_CREATEIDX_PHASE_WAIT_1:
+		case PROGRESS_CREATEIDX_PHASE_WAIT_2:
+			return "waiting for writers";
+		case PROGRESS_CREATEIDX_PHASE_BUILD:
+			return "building";
+		case PROGRESS_CREATEIDX_PHASE_VALIDATE_IDXSCAN:
+		case PROGRESS_CREATEIDX_PHASE_VALIDATE_SORT:
+		case PROGRESS_CREATEIDX_PHASE_VALIDATE_TABLESCAN:
+			return "validating";
+		case PROGRESS_CREATEIDX_PHASE_WAIT_3:
+			return "waiting for old snapshots";
+		case PROGRESS_CREATEIDX_PHASE_WAIT_4:
+		case PROGRESS_CREATEIDX_PHASE_WAIT_5:
+			return "waiting for readers";
+		default:
+			return "initializing";
+	}
+}
+
+bool
+hnr_find_creating(Oid index, HnrCreating *result)
+{
+	int			n = pgstat_fetch_stat_numbackends();
+
+	for (int i = 1; i <= n; i++)
+	{
+		LocalPgBackendStatus *local = hnr_local_beentry(i);
+		PgBackendStatus *entry;
+
+		if (local == NULL)
+			continue;
+		entry = &local->backendStatus;
+		if (entry->st_databaseid != MyDatabaseId ||
+			entry->st_progress_command != PROGRESS_COMMAND_CREATE_INDEX ||
+			entry->st_progress_param[PROGRESS_CREATEIDX_INDEX_OID] != (int64) index)
+			continue;
+		result->pid = entry->st_procpid;
+		result->phase = phase_name(entry->st_progress_param[PROGRESS_CREATEIDX_PHASE]);
+		result->tuples_done = entry->st_progress_param[PROGRESS_CREATEIDX_TUPLES_DONE];
+		result->tuples_total = entry->st_progress_param[PROGRESS_CREATEIDX_TUPLES_TOTAL];
+		result->started_at = entry->st_activity_start_timestamp;
+		return true;
+	}
+	return false;
+}

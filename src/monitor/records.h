@@ -1,0 +1,76 @@
+/*-------------------------------------------------------------------------
+ *
+ * records.h
+ *		Kept measurements and decisions: hnsw_rebuild.measurement and
+ *		hnsw_rebuild.decision.
+ *
+ * Everything runs in the caller's transaction, with the rights of the
+ * bootstrap superuser, since whoever may measure an index need not have any on
+ * the tables.  Of each index the newest records are kept; those of indexes
+ * that are gone are deleted.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_MONITOR_RECORDS_H
+#define HNR_MONITOR_RECORDS_H
+
+#include "datatype/timestamp.h"
+
+#include "monitor/auto.h"
+#include "recall/recall.h"
+
+/* What a measurement was taken for. */
+typedef enum HnrMeasured
+{
+	HNR_MEASURED_MANUAL,		/* "manual": index_degradation() */
+	HNR_MEASURED_AUTO,			/* "auto": the launcher's check */
+	HNR_MEASURED_REBUILD		/* "rebuild": what a rebuild reached */
+} HnrMeasured;
+
+typedef struct HnrMeasurement
+{
+	HnrMeasured purpose;
+	TimestampTz measured_at;
+	HnrRecall	figures;
+	int64		changes;		/* hnr_table_changes() then */
+} HnrMeasurement;
+
+/* Whether this transaction may write (not on a standby, not read-only). */
+extern bool hnr_records_writable(void);
+
+/* Keeps a measurement.  measured_at 0: now. */
+extern void hnr_record_measurement(Oid index, const HnrMeasurement *measurement);
+
+/*
+ * The newest measurement of an index; with automatic set, the newest that was
+ * not asked for by a user.  False: none.
+ */
+extern bool hnr_last_measurement(Oid index, bool automatic, HnrMeasurement *result);
+/* The newest that tells what a rebuild reached. */
+extern bool hnr_last_baseline(Oid index, HnrMeasurement *result);
+
+/*
+ * Keeps a decision with its figures, unless the newest one of the index says
+ * the same and nothing was measured or started for it.  job is 0 but for a
+ * started rebuild.
+ */
+extern void hnr_record_decision(Oid index, const HnrAutoFigures *figures,
+								const HnrAutoDecision *decision, int64 job);
+/* The newest decision's reason; NULL: none.  Palloc'd. */
+extern char *hnr_last_decision(Oid index);
+
+/*
+ * Failed and cancelled rebuilds, and failures to start one, since the last
+ * success, and when the last of them ended.
+ */
+extern int	hnr_failures_in_a_row(Oid index, TimestampTz *last);
+/* Keeps that a rebuild could not be started. */
+extern void hnr_record_start_failure(Oid index, const char *message);
+
+/*
+ * Rows of a table inserted, deleted and updated (so that indexes were touched)
+ * since the server's counters were reset.
+ */
+extern int64 hnr_table_changes(Oid table);
+
+#endif							/* HNR_MONITOR_RECORDS_H */

@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * shared.h
+ *		What the launcher, its database workers and the backends share.
+ *
+ * A small piece of shared memory, there only where the library is preloaded,
+ * guarded by one spinlock: the databases in which a threshold was set lately,
+ * and one slot per database worker with what it found.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_MONITOR_SHARED_H
+#define HNR_MONITOR_SHARED_H
+
+/* What a check of a database found. */
+typedef enum HnrCheckResult
+{
+	HNR_CHECK_FAILED,			/* it did not come to an end */
+	HNR_CHECK_NOTHING,			/* no index with a threshold */
+	HNR_CHECK_WATCHED			/* at least one */
+} HnrCheckResult;
+
+#define HNR_MAX_FLAGGED		64
+
+/* From _PG_init, while shared_preload_libraries are loaded. */
+extern void hnr_shared_init(void);
+
+/* The launcher has started (this process): forgets slots and flags. */
+extern void hnr_shared_launcher_started(void);
+
+/*
+ * Wakes the launcher, if there is one, to look at this database.  Called after
+ * a commit: no errors, no allocation.
+ */
+extern void hnr_shared_flag_database(Oid database);
+
+/*
+ * Takes the flags, writing up to HNR_MAX_FLAGGED databases; *overflow tells
+ * that there were more.
+ */
+extern int	hnr_shared_take_flags(Oid *databases, bool *overflow);
+
+/* Slots: taken and given back by the launcher, -1 if none is free. */
+extern int	hnr_shared_take_slot(Oid database);
+extern HnrCheckResult hnr_shared_give_back_slot(int slot);
+
+/* For the worker of a slot. */
+extern Oid	hnr_shared_slot_database(int slot);
+extern void hnr_shared_report(int slot, HnrCheckResult result);
+
+#endif							/* HNR_MONITOR_SHARED_H */
