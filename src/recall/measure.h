@@ -38,6 +38,7 @@ typedef struct HnrMeasure
 	TupleTableSlot *slot;		/* of the table; the row under consideration */
 	float	   *vector;			/* its vector, set by hnr_measure_covers */
 	Datum		value;			/* its indexed value, valid until the next row */
+	int			room;			/* for so many sampled rows */
 	int			samples;
 	HnrSampledRow *sample;
 } HnrMeasure;
@@ -49,9 +50,9 @@ typedef struct HnrMeasure
 extern bool hnr_measure_covers(HnrMeasure *m);
 
 /*
- * Draws up to `wanted` covered rows into m->sample, which has room for them,
- * and sets m->samples; all of them where the table has no more.
+ * Draws covered rows into m->sample, as many as there is room for, and sets
+ * m->samples; all of them where the table has no more.
  */
-extern void hnr_measure_draw(HnrMeasure *m, int wanted, uint64 seed);
+extern void hnr_measure_draw(HnrMeasure *m, uint64 seed);
 
 #endif							/* HNR_RECALL_MEASURE_H */

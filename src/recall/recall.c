@@ -25,6 +25,7 @@
 #include "common/pg_prng.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -39,6 +40,9 @@
 
 /* Distances count as equal within this, relative to the k-th true distance. */
 #define TIE_TOLERANCE	1e-6
+
+/* Shares of k add up to figures with a tail of nines; nobody needs it. */
+#define ROUNDING		1e9
 
 /* Strategy number of the ordering operator in the operator classes. */
 #define DISTANCE_STRATEGY	1
@@ -240,7 +244,7 @@ search_sample(HnrMeasure *m, HnrRecall *result)
 
 	result->sample = n;
 	if (n > 0)
-		result->recall = sum / n;
+		result->recall = rint(sum / n * ROUNDING) / ROUNDING;
 	if (n > 1)
 		result->std_error = sqrt(Max(0.0, squares - sum * sum / n) / (n - 1) / n);
 }
@@ -257,13 +261,15 @@ prepare(HnrMeasure *m, const HnrRecallRequest *request)
 	m->k = request->k;
 	if (m->dims <= 0)
 		return;
-	bytes = (double) request->sample_size *
+	m->room = (int) Min((double) request->sample_size,
+						(double) RelationGetNumberOfBlocks(m->table) * MaxOffsetNumber);
+	bytes = (double) m->room *
 		(sizeof(HnrSampledRow) + sizeof(float) * (2.0 * m->dims + m->k));
 	if (bytes > maintenance_work_mem * 1024.0)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("a sample of %d rows does not fit into maintenance_work_mem",
-						request->sample_size),
+						m->room),
 				 errdetail("It needs %.0f kB.", ceil(bytes / 1024)),
 				 errhint("Use a smaller sample_size or raise maintenance_work_mem.")));
 
@@ -273,8 +279,8 @@ prepare(HnrMeasure *m, const HnrRecallRequest *request)
 	m->slot = table_slot_create(m->table, NULL);
 	m->predicate = ExecPrepareQual(m->info->ii_Predicate, m->estate);
 	m->vector = palloc(sizeof(float) * m->dims);
-	m->sample = palloc0(sizeof(HnrSampledRow) * request->sample_size);
-	for (int i = 0; i < request->sample_size; i++)
+	m->sample = palloc0(sizeof(HnrSampledRow) * m->room);
+	for (int i = 0; i < m->room; i++)
 	{
 		m->sample[i].vector = palloc(sizeof(float) * m->dims);
 		m->sample[i].nearest = palloc(sizeof(float) * m->k);
@@ -287,8 +293,7 @@ measure(HnrMeasure *m, const HnrRecallRequest *request, HnrRecall *result)
 	prepare(m, request);
 	if (m->dims <= 0)
 		return;					/* the index has never held a row */
-	hnr_measure_draw(m, request->sample_size,
-					 request->seeded ? (uint64) request->seed :
+	hnr_measure_draw(m, request->seeded ? (uint64) request->seed :
 					 pg_prng_uint64(&pg_global_prng_state));
 	if (m->samples > 0)
 	{

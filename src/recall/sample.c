@@ -87,7 +87,7 @@ keep_row(HnrMeasure *m, int at)
 
 /* One draw over `nblocks` blocks of the table. */
 static void
-draw_from_blocks(HnrMeasure *m, int wanted, BlockNumber nblocks, uint64 seed)
+draw_from_blocks(HnrMeasure *m, BlockNumber nblocks, uint64 seed)
 {
 	TsmRoutine *method = makeNode(TsmRoutine);
 	SampleScanState *node = makeNode(SampleScanState);
@@ -114,9 +114,9 @@ draw_from_blocks(HnrMeasure *m, int wanted, BlockNumber nblocks, uint64 seed)
 			if (!hnr_measure_covers(m))
 				continue;
 			seen++;
-			if (m->samples < wanted)
+			if (m->samples < m->room)
 				keep_row(m, m->samples);
-			else if ((place = floor(sampler_random_fract(&random) * seen)) < wanted)
+			else if ((place = floor(sampler_random_fract(&random) * seen)) < m->room)
 				keep_row(m, (int) place);
 		}
 	}
@@ -127,16 +127,16 @@ draw_from_blocks(HnrMeasure *m, int wanted, BlockNumber nblocks, uint64 seed)
 }
 
 void
-hnr_measure_draw(HnrMeasure *m, int wanted, uint64 seed)
+hnr_measure_draw(HnrMeasure *m, uint64 seed)
 {
 	BlockNumber total = RelationGetNumberOfBlocks(m->table);
-	BlockNumber nblocks = Min(total, (BlockNumber) wanted);
+	BlockNumber nblocks = Min(total, (BlockNumber) m->room);
 
 	m->samples = 0;
 	while (nblocks > 0)
 	{
-		draw_from_blocks(m, wanted, nblocks, seed);
-		if (m->samples >= wanted || nblocks >= total)
+		draw_from_blocks(m, nblocks, seed);
+		if (m->samples >= m->room || nblocks >= total)
 			break;
 		nblocks = Min((uint64) total, (uint64) nblocks * BLOCK_GROWTH);
 		/* The next draw replaces what this one kept. */
