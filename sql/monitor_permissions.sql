@@ -69,5 +69,7 @@ RESET regress_hnr.spy;
 SELECT current_user = session_user AS role_restored, current_setting('search_path');
 
 DELETE FROM hnsw_rebuild.job WHERE error_message = 'a value of row 17';
+SET client_min_messages = warning;
 DROP SCHEMA monitor_permissions CASCADE;
+RESET client_min_messages;
 DROP ROLE regress_hnr_owner, regress_hnr_other, regress_hnr_monitor;

@@ -29,7 +29,9 @@ SELECT name, table_name FROM index_status('"Status"."Idx"');
 SET search_path = "Status", public;
 SELECT name, table_name FROM index_status('"Idx"');
 RESET search_path;
+SET client_min_messages = warning;
 DROP SCHEMA "Status" CASCADE;
+RESET client_min_messages;
 
 -- Options are those of the next build, m and ef_construction those of the graph.
 ALTER INDEX status_test_a SET (m = 24, ef_construction = 100);
