@@ -12,10 +12,8 @@
 
 #include "quant/internal.h"
 
-/* Scales that encoding tries; more where a code is short and each level counts. */
-#define SCALES_SHORT	32
-#define SCALES_LONG		12
-#define SHORT_DIMS		64
+/* Scales that encoding tries: more for fewer coordinates, where each counts. */
+#define SCALES_TRIED(n)		Max(12, 1024 / (n))
 
 /* Coordinates between these can be squared and summed in float4. */
 #define LEAST_MAGNITUDE		1e-15f
@@ -40,7 +38,7 @@ best_scale(int bits, int n, const float *x, float norm, float max)
 	float		normal = sqrtf(n) / norm / (bits == 2 ? NORMAL_STEP_2BIT : NORMAL_STEP_4BIT);
 	float		from = (top + 0.5f) / max;
 	float		to = Max(from, normal) * 1.4f;
-	int			tries = n <= SHORT_DIMS ? SCALES_SHORT : SCALES_LONG;
+	int			tries = SCALES_TRIED(n);
 	float		factor;
 	float		best = from;
 	float		best_score = -1;
@@ -67,15 +65,44 @@ static void
 pack_values(int bits, int count, const uint8 *u, uint8 *code)
 {
 	int			nb = count * bits / 8;
+	uint64		values[HNR_GROUP / 8];
 
-	for (int k = 0; k < nb; k++)
+	if (count < HNR_GROUP)
 	{
-		int			byte = 0;
+		for (int k = 0; k < nb; k++)
+		{
+			int			byte = 0;
+
+			for (int j = 0; j < 8 / bits; j++)
+				byte |= u[j * nb + k] << (j * bits);
+			code[k] = byte;
+		}
+		return;
+	}
+
+	/* Eight bytes at a time: no value is shifted out of its byte. */
+	memcpy(values, u, HNR_GROUP);
+	for (int w = 0; w < bits; w++)
+	{
+		uint64		word = 0;
 
 		for (int j = 0; j < 8 / bits; j++)
-			byte |= u[j * nb + k] << (j * bits);
-		code[k] = byte;
+			word |= values[j * bits + w] << (j * bits);
+		memcpy(code + 8 * w, &word, sizeof(word));
 	}
+}
+
+float
+hnr_group_dot(int bits, int count, const uint8 *code, const float *x)
+{
+	int			nb = count * bits / 8;
+	int			mask = (1 << bits) - 1;
+	float		sum = 0;
+
+	for (int j = 0; j < 8; j += bits, x += nb)
+		for (int k = 0; k < nb; k++)
+			sum += (float) ((code[k] >> j) & mask) * x[k];
+	return sum;
 }
 
 /*
@@ -119,7 +146,7 @@ hnr_encode(const HnrQuantizer *qz, const float *residual, uint8 *code)
 	float		g;
 	int			exponent;
 
-	hnr_quant_kernels->magnitudes(qz->rdims, residual, &sum, &max);
+	hnr_quant_kernels->sum_and_max(qz->rdims, residual, &sum, &max);
 	if (!(max > 0 && max <= FLT_MAX))
 	{
 		memset(code, 0, qz->code_size);
@@ -141,10 +168,10 @@ hnr_encode(const HnrQuantizer *qz, const float *residual, uint8 *code)
 float
 hnr_code_dot(const HnrQuantizer *qz, const uint8 *code, const float *rotated)
 {
-	float		sum = 0;
+	float		sum;
+	float		max;
 
-	for (int i = 0; i < qz->rdims; i++)
-		sum += rotated[i];
+	hnr_quant_kernels->sum_and_max(qz->rdims, rotated, &sum, &max);
 	return hnr_quant_kernels->code_dot(qz, code, rotated) -
 		0.5f * ((1 << qz->bits) - 1) * sum;
 }
@@ -158,29 +185,31 @@ hnr_code_query_create(const HnrQuantizer *qz)
 	cq->qz = qz;
 	/* 2 * sum of value * step must fit an int32, high must fit an int8 */
 	cq->max_step = Min(127 * 256, (1 << 30) / (qz->rdims * max_value));
-	cq->steps = palloc0(sizeof(int16) * qz->rdims);
 	cq->high = palloc0(qz->groups * HNR_GROUP);
 	cq->low = palloc0(qz->groups * HNR_GROUP);
 	return cq;
 }
 
-/* Splits the steps into bytes, in the order of the unpacked codes. */
+/*
+ * Puts the steps of a partial group, which stand at high and low in the order of
+ * the coordinates, where hnr_group_start says that they belong.
+ */
 static void
-fill_planes(HnrCodeQuery *cq)
+place_partial(const HnrQuantizer *qz, int8 *high, int8 *low)
 {
-	const HnrQuantizer *qz = cq->qz;
-	int			whole = qz->rdims - qz->tail;
-	int			nb = qz->tail * qz->bits / 8;
-	int			full_nb = HNR_GROUP * qz->bits / 8;
+	int			bytes = HNR_GROUP / 8 * qz->bits;
+	int			nb = qz->tail / 8 * qz->bits;
+	int			at = qz->code_size < bytes ? 0 : bytes - nb;
+	int8		values[2][HNR_GROUP];
 
-	for (int i = 0; i < qz->rdims; i++)
+	memcpy(values[0], high, qz->tail);
+	memcpy(values[1], low, qz->tail);
+	memset(high, 0, HNR_GROUP);
+	memset(low, 0, HNR_GROUP);
+	for (int i = 0; i < qz->tail; i += nb, at += bytes)
 	{
-		int			at = i;
-
-		if (i >= whole)
-			at = whole + (i - whole) / nb * full_nb + full_nb - nb + (i - whole) % nb;
-		cq->low[at] = (int8) (cq->steps[i] & 0xFF);
-		cq->high[at] = (cq->steps[i] - cq->low[at]) / 256;
+		memcpy(high + at, values[0] + i, nb);
+		memcpy(low + at, values[1] + i, nb);
 	}
 }
 
@@ -188,33 +217,60 @@ void
 hnr_code_query_set(HnrCodeQuery *cq, const float *rotated)
 {
 	const HnrQuantizer *qz = cq->qz;
-	float		inverse = 0;
+	int			whole = qz->rdims - qz->tail;
+	float		scale = 0;
 	float		sum;
 	float		max;
-	int32		step_sum = 0;
 
-	hnr_quant_kernels->magnitudes(qz->rdims, rotated, &sum, &max);
+	hnr_quant_kernels->sum_and_max(qz->rdims, rotated, &sum, &max);
 	cq->half_step = 0;
 	if (max > LEAST_QUERY && max <= FLT_MAX)
 	{
-		inverse = cq->max_step / max;
+		scale = cq->max_step / max;
 		cq->half_step = 0.5f * max / cq->max_step;
 	}
-	for (int i = 0; i < qz->rdims; i++)
-	{
-		cq->steps[i] = (int16) rintf(rotated[i] * inverse);
-		step_sum += cq->steps[i];
-	}
-	cq->bias = ((1 << qz->bits) - 1) * step_sum;
-	fill_planes(cq);
+	cq->bias = hnr_quant_kernels->split_steps(qz->rdims, rotated, scale, cq->high, cq->low);
+	cq->bias *= (1 << qz->bits) - 1;
+	if (qz->tail > 0)
+		place_partial(qz, cq->high + whole, cq->low + whole);
 }
 
 void
 hnr_code_dots(const HnrCodeQuery *cq, const uint8 *codes, int stride, int n, float *out)
 {
-	hnr_quant_kernels->code_dots(cq, codes, stride, n, out);
+	const HnrQuantizer *qz = cq->qz;
+	int			bytes = HNR_GROUP / 8 * qz->bits;
+	int			behind = bytes - qz->code_size;
+	int			last = 0;
+	uint8		copy[4][HNR_GROUP / 2] = {0};
+
+	if (n <= 0)
+		return;
+
+	/*
+	 * Kernels read bytes behind a code that is shorter than a full group's (see
+	 * hnr_group_start), so the last few are copied.  A code has at least a
+	 * quarter of a group's bytes: it is four at most.
+	 */
+	if (behind > 0)
+		last = Min(n, (behind + stride - 1) / stride);
+	if (n > last)
+		hnr_quant_kernels->code_dots(cq, codes, stride, n - last, out);
+	if (last > 0)
+	{
+		for (int i = 0; i < last; i++)
+			memcpy(copy[i], codes + (size_t) (n - last + i) * stride, qz->code_size);
+		hnr_quant_kernels->code_dots(cq, copy[0], sizeof(copy[0]), last, out + n - last);
+	}
 }
 
+/*
+ * The codes' own cosine c is nearer to zero than that of what they stand for,
+ * unless they are equal.  Of one bit, c is 2/pi times the arc sine of it.  Of
+ * more, the factors ga and gb tell how much is missing where the vectors are not
+ * much alike; this fades out towards c = 1, with about the power of c that the
+ * integral of the bivariate normal density over the levels gives.
+ */
 float
 hnr_code_cosine(const HnrQuantizer *qz, const uint8 *a, float ga,
 				const uint8 *b, float gb)
@@ -223,12 +279,17 @@ hnr_code_cosine(const HnrQuantizer *qz, const uint8 *a, float ga,
 				aa,
 				bb;
 	float		cosine;
+	float		fade;
 
 	if (ga == 0 || gb == 0)
 		return 0;
 	hnr_quant_kernels->code_products(qz, a, b, &ab, &aa, &bb);
 	cosine = ab / sqrtf((float) aa * (float) bb);
 	if (qz->bits == 1)
-		cosine = sinf(cosine * (float) (M_PI / 2));
+		return sinf(cosine * (float) (M_PI / 2));
+	fade = cosine * cosine;
+	for (int i = 0; i < (qz->bits == 2 ? 2 : 5); i++)
+		fade *= fade;
+	cosine += (0.25f * ga * gb * ab - cosine) * (1 - fade);
 	return Max(-1.0f, Min(1.0f, cosine));
 }

@@ -21,11 +21,16 @@
 /* Rotated dimensions are a multiple of this, so that every nb is even. */
 #define HNR_DIMS_UNIT	16
 
-/* Rounds of the rotation, where the transform covers all coordinates or not. */
-#define HNR_ROUNDS_WHOLE	3
-#define HNR_ROUNDS_PARTS	4
-/* Coordinates that a butterfly joins: the first so many with the last so many. */
-#define HNR_PAIRS(n)		((n) / (2 * HNR_DIMS_UNIT) * HNR_DIMS_UNIT)
+/* Coordinates that a butterfly stage joins: the first so many, the last so many. */
+#define HNR_PAIRS(n)	((n) / (2 * HNR_DIMS_UNIT) * HNR_DIMS_UNIT)
+
+/* What a stage of the rotation does after it multiplied by its weights. */
+typedef enum HnrStage
+{
+	HNR_STAGE_FIRST = 'F',		/* Hadamard transform of the first fht_size */
+	HNR_STAGE_LAST = 'L',		/* Hadamard transform of the last fht_size */
+	HNR_STAGE_BUTTERFLY = 'B'	/* sums and differences of pairs */
+} HnrStage;
 
 struct HnrQuantizer
 {
@@ -36,8 +41,8 @@ struct HnrQuantizer
 	int			groups;			/* full and partial */
 	int			tail;			/* coordinates in the partial group, or 0 */
 	int			fht_size;		/* largest power of two up to rdims */
-	int			rounds;
-	float	   *weights;		/* [rounds][rdims]: signs times scales */
+	const char *stages;			/* of the rotation: HnrStage each */
+	float	   *weights;		/* [stages][rdims]: signs times scales */
 };
 
 struct HnrCodeQuery
@@ -46,16 +51,31 @@ struct HnrCodeQuery
 	float		half_step;		/* half of the query's quantisation step */
 	int32		bias;			/* (2^bits - 1) * sum of all steps */
 	int			max_step;		/* steps are within +- this */
-	int16	   *steps;			/* [rdims] the query in steps */
 
 	/*
-	 * The steps as 256 * high + low, 64 for each group in the order of the
-	 * group's unpacked codes.  A partial group is moved up, as if its code
-	 * were the last bytes of a full group's; zeros stand in front.
+	 * The query in steps of 2 * half_step, each as 256 * high + low, HNR_GROUP of
+	 * them per group, in the order of the values in the bytes that start at
+	 * hnr_group_start.  Bytes that belong to no coordinate of the group meet
+	 * zeros here.
 	 */
 	int8	   *high;
 	int8	   *low;
 };
+
+/*
+ * Where to read a group's code, always as much as a full group's.  A partial
+ * group is read with bytes of the one before it in front, so that nothing
+ * behind the code is touched; where there is none (code_size is less than a
+ * full group's), bytes behind it are read, and the reader has to see to it that
+ * there are any.
+ */
+static inline int
+hnr_group_start(const HnrQuantizer *qz, int group)
+{
+	int			bytes = HNR_GROUP / 8 * qz->bits;
+
+	return Max(0, Min(group * bytes, qz->code_size - bytes));
+}
 
 typedef struct HnrQuantKernels
 {
@@ -64,22 +84,26 @@ typedef struct HnrQuantKernels
 	/* x[rdims] = R x, in place */
 	void		(*rotate) (const HnrQuantizer *qz, float *x);
 
-	/* sum and maximum of |x|; n is a multiple of HNR_DIMS_UNIT here and below */
-	void		(*magnitudes) (int n, const float *x, float *sum, float *max);
+	/* sum of x and maximum of |x|; n is a multiple of HNR_DIMS_UNIT here and below */
+	void		(*sum_and_max) (int n, const float *x, float *sum, float *max);
 
 	/* sum of squares */
 	float		(*square_sum) (int n, const float *x);
 
 	/*
 	 * With level_i = min(floor(scale * |x_i|), top) + 1/2: dot = sum of level_i *
-	 * |x_i| and norm = sum of level_i squared.
+	 * |x_i| and norm2 = sum of level_i squared.
 	 */
 	void		(*level_sums) (int n, const float *x, float scale, float top,
-							   float *dot, float *norm);
+							   float *dot, float *norm2);
 
 	/* u[i] = the code value of x[i], sign(x_i) * level_i + top + 1/2 */
 	void		(*code_values) (int n, const float *x, float scale, float top,
 								uint8 *u);
+
+	/* scale * x[i], rounded, as 256 * high[i] + low[i]; returns the sum */
+	int32		(*split_steps) (int n, const float *x, float scale,
+								int8 *high, int8 *low);
 
 	/* sum of u_i * x[i], u being what the code holds */
 	float		(*code_dot) (const HnrQuantizer *qz, const uint8 *code, const float *x);
@@ -93,11 +117,25 @@ typedef struct HnrQuantKernels
 								  int32 *ab, int32 *aa, int32 *bb);
 } HnrQuantKernels;
 
+/* sum of u_i * x[i] over one group of count coordinates, in plain C */
+extern float hnr_group_dot(int bits, int count, const uint8 *code, const float *x);
+
+/* What code_dots returns for a code whose values times the steps add up to sum */
+static inline float
+hnr_dot_of_steps(const HnrCodeQuery *cq, int32 sum)
+{
+	return cq->half_step * (float) (2 * sum - cq->bias);
+}
+
 extern const HnrQuantKernels hnr_quant_scalar;
 #ifdef HNR_HAVE_X86_KERNELS
 extern const HnrQuantKernels hnr_quant_avx2;
 extern const HnrQuantKernels hnr_quant_avx512;
 extern const HnrQuantKernels hnr_quant_avx512vnni;
+
+/* code_products for AVX2, AVX-512 too */
+extern void hnr_code_products_popcnt(const HnrQuantizer *qz, const uint8 *a,
+									 const uint8 *b, int32 *ab, int32 *aa, int32 *bb);
 #endif
 #ifdef HNR_HAVE_NEON_KERNELS
 extern const HnrQuantKernels hnr_quant_neon;

@@ -11,178 +11,180 @@
 
 #include "quant/internal.h"
 
-/* One walk over a code: calls step(u, i) for the value of each coordinate i. */
-#define FOR_EACH_VALUE(qz, code, step) \
-	do { \
-		const uint8 *c_ = (code); \
-		const int	bits_ = (qz)->bits; \
-		const int	mask_ = (1 << bits_) - 1; \
-		for (int base_ = 0; base_ < (qz)->rdims; base_ += HNR_GROUP) \
-		{ \
-			int			nb_ = Min(HNR_GROUP, (qz)->rdims - base_) * bits_ / 8; \
-			for (int j_ = 0; j_ < 8 / bits_; j_++) \
-				for (int k_ = 0; k_ < nb_; k_++) \
-					step((c_[k_] >> (j_ * bits_)) & mask_, base_ + j_ * nb_ + k_); \
-			c_ += nb_; \
-		} \
-	} while (0)
+#define HNR_TARGET
+#define V					float
+#define V_WIDTH				1
+#define V_LOAD(p)			(*(p))
+#define V_STORE(p, v)		(*(p) = (v))
+#define V_ZERO()			0.0f
+#define V_SET1(f)			(f)
+#define V_ADD(x, y)			((x) + (y))
+#define V_SUB(x, y)			((x) - (y))
+#define V_MUL(x, y)			((x) * (y))
+#define V_MIN(x, y)			Min(x, y)
+#define V_MAX(x, y)			Max(x, y)
+#define V_FMA(x, y, z)		((x) * (y) + (z))
+#define V_ABS(v)			fabsf(v)
+#define V_TRUNC(v)			((float) (int) (v))
+#define V_WITH_SIGN(x, y)	copysignf(x, y)
+#define V_SUM(v)			(v)
+#define V_GREATEST(v)		(v)
+#define V_HADAMARD(v)		(v)
+#define V_STORE_BYTES(p, v)	(*(p) = (uint8) (v))
+#define VI					int32
+#define VI_ZERO()			0
+#define VI_ADD(x, y)		((x) + (y))
+#define VI_SUM(v)			(v)
+#define V_NEAREST(v)		((int32) lrintf(v))
+#define VI_STORE_LOW(p, v)	(*(p) = (int8) (uint8) (v))
+#define VI_STORE_HIGH(p, v)	(*(p) = (int8) (((v) + 128) >> 8))
 
-/* Walsh-Hadamard transform without its scale; n is a power of two. */
-static void
-hadamard(int n, float *x)
+#include "quant/floats.inc.h"
+
+#include "quant/products.inc.h"
+
+/* The 64 values of a group, a byte each, in the order of the coordinates. */
+static inline void
+group_values(int bits, const uint8 *code, uint8 *u)
 {
-	for (int h = 1; h < n; h *= 2)
-		for (int i = 0; i < n; i += 2 * h)
-			for (int j = i; j < i + h; j++)
-			{
-				float		a = x[j];
-				float		b = x[j + h];
+	const uint64 mask = PG_UINT64_MAX / 255 * ((1 << bits) - 1);
+	uint64		values[HNR_GROUP / 8];
 
-				x[j] = a + b;
-				x[j + h] = a - b;
-			}
-}
-
-static void
-rotate(const HnrQuantizer *qz, float *x)
-{
-	int			n = qz->rdims;
-	int			rest = n - qz->fht_size;
-
-	for (int r = 0; r < qz->rounds; r++)
+	/* Eight bytes at a time; a value does not leave its byte. */
+	for (int w = 0; w < bits; w++)
 	{
-		const float *w = qz->weights + (size_t) r * n;
+		uint64		word;
 
-		for (int i = 0; i < n; i++)
-			x[i] *= w[i];
-		hadamard(qz->fht_size, r % 2 == 0 ? x : x + rest);
-		if (rest == 0 || r == qz->rounds - 1)
-			continue;
-		for (int i = 0, j = n - HNR_PAIRS(n); j < n; i++, j++)
-		{
-			float		a = x[i];
-			float		b = x[j];
-
-			x[i] = a + b;
-			x[j] = a - b;
-		}
+		memcpy(&word, code + 8 * w, sizeof(word));
+		for (int j = 0; j < 8 / bits; j++)
+			values[j * bits + w] = (word >> (j * bits)) & mask;
 	}
+	memcpy(u, values, HNR_GROUP);
 }
 
-static void
-magnitudes(int n, const float *x, float *sum, float *max)
+static inline float
+code_dot_bits(int bits, const HnrQuantizer *qz, const uint8 *code, const float *x)
 {
-	float		s = 0;
-	float		m = 0;
+	float		sums[4] = {0};
+	int			whole = qz->rdims - qz->tail;
 
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < whole; i += HNR_GROUP, code += HNR_GROUP / 8 * bits)
 	{
-		float		a = fabsf(x[i]);
+		uint8		u[HNR_GROUP];
 
-		s += a;
-		m = a > m ? a : m;
+		group_values(bits, code, u);
+		for (int k = 0; k < HNR_GROUP; k += 4)
+			for (int s = 0; s < 4; s++)
+				sums[s] += (float) u[k + s] * x[i + k + s];
 	}
-	*sum = s;
-	*max = m;
-}
-
-static float
-square_sum(int n, const float *x)
-{
-	float		sum = 0;
-
-	for (int i = 0; i < n; i++)
-		sum += x[i] * x[i];
-	return sum;
-}
-
-static void
-level_sums(int n, const float *x, float scale, float top, float *dot, float *norm)
-{
-	float		d = 0;
-	float		s = 0;
-
-	for (int i = 0; i < n; i++)
-	{
-		float		a = fabsf(x[i]);
-		float		level = (float) (int) Min(a * scale, top) + 0.5f;
-
-		d += level * a;
-		s += level * level;
-	}
-	*dot = d;
-	*norm = s;
-}
-
-static void
-code_values(int n, const float *x, float scale, float top, uint8 *u)
-{
-	for (int i = 0; i < n; i++)
-	{
-		int			level = (int) Min(fabsf(x[i]) * scale, top);
-
-		u[i] = signbit(x[i]) ? (int) top - level : (int) top + 1 + level;
-	}
+	if (qz->tail > 0)
+		sums[0] += hnr_group_dot(bits, qz->tail, code, x + whole);
+	return sums[0] + sums[1] + sums[2] + sums[3];
 }
 
 static float
 code_dot(const HnrQuantizer *qz, const uint8 *code, const float *x)
 {
-	float		sum = 0;
+	switch (qz->bits)
+	{
+		case 1:
+			return code_dot_bits(1, qz, code, x);
+		case 2:
+			return code_dot_bits(2, qz, code, x);
+		default:
+			return code_dot_bits(4, qz, code, x);
+	}
+}
 
-#define STEP(u, i) sum += (float) (u) * x[i]
-	FOR_EACH_VALUE(qz, code, STEP);
-#undef STEP
-	return sum;
+static inline void
+code_dots_bits(int bits, const HnrCodeQuery *cq, const uint8 *codes, int stride,
+			   int n, float *out)
+{
+	const HnrQuantizer *qz = cq->qz;
+
+	for (int i = 0; i < n; i++, codes += stride)
+	{
+		int32		high_sum = 0;
+		int32		low_sum = 0;
+
+		for (int g = 0; g < qz->groups; g++)
+		{
+			const int8 *high = cq->high + g * HNR_GROUP;
+			const int8 *low = cq->low + g * HNR_GROUP;
+			uint8		u[HNR_GROUP];
+
+			group_values(bits, codes + hnr_group_start(qz, g), u);
+			for (int k = 0; k < HNR_GROUP; k++)
+			{
+				high_sum += (int16) u[k] * high[k];
+				low_sum += (int16) u[k] * low[k];
+			}
+		}
+		out[i] = hnr_dot_of_steps(cq, 256 * high_sum + low_sum);
+	}
 }
 
 static void
 code_dots(const HnrCodeQuery *cq, const uint8 *codes, int stride, int n, float *out)
 {
-	for (int i = 0; i < n; i++)
+	switch (cq->qz->bits)
 	{
-		int32		sum = 0;
-
-#define STEP(u, i) sum += (u) * cq->steps[i]
-		FOR_EACH_VALUE(cq->qz, codes + (size_t) i * stride, STEP);
-#undef STEP
-		out[i] = cq->half_step * (float) (2 * sum - cq->bias);
+		case 1:
+			code_dots_bits(1, cq, codes, stride, n, out);
+			break;
+		case 2:
+			code_dots_bits(2, cq, codes, stride, n, out);
+			break;
+		default:
+			code_dots_bits(4, cq, codes, stride, n, out);
+			break;
 	}
+}
+
+/* xbar is 2u - 15 in its units, for both nibbles of each byte. */
+static void
+products_4bit(const HnrQuantizer *qz, const uint8 *a, const uint8 *b,
+			  int32 *ab, int32 *aa, int32 *bb)
+{
+	*ab = *aa = *bb = 0;
+	for (int k = 0; k < qz->code_size; k++)
+		for (int j = 0; j < 8; j += 4)
+		{
+			int			va = 2 * ((a[k] >> j) & 15) - 15;
+			int			vb = 2 * ((b[k] >> j) & 15) - 15;
+
+			*ab += va * vb;
+			*aa += va * va;
+			*bb += vb * vb;
+		}
 }
 
 static void
 code_products(const HnrQuantizer *qz, const uint8 *a, const uint8 *b,
 			  int32 *ab, int32 *aa, int32 *bb)
 {
-	int			bits = qz->bits;
-	int			mask = (1 << bits) - 1;
-	int32		sum_ab = 0;
-	int32		sum_aa = 0;
-	int32		sum_bb = 0;
-
-	/* the same order in both, so bytes can be taken as they come */
-	for (int k = 0; k < qz->code_size; k++)
-		for (int j = 0; j < 8; j += bits)
-		{
-			int			va = 2 * ((a[k] >> j) & mask) - mask;
-			int			vb = 2 * ((b[k] >> j) & mask) - mask;
-
-			sum_ab += va * vb;
-			sum_aa += va * va;
-			sum_bb += vb * vb;
-		}
-	*ab = sum_ab;
-	*aa = sum_aa;
-	*bb = sum_bb;
+	switch (qz->bits)
+	{
+		case 1:
+			products_1bit(qz, a, b, ab, aa, bb);
+			break;
+		case 2:
+			products_2bit(qz, a, b, ab, aa, bb);
+			break;
+		default:
+			products_4bit(qz, a, b, ab, aa, bb);
+			break;
+	}
 }
 
 const HnrQuantKernels hnr_quant_scalar = {
 	"scalar",
 	rotate,
-	magnitudes,
+	sum_and_max,
 	square_sum,
 	level_sums,
 	code_values,
+	split_steps,
 	code_dot,
 	code_dots,
 	code_products

@@ -16,12 +16,27 @@
 
 const HnrQuantKernels *hnr_quant_kernels = &hnr_quant_scalar;
 
+/*
+ * The rotation, where the Hadamard transform covers all coordinates or not:
+ * HnrStage each.  Part of the disk format.
+ */
+#define STAGES_WHOLE	"FFF"
+#define STAGES_PARTS	"FLBFL"
+
 /* What the build has, best first. */
 static const struct
 {
 	const HnrQuantKernels *kernels;
 	HnrCpuLevel needs;
 }			choices[] = {
+#ifdef HNR_HAVE_X86_KERNELS
+	{&hnr_quant_avx512vnni, HNR_CPU_AVX512VNNI},
+	{&hnr_quant_avx512, HNR_CPU_AVX512BW},
+	{&hnr_quant_avx2, HNR_CPU_AVX2},
+#endif
+#ifdef HNR_HAVE_NEON_KERNELS
+	{&hnr_quant_neon, HNR_CPU_ANY},
+#endif
 	{&hnr_quant_scalar, HNR_CPU_ANY},
 };
 
@@ -58,30 +73,27 @@ next_random(uint64 *state)
 }
 
 /*
- * One round's weights: random signs, times the scale that makes its Hadamard
- * transform orthogonal, times the scale that the butterflies at the end of the
- * round before left out.
+ * One stage's weights: random signs, times the scale that makes what the stage
+ * does orthogonal.
  */
 static void
-fill_weights(const HnrQuantizer *qz, int round, uint64 *state, float *weights)
+fill_weights(const HnrQuantizer *qz, HnrStage stage, uint64 *state, float *weights)
 {
 	int			n = qz->rdims;
-	int			first = round % 2 == 0 ? 0 : n - qz->fht_size;
-	double		fht_scale = 1 / sqrt((double) qz->fht_size);
+	int			edge = stage == HNR_STAGE_BUTTERFLY ? HNR_PAIRS(n) : qz->fht_size;
+	float		scale = stage == HNR_STAGE_BUTTERFLY ? sqrt(0.5) : 1 / sqrt((double) edge);
 	uint64		word = 0;
 
 	for (int i = 0; i < n; i++)
 	{
-		double		w = 1;
+		bool		scaled = (i < edge && stage != HNR_STAGE_LAST) ||
+			(i >= n - edge && stage != HNR_STAGE_FIRST);
 
 		if (i % 64 == 0)
 			word = next_random(state);
-		if (i >= first && i < first + qz->fht_size)
-			w *= fht_scale;
-		if (round > 0 && qz->fht_size < n &&
-			(i < HNR_PAIRS(n) || i >= n - HNR_PAIRS(n)))
-			w *= sqrt(0.5);
-		weights[i] = (word >> (i % 64)) & 1 ? -w : w;
+		weights[i] = scaled ? scale : 1;
+		if ((word >> (i % 64)) & 1)
+			weights[i] = -weights[i];
 	}
 }
 
@@ -101,10 +113,10 @@ hnr_quantizer_create(int dims, int bits, uint64 seed)
 	qz->fht_size = HNR_DIMS_UNIT;
 	while (qz->fht_size * 2 <= qz->rdims)
 		qz->fht_size *= 2;
-	qz->rounds = qz->fht_size == qz->rdims ? HNR_ROUNDS_WHOLE : HNR_ROUNDS_PARTS;
-	qz->weights = palloc(sizeof(float) * qz->rdims * qz->rounds);
-	for (int r = 0; r < qz->rounds; r++)
-		fill_weights(qz, r, &state, qz->weights + (size_t) r * qz->rdims);
+	qz->stages = qz->fht_size == qz->rdims ? STAGES_WHOLE : STAGES_PARTS;
+	qz->weights = palloc(sizeof(float) * qz->rdims * strlen(qz->stages));
+	for (int i = 0; qz->stages[i]; i++)
+		fill_weights(qz, qz->stages[i], &state, qz->weights + (size_t) i * qz->rdims);
 	return qz;
 }
 

@@ -17,7 +17,9 @@
  * <xbar, R(q-p)> = <xbar, Rq> - <xbar, Rp>, the query is rotated once, not once
  * per vertex, and <xbar, Rp> is a constant of the slot.
  *
- * Pure functions on arrays: no fmgr, no pages; allocation in the creators only.
+ * Pure functions on arrays: no fmgr, no pages; what the creators allocate is in
+ * the current memory context.  README has the mathematics, and what of it is disk
+ * format.
  *
  *-------------------------------------------------------------------------
  */
@@ -38,7 +40,10 @@ extern int	hnr_quantizer_rotated_dims(const HnrQuantizer *qz);
 /* Bytes of one code for these dims and bits. */
 extern int	hnr_code_size(int dims, int bits);
 
-/* out[rotated_dims] = R in[dims]; |out| = |in| up to rounding. */
+/*
+ * out[rotated_dims] = R in[dims]; |out| = |in| up to rounding.  Both may be the
+ * same array.
+ */
 extern void hnr_rotate(const HnrQuantizer *qz, const float *in, float *out);
 
 /*
@@ -53,7 +58,7 @@ extern float hnr_code_dot(const HnrQuantizer *qz, const uint8 *code, const float
 
 /*
  * A query prepared for many hnr_code_dots calls.  create once, set per query
- * with R q.
+ * with R q.  It points to qz.
  */
 extern HnrCodeQuery *hnr_code_query_create(const HnrQuantizer *qz);
 extern void hnr_code_query_set(HnrCodeQuery *cq, const float *rotated);
@@ -73,7 +78,10 @@ extern void hnr_code_dots(const HnrCodeQuery *cq, const uint8 *codes, int stride
 extern float hnr_code_cosine(const HnrQuantizer *qz, const uint8 *a, float ga,
 							 const uint8 *b, float gb);
 
-/* Chooses the instruction set, as hnr_distance_init does. */
+/*
+ * Chooses the instruction set, as hnr_distance_init does: "avx512vnni", "avx512",
+ * "avx2", "neon" or "scalar".
+ */
 extern bool hnr_quant_init(const char *isa);
 
 #endif							/* HNR_QUANT_H */
