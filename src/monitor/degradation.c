@@ -24,14 +24,14 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
-#include "am/am.h"
+#include "compat.h"
 #include "monitor/degradation.h"
 #include "monitor/records.h"
 #include "rebuild/target.h"
 
 PG_FUNCTION_INFO_V1(hnr_index_degradation);
 
-static pg_attribute_noreturn() void
+pg_noreturn static void
 report_gone(Oid index)
 {
 	ereport(ERROR,
