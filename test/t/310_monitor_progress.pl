@@ -1,0 +1,113 @@
+# index_status while a rebuild runs: progress never falls, and who holds the
+# cut-over up is named.
+
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes 'usleep';
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init;
+$node->append_conf('postgresql.conf', 'autovacuum = off');
+$node->start;
+
+sub sql { return $node->safe_psql('postgres', $_[0]); }
+
+sql(q{
+CREATE EXTENSION hnsw_rebuild;
+CREATE FUNCTION random_vector(seed int, dims int) RETURNS vector LANGUAGE sql AS
+$$ SELECT array_agg(((hashint4(seed * 1000 + i) & 65535) / 65536.0)::real ORDER BY i)::vector
+   FROM generate_series(1, dims) i $$;
+CREATE TABLE items (id int PRIMARY KEY, v vector(48));
+INSERT INTO items SELECT i, random_vector(i, 48) FROM generate_series(1, 4000) i;
+CREATE INDEX items_v ON items USING hnsw (v vector_l2_ops);
+CREATE ROLE stranger LOGIN;
+});
+
+# --- Progress.
+sql("SELECT rebuild_index('items_v', ef_construction => 200)");
+my (%seen, @percent, @bad, $counted, $with_eta);
+for (1 .. 3000)
+{
+	my ($status, $phase, $percent, $eta, $done, $total, $started) = split /\|/,
+	  sql("SELECT status, phase, progress_pct, eta_seconds, tuples_done, tuples_total, started_at
+		FROM index_status('items_v')"), -1;
+	$seen{$status} = 1;
+	last if $status eq 'ready';
+	push @bad, "$percent after $percent[-1]" if @percent && $percent < $percent[-1];
+	push @bad, "$done of $total" if $total ne '' && ($done > $total || $done < 0);
+	push @percent, $percent;
+	$counted = 1 if $phase eq 'building' && $total ne '' && $done > 0 && $done < $total;
+	$with_eta = 1 if $phase eq 'building' && $eta ne '' && $eta > 0;
+	usleep(10_000);
+}
+is(join(',', @bad), '', 'progress never falls');
+ok($counted, 'tuples done and total while building');
+ok($with_eta, 'a time to go while building');
+is( join(',', grep { !/^(queued|rebuilding|waiting for cutover|ready)$/ } sort keys %seen),
+	'', 'no other status');
+cmp_ok(scalar(@percent), '>', 2, 'seen on the way');
+is(sql("SELECT progress_pct, eta_seconds, ef_construction FROM index_status('items_v')"),
+	'100|0|200', 'ready');
+cmp_ok(sql("SELECT extract(epoch FROM last_rebuild_duration) FROM index_status('items_v')"),
+	'>', 0, 'duration of the last rebuild');
+
+# --- A transaction that holds the cut-over up.
+my $holder = $node->background_psql('postgres');
+$holder->query_safe('BEGIN');
+$holder->query_safe('SELECT count(*) FROM items WHERE id = 1');
+my $pid = $holder->query_safe('SELECT pg_backend_pid()');
+sql("SELECT rebuild_index('items_v', ef_construction => 40)");
+ok( $node->poll_query_until('postgres',
+		"SELECT status = 'waiting for cutover' AND $pid = ANY (blocked_by)
+		FROM index_status('items_v')"),
+	'waiting for cut-over, blocked by the transaction')
+  or diag(sql("SELECT * FROM index_status('items_v')"));
+is( $node->safe_psql('postgres', "SELECT status, blocked_by FROM index_status('items_v')",
+		extra_params => [ '-U', 'stranger' ]),
+	'waiting for cutover|', 'a stranger does not see who');
+is(sql("SELECT count(*) FROM index_status()"), 1, 'the new index does not show');
+$holder->query_safe('COMMIT');
+ok( $node->poll_query_until('postgres',
+		"SELECT status = 'ready' AND ef_construction = 40 FROM index_status('items_v')"),
+	'over once the transaction is');
+
+# --- A cancelled rebuild.
+$holder->query_safe('BEGIN');
+$holder->query_safe('SELECT count(*) FROM items WHERE id = 1');
+sql("SELECT rebuild_index('items_v')");
+$node->poll_query_until('postgres',
+	"SELECT cardinality(blocked_by) > 0 FROM index_status('items_v')");
+sql("SELECT cancel_rebuild('items_v')");
+ok( $node->poll_query_until('postgres',
+		"SELECT phase = 'cleaning up' AND $pid = ANY (blocked_by)
+		FROM index_status('items_v')"),
+	'cancelled: the new index is removed, as soon as the transaction lets it');
+$holder->query_safe('COMMIT');
+$holder->quit;
+ok( $node->poll_query_until('postgres',
+		"SELECT status = 'ready' AND last_error IS NOT NULL FROM index_status('items_v')"),
+	'ready after a cancel, which is told');
+
+# --- CREATE INDEX CONCURRENTLY of somebody.
+$holder = $node->background_psql('postgres');
+$holder->query_safe('BEGIN');
+$holder->query_safe('INSERT INTO items VALUES (0, random_vector(0, 48))');
+my $creator = $node->background_psql('postgres');
+$creator->query_until(qr/go/,
+	"\\echo go\nCREATE INDEX CONCURRENTLY items_w ON items USING hnsw (v vector_l2_ops);\n");
+ok( $node->poll_query_until('postgres',
+		"SELECT count(*) = 1 FROM index_status()
+		WHERE name = 'items_w' AND status = 'building' AND phase = 'waiting for writers'"),
+	'a build by CREATE INDEX CONCURRENTLY shows');
+$holder->query_safe('COMMIT');
+$holder->quit;
+$creator->query_safe('SELECT 1');
+$creator->quit;
+is(sql("SELECT status FROM index_status('items_w')"), 'ready', 'and is ready in the end');
+
+$node->stop;
+done_testing();
