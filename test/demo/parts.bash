@@ -1,8 +1,6 @@
 # parts.bash - what the demo is made of; sourced by demo.
 
 K=10
-OLD_M=4 OLD_EF=16
-NEW_M=16 NEW_EF=100
 QUIET_SECONDS=5
 
 heading() { printf '\n== %s\n\n' "$*"; }
@@ -11,8 +9,8 @@ now() { date +%s.%6N; }
 
 sql() { "$BINDIR/psql" -X -q -v ON_ERROR_STOP=1 "$@"; }
 value() { sql -At -c "$1"; }
-of_index() { value "SELECT $1 FROM pg_class WHERE oid = 'items_embedding_hnsw'::regclass"; }
-options() { value "SELECT m || ', ' || ef_construction FROM index_status('items_embedding_hnsw')"; }
+of_index() { value "SELECT $1 FROM pg_class WHERE oid = '$INDEX'::regclass"; }
+options() { value "SELECT m || ', ' || ef_construction FROM index_status('$INDEX')"; }
 
 # Shows a statement, does it, says how long it took.
 run()
@@ -45,6 +43,7 @@ start_server()
 		unix_socket_directories = '$RUN'
 		shared_preload_libraries = 'hnsw_rebuild'
 		hnsw_rebuild.naptime = 1s
+		hnsw_rebuild.auto_cooldown = 0
 		jit = off
 		${SERVER_SETTINGS:-}
 	X
@@ -105,7 +104,7 @@ measure()
 			WHERE n.distance <= t.furthest * (1 + 1e-6))) / $K, 3) FROM truth t;
 		X
 	)
-	DEGRADATION=$(value "SELECT round(index_degradation('items_embedding_hnsw')::numeric, 3)")
+	DEGRADATION=$(value "SELECT round(index_degradation('$INDEX')::numeric, 3)")
 	note "recall@$K of the queries   $RECALL" "index_degradation()       $DEGRADATION"
 }
 
@@ -156,35 +155,36 @@ slowest()
 
 # ---- the rebuild ----
 
-# watch_rebuild [TRIGGER]: prints a line whenever index_status() has something
-# new, until the newest rebuild is over.
+# watch_rebuild JOB: prints a line whenever index_status() has something new,
+# until a rebuild newer than JOB is over; gives up when none starts.
 watch_rebuild()
 {
 	local line last= start=$(date +%s%N) status phase pct eta done total blocked state
+	local query="SELECT status, coalesce(phase, ''), coalesce(round(progress_pct)::text, ''),
+			coalesce(round(eta_seconds::numeric, 1) || ' s', ''), tuples_done, tuples_total,
+			array_to_string(blocked_by, ' '),
+			(SELECT state FROM rebuild_history WHERE id > $1 ORDER BY id DESC LIMIT 1)
+		FROM index_status('$INDEX');"
 
 	coproc STATUS { sql -At -F '|' -v ON_ERROR_STOP=0 2>&1; }
-	printf '   %8s  %-12s %-24s %4s %6s  %s\n' time status phase % ETA tuples
+	printf '   %8s  %-12s %-24s %4s %7s  %s\n' time status phase % ETA tuples
 	while :; do
-		echo "SELECT status, coalesce(phase, ''), coalesce(round(progress_pct)::text, ''),
-				coalesce(round(eta_seconds::numeric, 1) || ' s', ''), tuples_done, tuples_total,
-				array_to_string(blocked_by, ' '),
-				(SELECT state FROM rebuild_history ORDER BY id DESC LIMIT 1)
-			FROM index_status('items_embedding_hnsw');" | tr '\n\t' '  ' >&"${STATUS[1]}"
-		echo >&"${STATUS[1]}"
+		echo "$query" >&"${STATUS[1]}"
 		IFS= read -r line <&"${STATUS[0]}" || break
 		if [ "$line" != "$last" ]; then
 			last=$line
 			IFS='|' read -r status phase pct eta done total blocked state <<<"$line"
-			printf '   %8s  %-12s %-24s %4s %6s  %s%s\n' "$(seconds $(($(date +%s%N) - start)))" \
+			printf '   %8s  %-12s %-24s %4s %7s  %s%s\n' "$(seconds $(($(date +%s%N) - start)))" \
 				"$status" "$phase" "$pct" "$eta" "${total:+$done of $total}" \
 				"${blocked:+  waits for $blocked}"
 		fi
 		case $state in
 			done|failed|cancelled) break ;;
+			'') [ $((($(date +%s%N) - start) / 1000000000)) -lt 60 ] || break ;;
 		esac
-		sleep 0.05
+		sleep "${STATUS_INTERVAL:-0.1}"
 	done
 	kill "$STATUS_PID"
 	wait "$STATUS_PID" 2>/dev/null
-	[ "$state" = done ] || exit 1
+	[ "$state" = done ] || { note "no rebuild was done"; exit 1; }
 }

@@ -1,0 +1,92 @@
+# hnsw.ef_search: defined in backends only, when needed, and shared with another
+# library that defines it too, in whatever order both are loaded.
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $other = "$PostgreSQL::Test::Utils::tmp_check/other_vector.so";
+my $include = `$ENV{PG_CONFIG} --includedir-server`;
+chomp $include;
+system_or_bail($ENV{CC} || 'cc', '-shared', '-fPIC', '-O', "-I$include", '-o', $other,
+	'test/lib/other_vector.c');
+
+my $node = PostgreSQL::Test::Cluster->new('settings');
+$node->init;
+$node->append_conf('postgresql.conf', 'jit = off');
+$node->start;
+$node->safe_psql('postgres', q{
+	CREATE EXTENSION hnsw_rebuild;
+	CREATE TABLE t (id int, v vector(2));
+	INSERT INTO t SELECT i, ARRAY[i % 37, i / 37]::vector FROM generate_series(1, 2000) i;
+	CREATE INDEX t_v ON t USING hnsw (v vector_l2_ops);
+});
+
+# What a search goes through shows in the record of a measurement.
+my $search = q{
+	SELECT index_degradation('t_v', 20, 5) IS NOT NULL;
+	SELECT ef_search FROM hnsw_rebuild.measurement ORDER BY id DESC LIMIT 1;
+	SELECT count(*) FROM (SELECT id FROM t ORDER BY v <-> '[3,3]' LIMIT 7) x;
+};
+
+# Runs statements in a fresh session; gives the answers or the error.
+sub answers
+{
+	my ($sql) = @_;
+	my ($out, $err);
+	my $status = $node->psql('postgres', $sql, stdout => \$out, stderr => \$err,
+		on_error_stop => 1);
+	return $status ? "error: $err" : $out;
+}
+
+sub preload
+{
+	my ($libraries) = @_;
+	$node->append_conf('postgresql.conf', "shared_preload_libraries = '$libraries'");
+	$node->restart;
+}
+
+# Alone.
+is(answers("SET hnsw.ef_search = 123; $search SHOW hnsw.ef_search"), "t\n123\n7\n123",
+	'a value set before the library is loaded');
+is(answers("SELECT '[1]'::vector; SHOW hnsw.ef_search"), "[1]\n40",
+	'shown once the type has been used');
+like(answers("SET hnsw.ef_search = 'many'; $search"), qr/^t\n40\n7$/,
+	'an invalid value set before is the default');
+like(answers("$search SET hnsw.ef_search = 0"), qr/0 is outside the valid range/,
+	'range');
+like(answers("SET hnsw_rebuild.nonsense = 1; $search"), qr/^(t\n40\n7|error: .*nonsense)/s,
+	'an unknown setting of ours does no harm');
+
+# Beside the other library.
+is(answers("LOAD '$other'; SET hnsw.ef_search = 77; $search SHOW hnsw.ef_search"),
+	"t\n77\n7\n77", 'the other library is loaded first');
+preload($other);
+is(answers("SET hnsw.ef_search = 77; $search SHOW hnsw.ef_search"), "t\n77\n7\n77",
+	'the other library is preloaded');
+preload("$other, hnsw_rebuild");
+is(answers("SET hnsw.ef_search = 77; $search"), "t\n77\n7", 'both preloaded, ours last');
+preload("hnsw_rebuild, $other");
+is(answers("SET hnsw.ef_search = 77; $search"), "t\n77\n7", 'both preloaded, ours first');
+preload('hnsw_rebuild');
+is(answers("LOAD '$other'; SET hnsw.ef_search = 77; $search"), "t\n77\n7",
+	'ours preloaded, the other loaded in a session');
+$node->safe_psql('postgres', 'CREATE DATABASE elsewhere');
+is($node->safe_psql('elsewhere', "LOAD '$other'; SHOW hnsw.ef_search"), '40',
+	'ours preloaded leaves the name to the other library in another database');
+$node->append_conf('postgresql.conf', "session_preload_libraries = 'hnsw_rebuild'");
+preload('');
+is($node->safe_psql('elsewhere', "LOAD '$other'; SHOW hnsw.ef_search"), '40',
+	'likewise in session_preload_libraries');
+
+# In parallel workers, which restore the leader's settings before they search.
+my $force = $node->pg_version < 16 ? 'force_parallel_mode' : 'debug_parallel_query';
+is(answers("SET hnsw.ef_search = 55; SET $force = on;
+		SELECT sum(x) FROM (SELECT 1 AS x FROM t ORDER BY v <-> '[3,3]' LIMIT 7) x;
+		SHOW hnsw.ef_search"), "7\n55", 'parallel query');
+
+$node->stop;
+done_testing();
