@@ -21,12 +21,22 @@ hnr_report_corrupted(Relation index, BlockNumber block, const char *what)
 			 errhint("Rebuild the index with REINDEX.")));
 }
 
+/* A link's block number is not to be trusted: this one would extend the relation. */
+static void
+check_block(Relation index, BlockNumber block)
+{
+	if (unlikely(block == P_NEW))
+		hnr_report_corrupted(index, HNR_METAPAGE, "A link names no block.");
+}
+
 Buffer
 hnr_buffer_read(Relation index, BlockNumber block, int lock, int kinds)
 {
-	Buffer		buf = ReadBuffer(index, block);
+	Buffer		buf;
 	Page		page;
 
+	check_block(index, block);
+	buf = ReadBuffer(index, block);
 	LockBuffer(buf, lock);
 	page = BufferGetPage(buf);
 	if (unlikely(PageIsNew(page)))
@@ -71,11 +81,13 @@ hnr_buffer_extend(Relation index, ForkNumber fork, int n,
 
 	if (needlock)
 		LockRelationForExtension(index, ExclusiveLock);
+	/*
+	 * Locked before anybody else can see it: vacuum, or a stale entry of the free
+	 * space map, would otherwise offer the new page to another insertion while we
+	 * wait for its lock.
+	 */
 	for (int i = 0; i < n; i++)
-	{
-		bufs[i] = ReadBufferExtended(index, fork, P_NEW, RBM_NORMAL, strategy);
-		LockBuffer(bufs[i], BUFFER_LOCK_EXCLUSIVE);
-	}
+		bufs[i] = ReadBufferExtended(index, fork, P_NEW, RBM_ZERO_AND_LOCK, strategy);
 	if (needlock)
 		UnlockRelationForExtension(index, ExclusiveLock);
 	return BufferGetBlockNumber(bufs[0]);

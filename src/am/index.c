@@ -11,6 +11,7 @@
 #include "am/am.h"
 #include "am/buffer.h"
 #include "am/index.h"
+#include "am/vertex.h"
 #include "am/wal.h"
 #include "miscadmin.h"
 
@@ -29,22 +30,43 @@ compute_layout(HnrIndex *index)
 	index->codec = hnr_codec_create(index->metric, &index->layout, meta->seed);
 }
 
+const char *
+hnr_index_meta_problem(const HnrMetaPage *meta, const HnrMetric *metric)
+{
+	if (meta->magic != HNR_MAGIC)
+		return "The metapage has no valid magic number.";
+	/* what else stands on it depends on the version */
+	if (meta->version != HNR_FORMAT_VERSION)
+		return NULL;
+	if (meta->metric != metric->kind || meta->element != 1 ||
+		meta->dims < 1 || meta->dims > metric->max_dims)
+		return "The metapage contradicts the operator class.";
+	if (meta->m < HNR_MIN_M || meta->m > HNR_MAX_M ||
+		meta->ef_construction < HNR_MIN_EF_CONSTRUCTION ||
+		meta->ef_construction > HNR_MAX_EF_CONSTRUCTION ||
+		meta->slots_ground < meta->m || meta->slots_ground > 2 * HNR_MAX_M ||
+		meta->slots_upper < meta->m || meta->slots_upper > 2 * HNR_MAX_M)
+		return "The metapage names parameters that no index has.";
+	if (meta->code_bits > 4 || meta->code_bits == 3)
+		return "The metapage names a code that does not exist.";
+	if (meta->entry_level < -1 || meta->entry_level > HNR_MAX_LEVEL)
+		return "The metapage names an entry point at a level that does not exist.";
+	return NULL;
+}
+
 static void
 check_meta(Relation rel, const HnrMetaPage *meta, const HnrMetric *metric)
 {
-	if (meta->magic != HNR_MAGIC)
-		hnr_report_corrupted(rel, HNR_METAPAGE, "The metapage has no valid magic number.");
+	const char *problem = hnr_index_meta_problem(meta, metric);
+
+	if (problem)
+		hnr_report_corrupted(rel, HNR_METAPAGE, problem);
 	if (meta->version != HNR_FORMAT_VERSION)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("index \"%s\" has format version %u, this library reads version %d",
 						RelationGetRelationName(rel), meta->version, HNR_FORMAT_VERSION),
 				 errhint("Rebuild the index with REINDEX.")));
-	if (meta->metric != metric->kind || meta->element != 1 ||
-		meta->dims < 1 || meta->dims > metric->max_dims ||
-		meta->slots_ground < 1 || meta->slots_upper < 1 ||
-		meta->code_bits > 4)
-		hnr_report_corrupted(rel, HNR_METAPAGE, "The metapage contradicts the operator class or itself.");
 }
 
 HnrIndex *
@@ -174,6 +196,14 @@ hnr_index_put_entry(HnrIndex *index, Buffer metabuf, HnrEntry entry)
 	index->meta.entry_level = entry.level;
 }
 
+bool
+hnr_index_entry_moved(HnrIndex *index, HnrEntry before)
+{
+	HnrEntry	now = hnr_index_entry(index);
+
+	return now.level != before.level || !ItemPointerEquals(&now.tid, &before.tid);
+}
+
 void
 hnr_index_set_entry(HnrIndex *index, HnrEntry entry, bool force)
 {
@@ -203,11 +233,14 @@ static bool
 vertex_is_live(HnrIndex *index, HnrEntry at, HnrEntry *ground)
 {
 	const HnrShape *shape = hnr_layout_shape(&index->layout, at.level);
-	Buffer		buf = hnr_buffer_read(index->rel, ItemPointerGetBlockNumber(&at.tid),
+	Buffer		buf = hnr_buffer_read(index->rel, ItemPointerGetBlockNumberNoCheck(&at.tid),
 									  BUFFER_LOCK_SHARE, HNR_KIND_BIT(shape->kind));
-	HnrVertex  *v = hnr_vertex_at(shape, BufferGetPage(buf), ItemPointerGetOffsetNumber(&at.tid));
-	bool		live = v->state == HNR_VERTEX_LIVE;
+	HnrVertex  *v;
+	bool		live;
 
+	hnr_vertex_check_position(index, shape, &at.tid);
+	v = hnr_vertex_at(shape, BufferGetPage(buf), ItemPointerGetOffsetNumber(&at.tid));
+	live = v->state == HNR_VERTEX_LIVE && v->level == at.level;
 	ground->tid = at.level == 0 ? at.tid : v->tids[0];
 	ground->level = 0;
 	hnr_buffer_release(buf);

@@ -39,8 +39,12 @@ typedef struct HnrEntry
 /* Reads and checks the metapage; allocates in the current memory context. */
 extern HnrIndex *hnr_index_open(Relation rel);
 
-/* The entry point now. */
+/* What is wrong about a metapage, as a sentence; NULL: nothing, or another version. */
+extern const char *hnr_index_meta_problem(const HnrMetaPage *meta, const HnrMetric *metric);
+
+/* The entry point now, and whether it is another one than it was. */
 extern HnrEntry hnr_index_entry(HnrIndex *index);
+extern bool hnr_index_entry_moved(HnrIndex *index, HnrEntry before);
 
 /* A metapage for a new build of rel with its present options, not yet on disk. */
 extern HnrIndex *hnr_index_plan(Relation rel);

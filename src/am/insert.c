@@ -11,6 +11,8 @@
  * 3. Add the links back.  A neighbour that vacuum has taken meanwhile is taken out
  *    of the new vertex again; why no other case is left is told in README,
  *    "Vacuum".
+ *    A vertex whose neighbours vacuum has all taken has no link from anywhere: it
+ *    searches again, or becomes the entry point of the graph that it now is.
  * 4. If the vertex is higher than the entry point, make it the entry point.
  *
  * A row whose vector is in the graph already only adds its TID there.
@@ -256,8 +258,8 @@ store_vertex(Inserting *ins)
 	}
 }
 
-/* Step 3, one level. */
-static void
+/* Step 3, one level; whether any vertex took the link. */
+static bool
 link_back(Inserting *ins, int level)
 {
 	LevelLinks *links = &ins->links[level];
@@ -278,6 +280,7 @@ link_back(Inserting *ins, int level)
 	for (int i = 0; i < links->n && made == 0; i++)
 		if (hnr_link_add(ins->index, level, &links->end[i], &self, true) == HNR_LINK_MADE)
 			made++;
+	return made > 0;
 }
 
 /*
@@ -355,16 +358,71 @@ link_forward(Inserting *ins, int level)
 		hnr_link_add(ins->index, level, &self, &ins->links[level].end[i], false);
 }
 
+/*
+ * Sets links to the neighbours of a ground vertex on disk that a search finds now.
+ * *reachable: the search came by the vertex itself.  False: it found no other.
+ */
+static bool
+find_links(Inserting *ins, bool *reachable)
+{
+	HnrCandidate entries[HNR_DESCENT_WIDTH];
+	HnrCandidate *found;
+	int			n = hnr_enter_graph(ins->index, ins->search, 0, &ins->entry, entries);
+	int			others = 0;
+
+	*reachable = false;
+	if (n == 0)
+		return false;
+	n = hnr_search_run(ins->search, entries, n, 0, ins->index->meta.ef_construction, &found);
+	for (int i = 0; i < n; i++)
+	{
+		if (found[i].id == hnr_node_of_tid(&ins->tids[0]))
+			*reachable = true;
+		else
+			found[others++] = found[i];
+	}
+	choose_neighbors(ins, 0, found, others);
+	return others > 0;
+}
+
+/*
+ * Makes a ground vertex on disk part of the graph again; `self` is it, or an upper
+ * vertex of it.  False if the graph changed so that it is worth another try.
+ */
+static bool
+attach_vertex(Inserting *ins, HnrEntry self)
+{
+	bool		reachable;
+
+	if (!find_links(ins, &reachable))
+	{
+		Buffer		metabuf;
+
+		if (reachable)
+			return true;		/* alone */
+		metabuf = hnr_index_lock_if_empty(ins->index);
+		if (BufferIsValid(metabuf))
+		{
+			hnr_index_put_entry(ins->index, metabuf, self);
+			hnr_buffer_release(metabuf);
+			return true;
+		}
+		if (!choose_entry_vertex(ins))
+			return false;
+		if (ItemPointerEquals(&ins->links[0].end->tid, &ins->tids[0]))
+			return true;
+	}
+	link_forward(ins, 0);
+	return link_back(ins, 0) || reachable;
+}
+
 void
 hnr_relink_vertex(HnrIndex *index, ItemPointer tid)
 {
 	Inserting	ins;
-	HnrCandidate entries[HNR_DESCENT_WIDTH];
-	HnrCandidate *found;
+	HnrEntry	self = {*tid, 0};
 	HnrLockedVertex locked;
 	float	   *vec = palloc(sizeof(float) * index->layout.dims);
-	int			n;
-	int			others = 0;
 
 	if (!hnr_vertex_lock(index, tid, 0, &locked))
 		return;
@@ -372,23 +430,17 @@ hnr_relink_vertex(HnrIndex *index, ItemPointer tid)
 	hnr_vertex_unlock(&locked);
 	begin_inserting(&ins, index, vec);
 	ins.tids[0] = *tid;
-	n = hnr_enter_graph(index, ins.search, 0, &ins.entry, entries);
-	if (n == 0)
-		return;
-	n = hnr_search_run(ins.search, entries, n, 0, index->meta.ef_construction, &found);
-	for (int i = 0; i < n; i++)
-		if (found[i].id != hnr_node_of_tid(tid))
-			found[others++] = found[i];
-	choose_neighbors(&ins, 0, found, others);
-	link_forward(&ins, 0);
-	link_back(&ins, 0);
+	while (!attach_vertex(&ins, self))
+		CHECK_FOR_INTERRUPTS();
 }
 
 void
 hnr_insert_row(HnrIndex *index, const float *vec, ItemPointer heap_tid)
 {
 	Inserting	ins;
+	HnrEntry	self;
 	bool		found_any;
+	bool		linked;
 
 	begin_inserting(&ins, index, vec);
 	ins.heap_tid = heap_tid;
@@ -402,18 +454,22 @@ hnr_insert_row(HnrIndex *index, const float *vec, ItemPointer heap_tid)
 			break;
 		if (store_first(&ins))
 			return;
-		if (choose_entry_vertex(&ins))
-			break;
 		CHECK_FOR_INTERRUPTS();
+		if (!hnr_index_entry_moved(index, ins.entry) && choose_entry_vertex(&ins))
+			break;
 	}
 	store_vertex(&ins);
 	HNR_DEBUG_POINT("insert_vertex_stored");
-	for (int level = 0; level <= ins.level; level++)
+	self.tid = ins.tids[ins.level];
+	self.level = ins.level;
+	linked = link_back(&ins, 0);
+	for (int level = 1; level <= ins.level; level++)
 		link_back(&ins, level);
-	if (ins.level > ins.entry.level)
+	while (!linked)
 	{
-		HnrEntry	entry = {ins.tids[ins.level], ins.level};
-
-		hnr_index_set_entry(index, entry, false);
+		CHECK_FOR_INTERRUPTS();
+		linked = attach_vertex(&ins, self);
 	}
+	if (self.level > ins.entry.level)
+		hnr_index_set_entry(index, self, false);
 }

@@ -42,32 +42,56 @@ typedef struct Repair
 	int			ncandidates;
 } Repair;
 
-/* Adds the vertex's neighbours to the candidates, dead ones left out. */
+/* Adds the neighbours in one part of a vertex to the candidates, dead ones left out. */
+static void
+add_neighbors_in(Repair *r, const HnrPartLayout *pl, char *part, int degree)
+{
+	int			end = Min(pl->slot_first + pl->slot_count, degree);
+
+	for (int i = pl->slot_first; i < end && r->nids < MAX_CANDIDATES; i++)
+	{
+		HnrSlot    *slot = hnr_slot_in_part(&r->index->layout, pl, part, i);
+		HnrNodeId	id = hnr_node_of_tid(&slot->vertex);
+
+		if (!hnr_vacuum_is_dead(r->vac, id) && hnr_idset_add(&r->seen, id))
+			r->ids[r->nids++] = id;
+	}
+}
+
+/* Adds the neighbours of a vertex, one that is deleted included. */
 static void
 add_neighbors_of(Repair *r, HnrNodeId id)
 {
 	const HnrShape *shape = hnr_layout_shape(&r->index->layout, r->level);
 	ItemPointerData tid;
 	Buffer		buf;
-	HnrVertex  *v;
-	const HnrPartLayout *pl = &shape->part[0];
+	HnrVertex	v;
 
 	hnr_tid_of_node(id, &tid);
-	buf = hnr_buffer_read(r->index->rel, ItemPointerGetBlockNumber(&tid), BUFFER_LOCK_SHARE,
+	buf = hnr_buffer_read(r->index->rel, ItemPointerGetBlockNumberNoCheck(&tid), BUFFER_LOCK_SHARE,
 						  HNR_KIND_BIT(shape->kind));
 	hnr_vertex_check_position(r->index, shape, &tid);
-	v = hnr_vertex_at(shape, BufferGetPage(buf), ItemPointerGetOffsetNumber(&tid));
-	/* of a vertex on several pages, the slots beside its vector are enough */
-	if (v->state != HNR_VERTEX_REMOVED && v->state != HNR_VERTEX_FREE && v->level == r->level)
-		for (int i = 0; i < Min(pl->slot_count, (int) v->degree) && r->nids < MAX_CANDIDATES; i++)
-		{
-			HnrSlot    *slot = hnr_slot_in_part(&r->index->layout, pl, v, pl->slot_first + i);
-			HnrNodeId	other = hnr_node_of_tid(&slot->vertex);
-
-			if (!hnr_vacuum_is_dead(r->vac, other) && hnr_idset_add(&r->seen, other))
-				r->ids[r->nids++] = other;
-		}
+	v = *hnr_vertex_at(shape, BufferGetPage(buf), ItemPointerGetOffsetNumber(&tid));
+	if (v.state == HNR_VERTEX_REMOVED || v.state == HNR_VERTEX_FREE || v.level != r->level)
+		v.degree = 0;
+	add_neighbors_in(r, &shape->part[0],
+					 (char *) hnr_vertex_at(shape, BufferGetPage(buf), ItemPointerGetOffsetNumber(&tid)),
+					 v.degree);
 	hnr_buffer_release(buf);
+
+	for (int p = 1; p < shape->parts && shape->part[p].slot_first < v.degree; p++)
+	{
+		char	   *part;
+
+		if (shape->part[p].slot_count == 0)
+			continue;
+		buf = hnr_buffer_read(r->index->rel, ItemPointerGetBlockNumber(&tid) + p, BUFFER_LOCK_SHARE,
+							  HNR_KIND_BIT(HNR_PAGE_PART));
+		part = PageGetContents(BufferGetPage(buf));
+		if (((HnrPart *) part)->generation == v.generation)
+			add_neighbors_in(r, &shape->part[p], part, v.degree);
+		hnr_buffer_release(buf);
+	}
 }
 
 /* Reads the candidates' vectors and sorts them by distance. */

@@ -22,6 +22,9 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+/* How often to search where a graph that is not empty yields nothing. */
+#define MAX_TRIES 3
+
 typedef struct HnswScan
 {
 	MemoryContext context;		/* of one rescan's search */
@@ -112,9 +115,14 @@ search(IndexScanDesc scan)
 	state->store = hnr_disk_store_create(state->index, false);
 	hnr_disk_store_set_query(state->store, form_query(state, scan->orderByData));
 	s = hnr_search_create(state->store, ef);
-	n = hnr_enter_graph(state->index, s, 0, &entry, entries);
-	if (n > 0)
+	/* found nothing: has vacuum removed what we came to after we saw the way? */
+	for (int tries = 0; tries < MAX_TRIES && state->nfound == 0; tries++)
+	{
+		n = hnr_enter_graph(state->index, s, 0, &entry, entries);
+		if (n == 0)
+			break;
 		state->nfound = hnr_search_run(s, entries, n, 0, ef, &state->found);
+	}
 }
 
 bool

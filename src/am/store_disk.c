@@ -138,7 +138,7 @@ visit_later_parts(Visiting *v)
 	{
 		const HnrPartLayout *pl = &v->shape->part[p];
 		Buffer		buf = hnr_buffer_read(ds->index->rel,
-										  ItemPointerGetBlockNumber(&v->tid) + p,
+										  ItemPointerGetBlockNumberNoCheck(&v->tid) + p,
 										  BUFFER_LOCK_SHARE, HNR_KIND_BIT(HNR_PAGE_PART));
 		char	   *part = PageGetContents(BufferGetPage(buf));
 
@@ -176,7 +176,7 @@ measure_plain_neighbors(Visiting *v, int level)
 
 		memset(&other, 0, sizeof(other));
 		hnr_tid_of_node(v->out[i].id, &other.tid);
-		buf = hnr_buffer_read(ds->index->rel, ItemPointerGetBlockNumber(&other.tid),
+		buf = hnr_buffer_read(ds->index->rel, ItemPointerGetBlockNumberNoCheck(&other.tid),
 							  BUFFER_LOCK_SHARE, HNR_KIND_BIT(v->shape->kind));
 		hnr_vertex_check_position(ds->index, v->shape, &other.tid);
 		vertex = hnr_vertex_at(v->shape, BufferGetPage(buf), ItemPointerGetOffsetNumber(&other.tid));
@@ -194,7 +194,7 @@ measure_plain_neighbors(Visiting *v, int level)
 			pl = &v->shape->part[p];
 			if (pl->vec_count == 0)
 				break;
-			buf = hnr_buffer_read(ds->index->rel, ItemPointerGetBlockNumber(&other.tid) + p,
+			buf = hnr_buffer_read(ds->index->rel, ItemPointerGetBlockNumberNoCheck(&other.tid) + p,
 								  BUFFER_LOCK_SHARE, HNR_KIND_BIT(HNR_PAGE_PART));
 			part = PageGetContents(BufferGetPage(buf));
 			memcpy(ds->vec + pl->vec_first, part + pl->vec_offset, sizeof(float) * pl->vec_count);
@@ -224,7 +224,7 @@ disk_visit(HnrStore *store, HnrNodeId node, int level, HnrCandidate *neighbors)
 	pl = &v.shape->part[0];
 
 	CHECK_FOR_INTERRUPTS();
-	buf = hnr_buffer_read(ds->index->rel, ItemPointerGetBlockNumber(&v.tid),
+	buf = hnr_buffer_read(ds->index->rel, ItemPointerGetBlockNumberNoCheck(&v.tid),
 						  BUFFER_LOCK_SHARE, HNR_KIND_BIT(v.shape->kind));
 	hnr_vertex_check_position(ds->index, v.shape, &v.tid);
 	vertex = hnr_vertex_at(v.shape, BufferGetPage(buf), ItemPointerGetOffsetNumber(&v.tid));

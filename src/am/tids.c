@@ -11,6 +11,7 @@
 #include "am/place.h"
 #include "am/tids.h"
 #include "am/wal.h"
+#include "miscadmin.h"
 
 static HnrVertex *
 changed_vertex(HnrLockedVertex *locked, HnrChange *change)
@@ -23,12 +24,12 @@ changed_vertex(HnrLockedVertex *locked, HnrChange *change)
 static Buffer
 lock_chunk_page(HnrIndex *index, const ItemPointerData *chunk, int mode)
 {
-	Buffer		buf = hnr_buffer_read(index->rel, ItemPointerGetBlockNumber(chunk), mode,
+	Buffer		buf = hnr_buffer_read(index->rel, ItemPointerGetBlockNumberNoCheck(chunk), mode,
 									  HNR_KIND_BIT(HNR_PAGE_TIDS));
 	OffsetNumber pos = ItemPointerGetOffsetNumberNoCheck(chunk);
 
 	if (pos < 1 || pos > HNR_CHUNKS_PER_PAGE)
-		hnr_report_corrupted(index->rel, ItemPointerGetBlockNumber(chunk),
+		hnr_report_corrupted(index->rel, ItemPointerGetBlockNumberNoCheck(chunk),
 							 "A link names a chunk that the page does not have.");
 	return buf;
 }
@@ -138,6 +139,7 @@ read_chunk(HnrTidReader *reader)
 
 	if (!ItemPointerIsValid(&reader->next))
 		return false;
+	CHECK_FOR_INTERRUPTS();
 	buf = lock_chunk_page(reader->index, &reader->next, BUFFER_LOCK_SHARE);
 	chunk = hnr_page_chunk(BufferGetPage(buf), ItemPointerGetOffsetNumber(&reader->next));
 	belongs = chunk_belongs(chunk, &reader->owner, reader->generation);

@@ -77,7 +77,8 @@ process_tids(HnrVacuum *vac, const HnrVisited *visited)
 	int64		removed = 0;
 	int64		kept = 0;
 
-	if (!hnr_tids_any_dead(vac->index, visited, tid_is_dead, vac, &count))
+	/* one without any TID is what a crash amid their removal left */
+	if (!hnr_tids_any_dead(vac->index, visited, tid_is_dead, vac, &count) && count > 0)
 	{
 		vac->stats->num_index_tuples += count;
 		return;

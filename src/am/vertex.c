@@ -118,15 +118,22 @@ hnr_vertex_lock(HnrIndex *index, ItemPointer tid, int level, HnrLockedVertex *lo
 	locked->index = index;
 	locked->shape = hnr_layout_shape(&index->layout, level);
 	locked->tid = *tid;
-	locked->buf = hnr_buffer_read(index->rel, ItemPointerGetBlockNumber(tid),
+	locked->buf = hnr_buffer_read(index->rel, ItemPointerGetBlockNumberNoCheck(tid),
 								  BUFFER_LOCK_EXCLUSIVE, HNR_KIND_BIT(locked->shape->kind));
 	hnr_vertex_check_position(index, locked->shape, tid);
 	locked->vertex = hnr_vertex_at(locked->shape, BufferGetPage(locked->buf),
 								   ItemPointerGetOffsetNumber(tid));
-	if (locked->vertex->state == HNR_VERTEX_LIVE && locked->vertex->level == level)
-		return true;
-	hnr_buffer_release(locked->buf);
-	return false;
+	if (locked->vertex->state != HNR_VERTEX_LIVE || locked->vertex->level != level)
+	{
+		hnr_buffer_release(locked->buf);
+		return false;
+	}
+	/* the counts bound what callers copy */
+	if (unlikely(locked->vertex->degree > locked->shape->slots ||
+				 (level == 0 && locked->vertex->ntids > HNR_INLINE_TIDS)))
+		hnr_report_corrupted(index->rel, ItemPointerGetBlockNumber(tid),
+							 "A vertex claims more neighbors or rows than it has room for.");
+	return true;
 }
 
 void
