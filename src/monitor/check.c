@@ -391,6 +391,20 @@ list_indexes(void)
 	return indexes;
 }
 
+/* What there is to tell the launcher, in a transaction of its own. */
+static HnrCheckResult
+result_of_check(void)
+{
+	bool		rebuilding;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	rebuilding = any_rebuild_runs();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return rebuilding ? HNR_CHECK_REBUILDING : HNR_CHECK_WATCHED;
+}
+
 /* Whether the extension is here, and whether there is anything to sweep up. */
 static bool
 look_around(bool *sweep)
@@ -424,7 +438,7 @@ check_database(void)
 	MemoryContextSwitchTo(context);
 	foreach(cell, list_indexes())
 		watched |= check_index(lfirst_oid(cell));
-	return watched ? HNR_CHECK_WATCHED : HNR_CHECK_NOTHING;
+	return watched ? result_of_check() : HNR_CHECK_NOTHING;
 }
 
 static void

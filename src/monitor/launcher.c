@@ -22,7 +22,8 @@
  * Nobody shall wait for us: a worker in a database that somebody wants to drop,
  * rename or copy is told to end.  These statements lock the database's entry,
  * then give others five seconds to leave, so we look for such a lock twice a
- * second while there are workers.
+ * second while there are workers.  A rebuild that runs there is ended as well,
+ * but not for a copy.
  *
  * Locks: pg_database, and for an instant the database's entry, conditionally.
  * No transaction stays open while it sleeps.
@@ -45,14 +46,17 @@
 #include "storage/lock.h"
 #include "storage/procsignal.h"
 #include "tcop/tcopprot.h"
+#include "utils/backend_status.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "compat.h"
 #include "guc.h"
 #include "monitor/launcher.h"
 #include "monitor/shared.h"
+#include "rebuild/job.h"
 
 #define RESTART_SECONDS		10	/* after the launcher died */
 #define RECHECK_SECONDS		3600	/* databases that need no watching */
@@ -64,6 +68,7 @@ typedef struct Database
 	Oid			oid;
 	bool		present;		/* in the last reading of pg_database */
 	bool		watched;		/* has an index with a threshold */
+	bool		rebuilding;		/* a rebuild ran there at the last check */
 	int			failures;		/* checks that came to no end, in a row */
 	TimestampTz due;
 	int			slot;			/* of the worker that checks it, or -1 */
@@ -73,40 +78,6 @@ typedef struct Database
 /* Everything lives in the process's top memory context. */
 static List *databases = NIL;
 static int	running = 0;
-
-/* From a backend's commit: a threshold was set in its database. */
-static bool threshold_pending = false;
-
-static void
-at_transaction_end(XactEvent event, void *arg)
-{
-	if (!threshold_pending)
-		return;
-	switch (event)
-	{
-		case XACT_EVENT_COMMIT:
-		case XACT_EVENT_PREPARE:
-			threshold_pending = false;
-			hnr_shared_flag_database(MyDatabaseId);
-			break;
-		case XACT_EVENT_ABORT:
-			threshold_pending = false;
-			break;
-		default:
-			break;
-	}
-}
-
-static void
-threshold_was_set(void)
-{
-	static bool registered = false;
-
-	if (!registered)
-		RegisterXactCallback(at_transaction_end, NULL);
-	registered = true;
-	threshold_pending = true;
-}
 
 void
 hnr_monitor_init(void)
@@ -120,7 +91,6 @@ hnr_monitor_init(void)
 	if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
 		return;
 	hnr_shared_init();
-	hnr_on_threshold_set(threshold_was_set);
 	strlcpy(worker.bgw_name, "hnsw_rebuild launcher", BGW_MAXLEN);
 	strlcpy(worker.bgw_type, "hnsw_rebuild launcher", BGW_MAXLEN);
 	strlcpy(worker.bgw_library_name, "hnsw_rebuild", BGW_MAXLEN);
@@ -166,16 +136,20 @@ see_database(Form_pg_database row)
 	db->present = true;
 }
 
-/* Whether a session waits for, or has, a lock to drop, rename or copy it. */
+/*
+ * Whether a session waits for, or has, a lock on the database that conflicts
+ * with this one: RowExclusiveLock, to drop, rename or copy it; AccessShareLock,
+ * to do so but copy it.
+ */
 static bool
-is_wanted(Oid database)
+is_wanted(Oid database, LOCKMODE mode)
 {
 	LOCKTAG		tag;
 
 	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, database, 0);
-	if (LockAcquire(&tag, RowExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+	if (LockAcquire(&tag, mode, false, true) == LOCKACQUIRE_NOT_AVAIL)
 		return true;
-	LockRelease(&tag, RowExclusiveLock, false);
+	LockRelease(&tag, mode, false);
 	return false;
 }
 
@@ -295,7 +269,8 @@ finish_worker(Database *db)
 	else
 	{
 		db->failures = 0;
-		db->watched = result == HNR_CHECK_WATCHED;
+		db->watched = result != HNR_CHECK_NOTHING;
+		db->rebuilding = result == HNR_CHECK_REBUILDING;
 		if (!db->watched)
 			wait = Max(hnr_guc_naptime, RECHECK_SECONDS);
 	}
@@ -321,23 +296,60 @@ finish_workers(void)
 	}
 }
 
-/* Ends the workers where they are in the way, or all of them. */
+/* Ends the rebuilds that run in a database. */
+static void
+end_rebuilds(Oid database)
+{
+	int			n;
+
+	pgstat_clear_backend_activity_snapshot();
+	n = pgstat_fetch_stat_numbackends();
+	for (int i = 1; i <= n; i++)
+	{
+		LocalPgBackendStatus *local = hnr_local_beentry(i);
+		const char *type;
+
+		if (local == NULL || local->backendStatus.st_databaseid != database)
+			continue;
+		type = GetBackgroundWorkerTypeByPid(local->backendStatus.st_procpid);
+		if (type && strcmp(type, HNR_WORKER_TYPE) == 0)
+			(void) kill(local->backendStatus.st_procpid, SIGTERM);
+	}
+}
+
+/* Ends what is in somebody's way, or, where asked to, all checks. */
 static void
 end_workers(bool all)
 {
 	ListCell   *cell;
 
-	if (running == 0)
-		return;
 	StartTransactionCommand();
 	foreach(cell, databases)
 	{
 		Database   *db = lfirst(cell);
 
-		if (db->slot >= 0 && (all || is_wanted(db->oid)))
+		if (db->slot >= 0 && (all || is_wanted(db->oid, RowExclusiveLock)))
 			TerminateBackgroundWorker(db->worker);
+		if (db->rebuilding && is_wanted(db->oid, AccessShareLock))
+			end_rebuilds(db->oid);
 	}
 	CommitTransactionCommand();
+}
+
+/* Whether there is anything of ours that could be in somebody's way. */
+static bool
+anything_runs(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, databases)
+	{
+		Database   *db = lfirst(cell);
+
+		if (db->slot >= 0 || db->rebuilding)
+			return true;
+	}
+	return false;
 }
 
 /* Starts what is due, as far as there are workers for it. */
@@ -356,7 +368,7 @@ start_due_workers(TimestampTz now)
 		if (db->slot >= 0 || !db->present || db->due > now)
 			continue;
 		StartTransactionCommand();
-		wanted = is_wanted(db->oid);
+		wanted = is_wanted(db->oid, RowExclusiveLock);
 		CommitTransactionCommand();
 		if (wanted)
 			continue;
@@ -373,7 +385,7 @@ sleep_time(TimestampTz next_reading)
 	TimestampTz next = next_reading;
 	ListCell   *cell;
 
-	if (running > 0)
+	if (anything_runs())
 		return POLL_MILLISECONDS;
 	foreach(cell, databases)
 	{
@@ -394,11 +406,13 @@ one_round(TimestampTz *next_reading)
 	finish_workers();
 	if (!hnr_guc_launcher)
 	{
-		end_workers(true);
+		if (running > 0)
+			end_workers(true);
 		*next_reading = 0;
 		return running > 0 ? POLL_MILLISECONDS : -1L;
 	}
-	end_workers(false);
+	if (anything_runs())
+		end_workers(false);
 	if (now >= *next_reading)
 	{
 		read_databases();

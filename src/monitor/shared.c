@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -41,6 +42,9 @@ static Shared *shared = NULL;
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
+/* A threshold was set in this backend's transaction. */
+static bool threshold_pending = false;
+
 static void
 request_memory(void)
 {
@@ -66,37 +70,12 @@ create_memory(void)
 	LWLockRelease(AddinShmemInitLock);
 }
 
-void
-hnr_shared_init(void)
-{
-	prev_shmem_request_hook = shmem_request_hook;
-	shmem_request_hook = request_memory;
-	prev_shmem_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = create_memory;
-}
-
+/*
+ * Wakes the launcher, if there is one, to look at a database.  Called after a
+ * commit: no errors, no allocation.
+ */
 static void
-launcher_gone(int code, Datum arg)
-{
-	SpinLockAcquire(&shared->mutex);
-	shared->launcher = NULL;
-	SpinLockRelease(&shared->mutex);
-}
-
-void
-hnr_shared_launcher_started(void)
-{
-	before_shmem_exit(launcher_gone, (Datum) 0);
-	SpinLockAcquire(&shared->mutex);
-	shared->launcher = &MyProc->procLatch;
-	shared->nflagged = 0;
-	shared->overflow = false;
-	memset(shared->slots, 0, sizeof(shared->slots));
-	SpinLockRelease(&shared->mutex);
-}
-
-void
-hnr_shared_flag_database(Oid database)
+flag_database(Oid database)
 {
 	Latch	   *launcher;
 	int			i;
@@ -119,6 +98,67 @@ hnr_shared_flag_database(Oid database)
 	/* At worst the latch is another process's by now, which is harmless. */
 	if (launcher)
 		SetLatch(launcher);
+}
+
+static void
+at_transaction_end(XactEvent event, void *arg)
+{
+	if (!threshold_pending)
+		return;
+	switch (event)
+	{
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PREPARE:
+			threshold_pending = false;
+			flag_database(MyDatabaseId);
+			break;
+		case XACT_EVENT_ABORT:
+			threshold_pending = false;
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+threshold_was_set(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+		RegisterXactCallback(at_transaction_end, NULL);
+	registered = true;
+	threshold_pending = true;
+}
+
+void
+hnr_shared_init(void)
+{
+	prev_shmem_request_hook = shmem_request_hook;
+	shmem_request_hook = request_memory;
+	prev_shmem_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = create_memory;
+	hnr_on_threshold_set(threshold_was_set);
+}
+
+static void
+launcher_gone(int code, Datum arg)
+{
+	SpinLockAcquire(&shared->mutex);
+	shared->launcher = NULL;
+	SpinLockRelease(&shared->mutex);
+}
+
+void
+hnr_shared_launcher_started(void)
+{
+	before_shmem_exit(launcher_gone, (Datum) 0);
+	SpinLockAcquire(&shared->mutex);
+	shared->launcher = &MyProc->procLatch;
+	shared->nflagged = 0;
+	shared->overflow = false;
+	memset(shared->slots, 0, sizeof(shared->slots));
+	SpinLockRelease(&shared->mutex);
 }
 
 int

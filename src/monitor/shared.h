@@ -17,22 +17,21 @@ typedef enum HnrCheckResult
 {
 	HNR_CHECK_FAILED,			/* it did not come to an end */
 	HNR_CHECK_NOTHING,			/* no index with a threshold */
-	HNR_CHECK_WATCHED			/* at least one */
+	HNR_CHECK_WATCHED,			/* at least one */
+	HNR_CHECK_REBUILDING		/* likewise, and a rebuild is under way */
 } HnrCheckResult;
 
 #define HNR_MAX_FLAGGED		64
 
-/* From _PG_init, while shared_preload_libraries are loaded. */
+/*
+ * From _PG_init, while shared_preload_libraries are loaded.  From then on, a
+ * transaction that sets a threshold flags its database when it commits, and
+ * wakes the launcher.
+ */
 extern void hnr_shared_init(void);
 
 /* The launcher has started (this process): forgets slots and flags. */
 extern void hnr_shared_launcher_started(void);
-
-/*
- * Wakes the launcher, if there is one, to look at this database.  Called after
- * a commit: no errors, no allocation.
- */
-extern void hnr_shared_flag_database(Oid database);
 
 /*
  * Takes the flags, writing up to HNR_MAX_FLAGGED databases; *overflow tells

@@ -123,7 +123,8 @@ ok( $node->poll_query_until('app',
 	'found incurable');
 is(rebuilds('incurable'), 1, 'after one rebuild');
 my $decided = sql('SELECT max(id) FROM hnsw_rebuild.measurement');
-sql('UPDATE poor SET v = random_vector(id + 5000, 24) WHERE id % 4 = 0');
+# The same vectors in new rows: much changes, nothing gets worse.
+sql('UPDATE poor SET id = id + 100000 WHERE id % 4 = 0');
 ok( $node->poll_query_until('app',
 		"SELECT max(id) > $decided FROM hnsw_rebuild.measurement"),
 	'measured again after changes');
@@ -150,6 +151,20 @@ ok( $node->poll_query_until('copy',
 $node->safe_psql('postgres', 'DROP DATABASE copy');
 $node->safe_psql('postgres', 'DROP DATABASE other');
 pass('databases dropped while the launcher runs');
+
+# Not for a rebuild that it has started either.
+$node->safe_psql('postgres', 'CREATE DATABASE busy TEMPLATE app');
+$node->safe_psql('busy', q{
+DROP TABLE poor;
+CREATE TABLE items (id int PRIMARY KEY, v vector(24));
+INSERT INTO items SELECT i, random_vector(i, 24) FROM generate_series(1, 10000) i;
+CREATE INDEX busy ON items USING hnsw (v vector_l2_ops) WITH (m = 2, ef_construction = 4);
+ALTER INDEX busy SET (m = 100, ef_construction = 1000, auto_rebuild_threshold = 0.1);
+});
+ok( $node->poll_query_until('busy', "SELECT status = 'rebuilding' FROM index_status('busy')"),
+	'a long rebuild has begun');
+($ret, $stdout, $stderr) = $node->psql('postgres', 'DROP DATABASE busy');
+is($stderr, '', 'a database is dropped during an automatic rebuild');
 
 # --- The off switch.
 sql(q{
