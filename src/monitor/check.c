@@ -185,6 +185,14 @@ take_measurement(Subject *s, const HnrMeasurement *m)
 	f->changed = s->changes >= m->changes ? s->changes - m->changes : s->changes;
 }
 
+/* Whether the last attempt failed so lately that nothing is tried. */
+static bool
+is_backing_off(const HnrAutoFigures *f)
+{
+	return f->failures > 0 && f->since_failure >= 0 &&
+		f->since_failure < hnr_auto_backoff(f->failures, f->cooldown);
+}
+
 static void
 gather(Subject *s)
 {
@@ -204,7 +212,7 @@ gather(Subject *s)
 	f->since_failure = seconds_since(last_failure);
 
 	s->changes = hnr_table_changes(RelationGetRelid(s->table));
-	if (done && !f->rebuilding)
+	if (done && !f->rebuilding && !is_backing_off(f))
 		keep_baseline(s, done);
 	if (hnr_last_measurement(s->index, true, &m) && comparable(&m))
 		take_measurement(s, &m);
@@ -313,12 +321,13 @@ start_rebuild(Subject *s)
 	CommitTransactionCommand();
 }
 
+/* After an error: it counts as a failed rebuild, so that the next try waits. */
 static void
-keep_start_failure(Oid index, const char *message)
+keep_error(Oid index, const char *message)
 {
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	hnr_record_start_failure(index, message);
+	hnr_record_error(index, message);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }
@@ -330,17 +339,13 @@ check_index(Oid index)
 	MemoryContext context = CurrentMemoryContext;
 	Subject		s = {.index = index};
 	volatile bool watched = true;
-	volatile bool starting = false;
 	char	   *volatile message = NULL;
 
 	PG_TRY();
 	{
 		watched = decide(&s);
 		if (s.decision.verdict == HNR_AUTO_REBUILD)
-		{
-			starting = true;
 			start_rebuild(&s);
-		}
 	}
 	PG_CATCH();
 	{
@@ -354,8 +359,8 @@ check_index(Oid index)
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
-	if (message && starting)
-		keep_start_failure(index, message);
+	if (message)
+		keep_error(index, message);
 	return watched;
 }
 

@@ -301,9 +301,9 @@ hnr_record_decision(Oid index, const HnrAutoFigures *figures,
 }
 
 void
-hnr_record_start_failure(Oid index, const char *message)
+hnr_record_error(Oid index, const char *message)
 {
-	insert_decision(index, NULL, "not started", message, 0);
+	insert_decision(index, NULL, "error", message, 0);
 }
 
 char *
@@ -344,7 +344,7 @@ hnr_failures_in_a_row(Oid index, TimestampTz *last)
 		"(SELECT finished_at AS at FROM hnsw_rebuild.job "
 		"WHERE index_oid = $1 AND state IN ('failed', 'cancelled') "
 		"UNION ALL SELECT decided_at FROM hnsw_rebuild.decision "
-		"WHERE index_oid = $1 AND verdict = 'not started') f WHERE f.at > success.at",
+		"WHERE index_oid = $1 AND verdict = 'error') f WHERE f.at > success.at",
 		true);
 	failures = int_column(1);
 	value = column(2, &isnull);

@@ -60,12 +60,12 @@ extern void hnr_record_decision(Oid index, const HnrAutoFigures *figures,
 extern char *hnr_last_decision(Oid index);
 
 /*
- * Failed and cancelled rebuilds, and failures to start one, since the last
- * success, and when the last of them ended.
+ * Failed and cancelled rebuilds, and errors kept by hnr_record_error, since the
+ * last success, and when the last of them happened.
  */
 extern int	hnr_failures_in_a_row(Oid index, TimestampTz *last);
-/* Keeps that a rebuild could not be started. */
-extern void hnr_record_start_failure(Oid index, const char *message);
+/* Keeps that an index could not be measured or its rebuild not be started. */
+extern void hnr_record_error(Oid index, const char *message);
 
 /*
  * Rows of a table inserted, deleted and updated (so that indexes were touched)
