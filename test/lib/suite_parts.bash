@@ -107,7 +107,7 @@ tap_suite()
 		TESTLOGDIR="$WORK/tmp_check/log" PG_TEST_TIMEOUT_DEFAULT="${PG_TEST_TIMEOUT_DEFAULT:-180}"
 	export PERL5LIB="$(dirname "$("$PG_CONFIG" --pgxs)")/../test/perl:$PWD/test/lib"
 	mkdir -p "$TESTLOGDIR"
-	tap "$@"
+	HNR_TAP_JOBS=${HNR_TAP_JOBS:-2} tap "$@"
 	rm -rf "$WORK"/tmp_check/t_*_data
 }
 

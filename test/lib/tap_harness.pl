@@ -1,5 +1,7 @@
 # tap_harness.pl COUNTSFILE FILE... - runs TAP programs (Perl files, or commands
-# with their arguments in one word), prints one line for each and the failed assertions, and writes "PASSED FAILED" to COUNTSFILE.
+# with their arguments in one word), HNR_TAP_JOBS at a time (default 1), prints
+# one line for each and the failed assertions, and writes "PASSED FAILED" to
+# COUNTSFILE.
 #
 # An assertion at the outer level counts as one test.  A program that dies, has
 # run no test or breaks its plan adds one failed test.  Each gets a time limit,
@@ -14,23 +16,23 @@ use Time::HiRes 'time';
 
 my ($counts_file, @files) = @ARGV;
 my $limit = $ENV{HNR_TAP_TIMEOUT} || 600;
-my ($passed, $failed) = (0, 0);
-
-$| = 1;
+my $jobs = $ENV{HNR_TAP_JOBS} || 1;
 
 # The end of the log that PostgreSQL::Test::Utils keeps for a TAP file.
-sub show_log
+sub end_of_log
 {
 	my $log = ($ENV{TESTLOGDIR} || '.') . '/regress_log_' . basename($_[0], '.pl');
-	open my $fh, '<', $log or return;
+	open my $fh, '<', $log or return '';
 	my @lines = <$fh>;
 	close $fh;
 	splice @lines, 0, -40 if @lines > 40;
-	print "# the end of $log:\n", map { "#   $_" } @lines;
+	return join '', "# the end of $log:\n", map { "#   $_" } @lines;
 }
 
-foreach my $file (@files)
+# Runs one; gives the numbers of passed and failed tests and the text to print.
+sub run_one
 {
+	my ($file) = @_;
 	my $start = time;
 	my @program = $file =~ /\.pl$/ ? ($^X, $file) : split ' ', $file;
 	my $parser = TAP::Parser->new(
@@ -49,20 +51,62 @@ foreach my $file (@files)
 	my $problem;
 	$problem = 'ran no test' unless $parser->tests_run || $parser->skip_all;
 	$problem = join('; ', $parser->parse_errors) if $parser->parse_errors;
-	if ($parser->exit || $parser->wait)
+	if (($parser->exit || $parser->wait) && !@bad)
 	{
 		my $status = $parser->exit;
-		$problem = $status == 124 ? "stopped after $limit s" : "exit status $status"
-		  unless @bad;
+		$problem = $status == 124 ? "stopped after $limit s" : "exit status $status";
 	}
-	$passed += $good;
-	$failed += @bad + ($problem && !@bad ? 1 : 0);
-	printf "%-7s %s: %d of %d%s (%.1f s)\n", @bad || $problem ? 'FAILED' : 'ok',
+	my $failed = @bad + ($problem && !@bad ? 1 : 0);
+	my $text = sprintf "%-7s %s: %d of %d%s (%.1f s)\n", $failed ? 'FAILED' : 'ok',
 	  $file, $good, $parser->tests_run,
 	  $parser->skip_all ? ', skipped: ' . $parser->skip_all : '', time - $start;
-	print "#   $_\n" foreach @bad, $problem || ();
-	show_log($file) if @bad || $problem;
+	$text .= "#   $_\n" foreach @bad, $problem || ();
+	$text .= end_of_log($file) if $failed;
+	return ($good, $failed, $text);
 }
+
+# Each runs in a child, which prints and leaves its numbers in a file.
+my %running;
+my ($passed, $failed) = (0, 0);
+
+sub reap
+{
+	my $pid = wait;
+	my $file = delete $running{$pid} or return;
+	my ($good, $bad) = (0, 1);
+
+	if (open my $fh, '<', "$counts_file.$pid")
+	{
+		($good, $bad) = split ' ', <$fh>;
+		close $fh;
+		unlink "$counts_file.$pid";
+	}
+	else
+	{
+		print "FAILED  $file: the harness died\n";
+	}
+	$passed += $good;
+	$failed += $bad;
+}
+
+$| = 1;
+foreach my $file (@files)
+{
+	reap() while keys %running >= $jobs;
+	my $pid = fork // die "fork: $!";
+	if ($pid)
+	{
+		$running{$pid} = $file;
+		next;
+	}
+	my ($good, $bad, $text) = run_one($file);
+	print $text;
+	open my $fh, '>', "$counts_file.$$" or die "$counts_file.$$: $!";
+	print $fh "$good $bad\n";
+	close $fh;
+	exit 0;
+}
+reap() while keys %running;
 
 open my $fh, '>', $counts_file or die "$counts_file: $!";
 print $fh "$passed $failed\n";
