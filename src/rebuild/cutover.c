@@ -40,7 +40,6 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
-#include "catalog/dependency.h"
 #include "catalog/index.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_class.h"
@@ -439,8 +438,8 @@ swap_with_lock(HnrRun *run)
 
 /*
  * The new index takes name, dependencies and validity of the old one, which
- * becomes the shadow.  The marking dependency has to go before and come back
- * the other way round after: the swap of dependencies would meet it twice.
+ * becomes the shadow.  Its marks have to go before and come back the other way
+ * round after: the swap of dependencies and comments would stumble over them.
  */
 static void
 trade_places(HnrRun *run)
@@ -454,8 +453,7 @@ trade_places(HnrRun *run)
 	LockRelationOid(ids.live, ShareUpdateExclusiveLock);
 	LockRelationOid(ids.shadow, ShareUpdateExclusiveLock);
 	hnr_set_options(ids.shadow, ids.live, run->job->m, run->job->ef_construction);
-	deleteDependencyRecordsForSpecific(RelationRelationId, ids.shadow, DEPENDENCY_AUTO,
-									   RelationRelationId, ids.live);
+	hnr_shadow_unmark(ids.live, ids.shadow);
 	CommandCounterIncrement();
 	index_concurrently_swap(ids.shadow, ids.live, hnr_shadow_name(ids.live));
 	CacheInvalidateRelcacheByRelid(ids.table);

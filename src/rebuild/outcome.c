@@ -124,6 +124,8 @@ try_remove(HnrRun *run, int *errors)
 			SetConfigOption("lock_timeout", "1s", PGC_SUSET, PGC_S_OVERRIDE);
 		hnr_lock_table(run->ids.table, hnr_worker_terminating() ? LAST_LOCK_TIMEOUT_MS : 0);
 		hnr_shadow_drop(&run->ids);
+		/* What a statement that we gave way to has made of it. */
+		hnr_drop_leftovers(run->ids.table);
 		hnr_unlock_table(run->ids.table);
 		removed = true;
 	}

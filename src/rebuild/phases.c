@@ -50,29 +50,12 @@
 #include "rebuild/target.h"
 #include "rebuild/worker.h"
 
-/* Leftovers of earlier attempts on this table go first. */
-static void
-drop_leftovers(Oid table)
-{
-	MemoryContext context = CurrentMemoryContext;
-	List	   *shadows;
-	ListCell   *lc;
-
-	StartTransactionCommand();
-	MemoryContextSwitchTo(context);
-	shadows = hnr_shadows(table);
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(context);
-	foreach(lc, shadows)
-		hnr_shadow_drop(lfirst(lc));
-}
-
 void
 hnr_phase_lock_table(HnrRun *run)
 {
 	hnr_lock_table(run->ids.table, hnr_guc_table_lock_timeout);
 	SET_LOCKTAG_RELATION(run->table_tag, MyDatabaseId, run->ids.table);
-	drop_leftovers(run->ids.table);
+	hnr_drop_leftovers(run->ids.table);
 }
 
 void

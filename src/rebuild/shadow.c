@@ -3,11 +3,13 @@
  * shadow.c
  *		The shadow: the new index while it stands beside the live one.
  *
- * Created in one transaction with an AUTO dependency on the live index.  That
- * has two uses: dropping the live index drops the shadow, and, with the name
- * and the common table, it tells a shadow from any other index, whatever became
- * of its flags: TRUNCATE, VACUUM FULL and REINDEX TABLE make an invalid index
- * valid.
+ * Created in one transaction with an AUTO dependency on the live index and with
+ * a comment.  The dependency has dropping the live index drop the shadow, and
+ * tells, with the name and the common table, a shadow from any other index,
+ * whatever became of its flags: TRUNCATE, VACUUM FULL and REINDEX TABLE make an
+ * invalid index valid.  ALTER COLUMN ... TYPE makes every index on the column
+ * anew, a leftover shadow too, without that dependency, but with its comment:
+ * so the name together with the comment is a mark as well.
  *
  * Locks: ShareUpdateExclusiveLock on the table, for the session, during
  * everything here.  It keeps out VACUUM, which would recycle row addresses
@@ -30,6 +32,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
+#include "commands/comment.h"
 #include "commands/defrem.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -50,6 +53,7 @@
 
 /* Label in the shadow's name; hnr_shadows() looks for it. */
 #define SHADOW_LABEL	"hnr_shadow"
+#define SHADOW_COMMENT	"stands in during a rebuild by hnsw_rebuild, which drops it"
 
 static LockRelId
 lock_id(Oid table)
@@ -163,6 +167,15 @@ hnr_shadow_mark(Oid live, Oid shadow)
 	ObjectAddressSet(live_address, RelationRelationId, live);
 	ObjectAddressSet(shadow_address, RelationRelationId, shadow);
 	recordDependencyOn(&shadow_address, &live_address, DEPENDENCY_AUTO);
+	CreateComments(shadow, RelationRelationId, 0, SHADOW_COMMENT);
+}
+
+void
+hnr_shadow_unmark(Oid live, Oid shadow)
+{
+	deleteDependencyRecordsForSpecific(RelationRelationId, shadow, DEPENDENCY_AUTO,
+									   RelationRelationId, live);
+	DeleteComments(shadow, RelationRelationId, 0);
 }
 
 /*
@@ -204,15 +217,17 @@ List *
 hnr_shadows(Oid table)
 {
 	const char *sql =
-		"SELECT i.indrelid, d.refobjid, c.oid "
+		"SELECT i.indrelid, l.indexrelid, c.oid "
 		"FROM pg_catalog.pg_class c "
 		"JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid "
-		"JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass "
+		"LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass "
 		"AND d.objid = c.oid AND d.objsubid = 0 "
 		"AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass "
 		"AND d.refobjsubid = 0 AND d.deptype = 'a' "
-		"JOIN pg_catalog.pg_index l ON l.indexrelid = d.refobjid AND l.indrelid = i.indrelid "
+		"LEFT JOIN pg_catalog.pg_index l ON l.indexrelid = d.refobjid AND l.indrelid = i.indrelid "
 		"WHERE c.relkind = 'i' AND c.relname ~ '_" SHADOW_LABEL "[0-9]*$' "
+		"AND (l.indexrelid IS NOT NULL "
+		"OR pg_catalog.obj_description(c.oid, 'pg_class') = '" SHADOW_COMMENT "') "
 		"AND ($1 = 0 OR i.indrelid = $1) ORDER BY c.oid";
 	MemoryContext caller = CurrentMemoryContext;
 	Oid			types[1] = {OIDOID};
@@ -236,6 +251,8 @@ hnr_shadows(Oid table)
 
 		s->table = DatumGetObjectId(SPI_getbinval(row, desc, 1, &isnull));
 		s->live = DatumGetObjectId(SPI_getbinval(row, desc, 2, &isnull));
+		if (isnull)
+			s->live = InvalidOid;
 		s->shadow = DatumGetObjectId(SPI_getbinval(row, desc, 3, &isnull));
 		shadows = lappend(shadows, s);
 		MemoryContextSwitchTo(spi);
@@ -348,4 +365,20 @@ hnr_shadow_drop(const HnrShadow *ids)
 	HNR_RUN_POINT("rebuild_drop_dead");
 	wait_for_users(ids->table);
 	delete_entries(ids);
+}
+
+void
+hnr_drop_leftovers(Oid table)
+{
+	MemoryContext context = CurrentMemoryContext;
+	List	   *shadows;
+	ListCell   *lc;
+
+	StartTransactionCommand();
+	MemoryContextSwitchTo(context);
+	shadows = hnr_shadows(table);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+	foreach(lc, shadows)
+		hnr_shadow_drop(lfirst(lc));
 }

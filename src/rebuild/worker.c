@@ -38,6 +38,7 @@
 #include "utils/memutils.h"
 #include "utils/ps_status.h"
 #include "utils/snapmgr.h"
+#include "utils/timeout.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
@@ -64,11 +65,15 @@ hnr_worker_interrupted(void)
 	return terminating || canceling;
 }
 
-/* As a cancel in any backend, and remembered: the watch interrupts us as well. */
+/*
+ * As a cancel in any backend, and remembered: the watch interrupts us as well.
+ * A lock timeout is a signal that we send to ourselves.
+ */
 static void
 handle_sigint(SIGNAL_ARGS)
 {
-	canceling = true;
+	if (!get_timeout_indicator(LOCK_TIMEOUT, false))
+		canceling = true;
 	StatementCancelHandler(postgres_signal_arg);
 }
 

@@ -31,7 +31,7 @@ extern void hnr_launch_sweep(void);
 typedef struct HnrShadow
 {
 	Oid			table;
-	Oid			live;
+	Oid			live;			/* InvalidOid: dropped since */
 	Oid			shadow;
 } HnrShadow;
 
@@ -101,6 +101,8 @@ extern void hnr_unlock_table(Oid table);
 extern Oid	hnr_shadow_create(Oid table, Oid live, int m, int ef_construction);
 /* Makes the second index the shadow of the first; in a transaction. */
 extern void hnr_shadow_mark(Oid live, Oid shadow);
+/* The reverse. */
+extern void hnr_shadow_unmark(Oid live, Oid shadow);
 extern char *hnr_shadow_name(Oid live);
 /* Shadows on a table, or InvalidOid: in the database; list of HnrShadow *. */
 extern List *hnr_shadows(Oid table);
@@ -109,6 +111,8 @@ extern List *hnr_shadows(Oid table);
  * table's session lock held; it may be gone already.
  */
 extern void hnr_shadow_drop(const HnrShadow *ids);
+/* Likewise all shadows of a table. */
+extern void hnr_drop_leftovers(Oid table);
 
 /* watch.c */
 /*

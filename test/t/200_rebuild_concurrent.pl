@@ -102,6 +102,7 @@ X
 	'0', 'lock hold, waits, attempts, storage and phases are recorded');
 # An attempt waits for its locks no longer than allowed; holding them comes on top.
 is( $node->safe_psql('postgres', <<'X'),
+LOAD 'hnsw_rebuild';
 SELECT count(*) FROM rebuild_history
 WHERE longest_wait_ms - lock_hold_ms
 	> (SELECT setting::float8 FROM pg_settings WHERE name = 'hnsw_rebuild.cutover_max_wait') + 100
