@@ -188,6 +188,22 @@ ok( $node->poll_query_until('app',
 		WHERE index_name LIKE '%switched' AND state = 'done'"),
 	'rebuilt after it is switched on');
 
+# --- What a crash leaves behind is gone soon after the start.
+sql("ALTER INDEX switched RESET (auto_rebuild_threshold)");
+sql("INSERT INTO items SELECT i, random_vector(i, 24) FROM generate_series(2001, 10000) i");
+sql("SELECT rebuild_index('switched', m => 100, ef_construction => 1000)");
+ok( $node->poll_query_until('app',
+		"SELECT phase = 'building' FROM index_status('switched')"),
+	'a long rebuild has begun');
+$node->stop('immediate');
+$node->start;
+ok( $node->poll_query_until('app',
+		"SELECT count(*) = 1 FROM pg_index WHERE indrelid = 'items'::regclass AND NOT indisprimary"),
+	'no leftover of a rebuild that a crash stopped');
+like(
+	sql("SELECT status || ': ' || last_error FROM index_status('switched')"),
+	qr/^failed: ./, 'and the status tells');
+
 # --- The launcher comes back.
 my $pid = $node->safe_psql('postgres',
 	"SELECT pid FROM pg_stat_activity WHERE backend_type = 'hnsw_rebuild launcher'");
@@ -207,7 +223,7 @@ is( $standby->safe_psql('postgres',
 		"SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'hnsw_rebuild%'"),
 	0, 'no launcher on a standby');
 is( $standby->safe_psql('app', "SELECT status FROM index_status('switched')"),
-	'ready', 'index_status on a standby');
+	'failed', 'index_status on a standby');
 cmp_ok($standby->safe_psql('app', "SELECT index_degradation('switched')"),
 	'<', 0.2, 'index_degradation on a standby');
 $standby->promote;
