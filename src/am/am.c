@@ -91,7 +91,7 @@ count_page(HnrIndex *index, Page page, HnrIndexCounts *counts)
 {
 	const HnrShape *shape = &index->layout.ground;
 
-	switch (PageIsNew(page) ? 0 : hnr_page_opaque(page)->kind)
+	switch (PageIsNew(page) ? 0 : hnr_page_head(page)->kind)
 	{
 		case HNR_PAGE_GROUND:
 			for (OffsetNumber pos = 1; pos <= shape->per_page; pos++)

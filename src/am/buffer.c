@@ -8,6 +8,8 @@
 #include "postgres.h"
 
 #include "am/buffer.h"
+#include "compat.h"
+#include "pgstat.h"
 #include "storage/lmgr.h"
 
 void
@@ -29,6 +31,72 @@ check_block(Relation index, BlockNumber block)
 		hnr_report_corrupted(index, HNR_METAPAGE, "A link names no block.");
 }
 
+/*
+ * Where this backend last met blocks.  A search reads the same few pages again and
+ * again, and a lookup in the buffer table costs more than all else in reading one.
+ * An entry is a guess: the buffer is asked whether it still holds the block.
+ */
+#define HINTS			16384	/* a power of two */
+
+/* Every so often the long way, which counts as a use of the buffer. */
+#define HINT_USES		16
+
+typedef struct BufferHint
+{
+	uint32		filenumber;
+	BlockNumber block;
+	Buffer		buf;
+} BufferHint;
+
+static BufferHint hints[HINTS];
+static uint32 hint_uses;
+
+static BufferHint *
+hint_place(Relation index, BlockNumber block)
+{
+	return &hints[(block + hnr_rel_filenumber(index) * 0x9E3779B1u) & (HINTS - 1)];
+}
+
+static bool
+hint_matches(const BufferHint *hint, Relation index, BlockNumber block)
+{
+	return hint->block == block && hint->filenumber == hnr_rel_filenumber(index) &&
+		BufferIsValid(hint->buf) && !BufferIsLocal(hint->buf);
+}
+
+static Buffer
+pin_block(Relation index, BlockNumber block)
+{
+	BufferHint *hint = hint_place(index, block);
+
+	if (hint_matches(hint, index, block) && ++hint_uses % HINT_USES != 0 &&
+		ReadRecentBuffer(hnr_rel_locator(index), MAIN_FORKNUM, block, hint->buf))
+	{
+		pgstat_count_buffer_read(index);
+		pgstat_count_buffer_hit(index);
+		return hint->buf;
+	}
+	hint->filenumber = hnr_rel_filenumber(index);
+	hint->block = block;
+	hint->buf = InvalidBuffer;	/* should reading fail */
+	hint->buf = ReadBuffer(index, block);
+	return hint->buf;
+}
+
+void
+hnr_buffer_prefetch(Relation index, BlockNumber block, int offset, int size)
+{
+	BufferHint *hint = hint_place(index, block);
+	const char *at;
+
+	if (!hint_matches(hint, index, block))
+		return;
+	at = (const char *) BufferGetBlock(hint->buf);
+	__builtin_prefetch(at);
+	for (int i = 0; i < size; i += 64)
+		__builtin_prefetch(at + offset + i);
+}
+
 Buffer
 hnr_buffer_read(Relation index, BlockNumber block, int lock, int kinds)
 {
@@ -36,14 +104,14 @@ hnr_buffer_read(Relation index, BlockNumber block, int lock, int kinds)
 	Page		page;
 
 	check_block(index, block);
-	buf = ReadBuffer(index, block);
+	buf = pin_block(index, block);
 	LockBuffer(buf, lock);
 	page = BufferGetPage(buf);
 	if (unlikely(PageIsNew(page)))
 		hnr_report_corrupted(index, block, "The page was never initialized.");
 	if (unlikely(!hnr_page_is_ours(page)))
 		hnr_report_corrupted(index, block, "The page is not one of an hnsw index.");
-	if (unlikely((HNR_KIND_BIT(hnr_page_opaque(page)->kind) & kinds) == 0))
+	if (unlikely((HNR_KIND_BIT(hnr_page_head(page)->kind) & kinds) == 0))
 		hnr_report_corrupted(index, block, "The page is of another kind than the link to it says.");
 	return buf;
 }

@@ -27,6 +27,13 @@
 extern Buffer hnr_buffer_read(Relation index, BlockNumber block, int lock, int kinds);
 
 /*
+ * Starts fetching size bytes at an offset of a block into the processor's cache, if
+ * this backend remembers where the block is.  Takes no lock and no pin: what it
+ * fetches may turn out to be something else.
+ */
+extern void hnr_buffer_prefetch(Relation index, BlockNumber block, int offset, int size);
+
+/*
  * The same for passes over all blocks, with their strategy: any kind will do,
  * and a page never written (left by a crash while extending) comes back
  * with PageIsNew.

@@ -240,7 +240,7 @@ write_vertices(Flushing *f, int level, uint32 from, uint32 count)
 
 			hnr_vertex_fill_part(&f->index->layout, &image, p, 1,
 								 p == 0 ? (char *) hnr_vertex_at(shape, page, i + 1) :
-								 PageGetContents(page));
+								 hnr_page_contents(page));
 		}
 	}
 	for (int p = 0; p < shape->parts; p++)

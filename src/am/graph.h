@@ -53,6 +53,9 @@ struct HnrStore
 	HnrVisit	(*visit) (HnrStore *store, HnrNodeId node, int level,
 						  HnrCandidate *neighbors);
 
+	/* Says that a vertex is likely to be visited soon; may be NULL. */
+	void		(*prefetch) (HnrStore *store, HnrNodeId node, int level);
+
 	/* The same vertex one level down. */
 	HnrNodeId	(*down) (HnrStore *store, const HnrCandidate *found);
 };

@@ -10,6 +10,8 @@
 #include "am/layout.h"
 #include "quant/quant.h"
 
+#define HNR_CACHE_LINE 64
+
 /*
  * More bits per dimension make up for fewer dimensions: the error of an
  * estimate falls with the square root of the dimensions and halves per bit.
@@ -22,6 +24,25 @@ hnr_layout_choose_bits(int dims)
 	if (dims <= 256)
 		return 2;
 	return 1;
+}
+
+/*
+ * Vectors that begin on a cache line are measured faster.  Moves them there where
+ * that costs no vertex on the page.
+ */
+static void
+align_vectors(HnrShape *shape)
+{
+	HnrPartLayout *pl = &shape->part[0];
+	int			first = TYPEALIGN(HNR_CACHE_LINE, HNR_PAGE_START + sizeof(HnrVertex)) - HNR_PAGE_START;
+	int			shift = first - pl->vec_offset;
+	int			size = TYPEALIGN(HNR_CACHE_LINE, pl->size + shift);
+
+	if (HNR_PAGE_CAPACITY < size || HNR_PAGE_CAPACITY / size < shape->per_page)
+		return;
+	pl->vec_offset += shift;
+	pl->slot_offset += shift;
+	pl->size = size;
 }
 
 static bool
@@ -52,9 +73,13 @@ compute_shape(HnrLayout *layout, HnrShape *shape, HnrPageKind kind, int slots)
 		vec += pl->vec_count;
 		slot += pl->slot_count;
 	}
-	shape->per_page = shape->parts == 1 ? HNR_PAGE_CAPACITY / MAXALIGN(shape->part[0].size) : 1;
+	shape->per_page = 1;
 	if (shape->parts == 1)
+	{
 		shape->part[0].size = MAXALIGN(shape->part[0].size);
+		shape->per_page = HNR_PAGE_CAPACITY / shape->part[0].size;
+		align_vectors(shape);
+	}
 	return true;
 }
 

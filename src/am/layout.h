@@ -65,7 +65,7 @@ static inline HnrVertex *
 hnr_vertex_at(const HnrShape *shape, Page page, OffsetNumber pos)
 {
 	Assert(pos >= 1 && pos <= shape->per_page);
-	return (HnrVertex *) (PageGetContents(page) + (Size) (pos - 1) * shape->part[0].size);
+	return (HnrVertex *) (hnr_page_contents(page) + (Size) (pos - 1) * shape->part[0].size);
 }
 
 /* The slot with index i, given the start of the part that holds it. */

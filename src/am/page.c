@@ -13,8 +13,8 @@ void
 hnr_page_init(Page page, HnrPageKind kind, int used)
 {
 	Assert(used <= HNR_PAGE_CAPACITY);
-	PageInit(page, BLCKSZ, sizeof(HnrPageOpaque));
-	hnr_page_opaque(page)->kind = kind;
-	hnr_page_opaque(page)->page_id = HNR_PAGE_ID;
-	((PageHeader) page)->pd_lower = MAXALIGN(SizeOfPageHeaderData) + used;
+	PageInit(page, BLCKSZ, 0);
+	hnr_page_head(page)->page_id = HNR_PAGE_ID;
+	hnr_page_head(page)->kind = kind;
+	((PageHeader) page)->pd_lower = HNR_PAGE_START + used;
 }

@@ -5,7 +5,8 @@
  *		accessors to them.  README ("Pages") tells the whole.
  *
  * Invariants
- *	- Every page ends in an HnrPageOpaque with HNR_PAGE_ID.
+ *	- Every page's contents begin with an HnrPageHead with HNR_PAGE_ID: it shares
+ *	  the cache line of the page header, which a special space would not.
  *	- Block 0 is the metapage.
  *	- A vertex page of a shape holds per_page vertices of equal size, one after
  *	  another, from the page's contents on; there are no line pointers.
@@ -37,16 +38,16 @@ typedef enum HnrPageKind
 	HNR_PAGE_TIDS = 5			/* chunks of heap TIDs */
 } HnrPageKind;
 
-typedef struct HnrPageOpaque
+typedef struct HnrPageHead
 {
-	uint16		kind;
-	uint16		unused;
-	uint16		unused2;
-	uint16		page_id;
-} HnrPageOpaque;
+	uint16		page_id;		/* HNR_PAGE_ID */
+	uint16		kind;			/* HnrPageKind */
+	uint32		unused;
+} HnrPageHead;
 
-#define HNR_PAGE_CAPACITY \
-	((int) (BLCKSZ - MAXALIGN(SizeOfPageHeaderData) - MAXALIGN(sizeof(HnrPageOpaque))))
+/* Where the contents begin, and how many bytes there are. */
+#define HNR_PAGE_START		((int) (MAXALIGN(SizeOfPageHeaderData) + sizeof(HnrPageHead)))
+#define HNR_PAGE_CAPACITY	((int) BLCKSZ - HNR_PAGE_START)
 
 /* The metapage, from the page's contents on. */
 typedef struct HnrMetaPage
@@ -141,33 +142,39 @@ typedef struct HnrTidChunk
 #define HNR_CHUNKS_PER_PAGE ((int) (HNR_PAGE_CAPACITY / sizeof(HnrTidChunk)))
 
 StaticAssertDecl(sizeof(HnrVertex) == 40, "HnrVertex is part of the disk format");
+StaticAssertDecl(sizeof(HnrPageHead) == 8, "HnrPageHead is part of the disk format");
 StaticAssertDecl(sizeof(HnrSlot) == 16, "HnrSlot is part of the disk format");
 
-static inline HnrPageOpaque *
-hnr_page_opaque(Page page)
+static inline HnrPageHead *
+hnr_page_head(Page page)
 {
-	return (HnrPageOpaque *) PageGetSpecialPointer(page);
+	return (HnrPageHead *) PageGetContents(page);
+}
+
+static inline char *
+hnr_page_contents(Page page)
+{
+	return (char *) page + HNR_PAGE_START;
 }
 
 static inline HnrMetaPage *
 hnr_page_meta(Page page)
 {
-	return (HnrMetaPage *) PageGetContents(page);
+	return (HnrMetaPage *) hnr_page_contents(page);
 }
 
 static inline HnrTidChunk *
 hnr_page_chunk(Page page, OffsetNumber pos)
 {
 	Assert(pos >= 1 && pos <= HNR_CHUNKS_PER_PAGE);
-	return (HnrTidChunk *) PageGetContents(page) + (pos - 1);
+	return (HnrTidChunk *) hnr_page_contents(page) + (pos - 1);
 }
 
-/* Whether the special space is ours; the caller knows that the page is not new. */
+/* Whether the page is ours; the caller knows that it is not new. */
 static inline bool
 hnr_page_is_ours(Page page)
 {
-	return PageGetSpecialSize(page) == MAXALIGN(sizeof(HnrPageOpaque)) &&
-		hnr_page_opaque(page)->page_id == HNR_PAGE_ID;
+	return hnr_page_head(page)->page_id == HNR_PAGE_ID;
 }
 
 /*

@@ -82,7 +82,7 @@ hnr_place_reusable(const HnrVertex *vertex)
 static OffsetNumber
 free_position(Page page, HnrPageKind kind, const HnrShape *shape)
 {
-	if (PageIsNew(page) || !hnr_page_is_ours(page) || hnr_page_opaque(page)->kind != kind)
+	if (PageIsNew(page) || !hnr_page_is_ours(page) || hnr_page_head(page)->kind != kind)
 		return InvalidOffsetNumber;
 	if (kind == HNR_PAGE_TIDS)
 	{

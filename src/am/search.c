@@ -116,6 +116,18 @@ add_found(HnrSearch *search, HnrNodeId id, const HnrVisit *visit)
 	f->ref = visit->ref;
 }
 
+/* The vertex after the one at the cursor is likely to be the next. */
+static void
+prefetch_after(HnrSearch *search, int level)
+{
+	for (int i = search->cursor + 1; i < search->npool; i++)
+		if (!search->pool[i].visited)
+		{
+			search->store->prefetch(search->store, search->pool[i].id, level);
+			return;
+		}
+}
+
 /* Visits the pool entry at the cursor. */
 static void
 visit_next(HnrSearch *search, int level)
@@ -123,6 +135,8 @@ visit_next(HnrSearch *search, int level)
 	HnrNodeId	id = search->pool[search->cursor].id;
 	HnrVisit	visit;
 
+	if (search->store->prefetch)
+		prefetch_after(search, level);
 	visit = search->store->visit(search->store, id, level, search->neighbors);
 	pool_remove(search, search->cursor);
 	if (!visit.present)

@@ -140,7 +140,7 @@ visit_later_parts(Visiting *v)
 		Buffer		buf = hnr_buffer_read(ds->index->rel,
 										  ItemPointerGetBlockNumberNoCheck(&v->tid) + p,
 										  BUFFER_LOCK_SHARE, HNR_KIND_BIT(HNR_PAGE_PART));
-		char	   *part = PageGetContents(BufferGetPage(buf));
+		char	   *part = hnr_page_contents(BufferGetPage(buf));
 
 		if (((HnrPart *) part)->generation != v->vertex.generation)
 		{
@@ -196,7 +196,7 @@ measure_plain_neighbors(Visiting *v, int level)
 				break;
 			buf = hnr_buffer_read(ds->index->rel, ItemPointerGetBlockNumberNoCheck(&other.tid) + p,
 								  BUFFER_LOCK_SHARE, HNR_KIND_BIT(HNR_PAGE_PART));
-			part = PageGetContents(BufferGetPage(buf));
+			part = hnr_page_contents(BufferGetPage(buf));
 			memcpy(ds->vec + pl->vec_first, part + pl->vec_offset, sizeof(float) * pl->vec_count);
 			hnr_buffer_release(buf);
 		}
@@ -258,6 +258,18 @@ disk_visit(HnrStore *store, HnrNodeId node, int level, HnrCandidate *neighbors)
 	return v.result;
 }
 
+static void
+disk_prefetch(HnrStore *store, HnrNodeId node, int level)
+{
+	HnrDiskStore *ds = (HnrDiskStore *) store;
+	const HnrShape *shape = hnr_layout_shape(&ds->index->layout, level);
+	int			pos = node & 0xFFFF;
+
+	hnr_buffer_prefetch(ds->index->rel, (BlockNumber) (node >> 16),
+						HNR_PAGE_START + (pos - 1) * shape->part[0].size,
+						shape->part[0].size);
+}
+
 static HnrNodeId
 disk_down(HnrStore *store, const HnrCandidate *found)
 {
@@ -274,6 +286,7 @@ hnr_disk_store_create(HnrIndex *index, bool keep_vectors)
 	ds->store.begin = disk_begin;
 	ds->store.mark = disk_mark;
 	ds->store.visit = disk_visit;
+	ds->store.prefetch = disk_prefetch;
 	ds->store.down = disk_down;
 	ds->index = index;
 	ds->keep_vectors = keep_vectors;

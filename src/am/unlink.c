@@ -98,7 +98,7 @@ scan_later_parts(Unlinking *u, BlockNumber block, int degree, uint32 generation,
 			continue;
 		buf = hnr_buffer_read(u->vac->index->rel, block + p, BUFFER_LOCK_SHARE,
 							  HNR_KIND_BIT(HNR_PAGE_PART));
-		part = PageGetContents(BufferGetPage(buf));
+		part = hnr_page_contents(BufferGetPage(buf));
 		if (((HnrPart *) part)->generation == generation)
 			any |= scan_slots(u, part + pl->slot_offset, n, ground);
 		hnr_buffer_release(buf);
@@ -193,7 +193,7 @@ unlink_block(Unlinking *u)
 	Buffer		buf = hnr_buffer_read_any(u->vac->index->rel, u->block, BUFFER_LOCK_SHARE,
 										  u->vac->strategy);
 	Page		page = BufferGetPage(buf);
-	int			kind = PageIsNew(page) ? 0 : hnr_page_opaque(page)->kind;
+	int			kind = PageIsNew(page) ? 0 : hnr_page_head(page)->kind;
 	HnrVertex	first;
 
 	if (kind != HNR_PAGE_GROUND && kind != HNR_PAGE_UPPER)

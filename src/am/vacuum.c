@@ -96,7 +96,7 @@ process_tids(HnrVacuum *vac, const HnrVisited *visited)
 static int
 list_vertices(HnrVacuum *vac, BlockNumber block, Page page, HnrVisited *visited)
 {
-	int			kind = hnr_page_opaque(page)->kind;
+	int			kind = hnr_page_head(page)->kind;
 	const HnrShape *shape = kind == HNR_PAGE_GROUND ? &vac->index->layout.ground : &vac->index->layout.upper;
 	int			n = 0;
 	bool		reusable = false;
@@ -143,7 +143,7 @@ collect_dead(HnrVacuum *vac)
 		page = BufferGetPage(buf);
 		if (PageIsNew(page))
 			hnr_place_record(vac->index, block, 0);
-		else if ((HNR_KIND_BIT(hnr_page_opaque(page)->kind) & HNR_VERTEX_KINDS) != 0)
+		else if ((HNR_KIND_BIT(hnr_page_head(page)->kind) & HNR_VERTEX_KINDS) != 0)
 			n = list_vertices(vac, block, page, visited);
 		hnr_buffer_release(buf);
 		for (int i = 0; i < n; i++)
@@ -165,7 +165,7 @@ set_state(HnrVacuum *vac, HnrNodeId id, HnrVertexState state, FullTransactionId 
 	hnr_tid_of_node(id, &tid);
 	buf = hnr_buffer_read(vac->index->rel, ItemPointerGetBlockNumber(&tid),
 						  BUFFER_LOCK_EXCLUSIVE, HNR_VERTEX_KINDS);
-	shape = hnr_page_opaque(BufferGetPage(buf))->kind == HNR_PAGE_GROUND ?
+	shape = hnr_page_head(BufferGetPage(buf))->kind == HNR_PAGE_GROUND ?
 		&vac->index->layout.ground : &vac->index->layout.upper;
 	hnr_change_begin(&change, vac->index->rel, false);
 	v = hnr_vertex_at(shape, hnr_change_page(&change, buf, HNR_CHANGE_DELTA),

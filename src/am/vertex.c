@@ -59,7 +59,7 @@ store_later_part(HnrIndex *index, const HnrVertexImage *image, int p,
 	hnr_change_begin(&change, index->rel, index->building);
 	page = hnr_change_page(&change, buf, HNR_CHANGE_WHOLE);
 	hnr_page_init(page, HNR_PAGE_PART, pl->size);
-	hnr_vertex_fill_part(&index->layout, image, p, generation, PageGetContents(page));
+	hnr_vertex_fill_part(&index->layout, image, p, generation, hnr_page_contents(page));
 	hnr_change_end(&change);
 	hnr_buffer_release(buf);
 }
@@ -164,7 +164,7 @@ static char *
 part_start(HnrLockedVertex *locked, int p, Page page)
 {
 	if (p > 0)
-		return PageGetContents(page);
+		return hnr_page_contents(page);
 	return (char *) hnr_vertex_at(locked->shape, page, ItemPointerGetOffsetNumber(&locked->tid));
 }
 
