@@ -195,6 +195,14 @@
 #endif
 
 /*
+ * 18, and minor releases since late 2024: the lock on a pg_class row that keeps
+ * off updates in place has a name.  Needs storage/lockdefs.h.
+ */
+#ifndef InplaceUpdateTupleLock
+#define InplaceUpdateTupleLock	ExclusiveLock
+#endif
+
+/*
  * 17: the setting transaction_timeout.
  */
 #if PG_VERSION_NUM >= 170000

@@ -105,8 +105,8 @@ state_of_step(HnrStep step)
 /*
  * Moves the job to the next step and writes its row.  In a transaction.
  *
- * A final step sets the state only: job->step keeps naming the step in which
- * the job ended, except after a clean end.
+ * A bad end sets the state only: job->step names the step in which the job
+ * ended, that before the clean-up where this process did it.
  */
 void
 hnr_job_enter(HnrJob *job, HnrStep next)
@@ -128,9 +128,13 @@ hnr_job_enter(HnrJob *job, HnrStep next)
 			TimestampDifferenceMilliseconds(job->step_started_at, now);
 	job->step_started_at = now;
 	job->state = state_of_step(next);
+	if (next == HNR_STEP_CLEAN)
+		job->failed_in = job->step;
 	if (hnr_step_is_final(next))
 		job->finished_at = now;
 	if (!hnr_step_is_final(next) || next == HNR_STEP_DONE)
 		job->step = next;
+	else if (job->step == HNR_STEP_CLEAN)
+		job->step = job->failed_in;
 	hnr_job_write(job);
 }

@@ -22,7 +22,7 @@
  * a shadow to remove first, and the three final ones by nothing.
  *
  * In the table, column "state" has the coarse state and column "phase" the step;
- * of a failed or cancelled job the last one before: it shows where it ended.
+ * of a failed or cancelled job the one in which it ended, not the clean-up.
  */
 typedef enum HnrStep
 {
@@ -103,6 +103,7 @@ typedef struct HnrJob
 	double		recall_after;	/* -1: null */
 	char	   *error_sqlstate;	/* five characters */
 	char	   *error_message;
+	HnrStep		failed_in;		/* step before HNR_STEP_CLEAN; not stored */
 	double		step_ms[HNR_NUM_STEPS]; /* time in each step; kept by the worker,
 										 * not read back */
 } HnrJob;

@@ -71,6 +71,7 @@ close_interrupted(HnrJob *job)
 {
 	/* Nobody knows when the step ended. */
 	job->step_started_at = 0;
+	job->failed_in = job->step;
 	if (hnr_job_was_swapped(job))
 	{
 		if (job->step != HNR_STEP_MEASURE_AFTER)

@@ -23,8 +23,10 @@
 #include "commands/defrem.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -173,26 +175,53 @@ hnr_merge_options(HeapTuple class_row, int m, int ef_construction)
 	return transformRelOptions(present, options, NULL, NULL, false, false);
 }
 
+/*
+ * A copy of an index's pg_class row, with the row locked against updates in
+ * place (of VACUUM and the like) until it is unlocked or the transaction ends.
+ */
+static HeapTuple
+lock_class_row(Relation pg_class, Oid index)
+{
+	for (;;)
+	{
+		HeapTuple	row = SearchSysCacheCopy1(RELOID, ObjectIdGetDatum(index));
+		HeapTuple	again;
+
+		if (!HeapTupleIsValid(row))
+			elog(ERROR, "cache lookup failed for index %u", index);
+		LockTuple(pg_class, &row->t_self, InplaceUpdateTupleLock);
+		AcceptInvalidationMessages();
+		again = SearchSysCacheCopy1(RELOID, ObjectIdGetDatum(index));
+		if (HeapTupleIsValid(again) && ItemPointerEquals(&row->t_self, &again->t_self))
+			return again;
+		UnlockTuple(pg_class, &row->t_self, InplaceUpdateTupleLock);
+	}
+}
+
 void
 hnr_set_options(Oid index, Oid base, int m, int ef_construction)
 {
 	Relation	pg_class = table_open(RelationRelationId, RowExclusiveLock);
 	HeapTuple	base_row = SearchSysCache1(RELOID, ObjectIdGetDatum(base));
-	HeapTuple	row = SearchSysCacheCopy1(RELOID, ObjectIdGetDatum(index));
+	HeapTuple	row;
 	HeapTuple	new_row;
+	ItemPointerData tid;
 	Datum		values[Natts_pg_class] = {0};
 	bool		nulls[Natts_pg_class] = {0};
 	bool		replaces[Natts_pg_class] = {0};
 	Datum		options;
 
-	if (!HeapTupleIsValid(row) || !HeapTupleIsValid(base_row))
-		elog(ERROR, "cache lookup failed for index %u or %u", index, base);
+	if (!HeapTupleIsValid(base_row))
+		elog(ERROR, "cache lookup failed for index %u", base);
 	options = hnr_merge_options(base_row, m, ef_construction);
 	replaces[Anum_pg_class_reloptions - 1] = true;
 	values[Anum_pg_class_reloptions - 1] = options;
 	nulls[Anum_pg_class_reloptions - 1] = options == (Datum) 0;
+	row = lock_class_row(pg_class, index);
+	tid = row->t_self;
 	new_row = heap_modify_tuple(row, RelationGetDescr(pg_class), values, nulls, replaces);
 	CatalogTupleUpdate(pg_class, &row->t_self, new_row);
+	UnlockTuple(pg_class, &tid, InplaceUpdateTupleLock);
 
 	heap_freetuple(new_row);
 	heap_freetuple(row);
