@@ -12,6 +12,7 @@
 #include "am/am.h"
 #include "am/callbacks.h"
 #include "am/insert.h"
+#include "am/junk.h"
 #include "am/metric.h"
 #include "am/options.h"
 #include "catalog/pg_amop.h"
@@ -32,6 +33,7 @@ void
 hnr_am_init(void)
 {
 	hnr_options_init();
+	hnr_junk_init();
 }
 
 bool
