@@ -36,7 +36,7 @@ check_block(Relation index, BlockNumber block)
  * again, and a lookup in the buffer table costs more than all else in reading one.
  * An entry is a guess: the buffer is asked whether it still holds the block.
  */
-#define HINTS			16384	/* a power of two */
+#define HINTS			65536	/* a power of two */
 
 /* Every so often the long way, which counts as a use of the buffer. */
 #define HINT_USES		16

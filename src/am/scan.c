@@ -91,6 +91,13 @@ form_query(HnswScan *state, ScanKey key)
 	return query;
 }
 
+/*
+ * How many vertices the pool holds beyond ef_search.  While a vertex is known by an
+ * estimate only, it can be taken for a farther one than it is; without some room, a
+ * small pool then loses it for good.
+ */
+#define POOL_MARGIN 10
+
 static void
 search(IndexScanDesc scan)
 {
@@ -98,7 +105,7 @@ search(IndexScanDesc scan)
 	HnrCandidate entries[HNR_DESCENT_WIDTH];
 	HnrEntry	entry;
 	HnrSearch  *s;
-	int			ef = hnr_guc_ef_search();
+	int			ef = hnr_guc_ef_search() + POOL_MARGIN;
 	int			n;
 
 	if (scan->numberOfOrderBys == 0)
