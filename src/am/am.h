@@ -8,6 +8,7 @@
 #ifndef HNR_AM_H
 #define HNR_AM_H
 
+#include "access/genam.h"
 #include "utils/rel.h"
 
 #define HNR_DEFAULT_M					16
@@ -59,5 +60,13 @@ typedef struct HnrIndexCounts
 } HnrIndexCounts;
 
 extern void hnr_index_counts(Relation index, HnrIndexCounts *counts);
+
+/*
+ * Between index_rescan and the first fetch: searches as if the row were not in the
+ * graph, neither to be returned nor to be passed through.  A row that is searched
+ * for by its own vector otherwise finds its neighbours written down beside it,
+ * which no query of a user does.
+ */
+extern void hnr_scan_leave_out(IndexScanDesc scan, ItemPointer heap_tid);
 
 #endif							/* HNR_AM_H */

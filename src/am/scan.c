@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/relscan.h"
+#include "am/am.h"
 #include "am/callbacks.h"
 #include "am/insert.h"
 #include "am/tids.h"
@@ -29,6 +30,7 @@ typedef struct HnswScan
 {
 	MemoryContext context;		/* of one rescan's search */
 	bool		searched;
+	ItemPointerData left_out;	/* see hnr_scan_leave_out */
 	HnrIndex   *index;
 	HnrStore   *store;
 	HnrCandidate *found;
@@ -57,12 +59,19 @@ hnr_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int no
 
 	MemoryContextReset(state->context);
 	state->searched = false;
+	ItemPointerSetInvalid(&state->left_out);
 	state->nfound = 0;
 	state->current = -1;
 	if (keys && scan->numberOfKeys > 0)
 		memmove(scan->keyData, keys, scan->numberOfKeys * sizeof(ScanKeyData));
 	if (orderbys && scan->numberOfOrderBys > 0)
 		memmove(scan->orderByData, orderbys, scan->numberOfOrderBys * sizeof(ScanKeyData));
+}
+
+void
+hnr_scan_leave_out(IndexScanDesc scan, ItemPointer heap_tid)
+{
+	((HnswScan *) scan->opaque)->left_out = *heap_tid;
 }
 
 void
@@ -121,6 +130,7 @@ search(IndexScanDesc scan)
 	state->index = hnr_index_open(scan->indexRelation);
 	state->store = hnr_disk_store_create(state->index, false);
 	hnr_disk_store_set_query(state->store, form_query(state, scan->orderByData));
+	hnr_disk_store_leave_out(state->store, &state->left_out);
 	s = hnr_search_create(state->store, ef);
 	/* found nothing: has vacuum removed what we came to after we saw the way? */
 	for (int tries = 0; tries < MAX_TRIES && state->nfound == 0; tries++)

@@ -18,6 +18,8 @@ struct HnrDiskStore
 	HnrStore	store;
 	HnrIndex   *index;
 	bool		keep_vectors;
+	ItemPointerData left_out;	/* valid: the row to search for as if it were not
+								 * there */
 	const float *query;
 	float	   *rotated;
 	HnrCodeQuery *code_query;
@@ -38,6 +40,7 @@ typedef struct Visiting
 	ItemPointerData tid;
 	HnrVertex	vertex;			/* its header, copied */
 	HnrVisit	result;
+	bool		left_out;
 	HnrCandidate *out;
 } Visiting;
 
@@ -68,7 +71,7 @@ list_slots(Visiting *v, const HnrPartLayout *pl, char *part)
 	int			n = Min(pl->slot_count, (int) v->vertex.degree - pl->slot_first);
 	char	   *first = part + pl->slot_offset;
 
-	if (n <= 0)
+	if (n <= 0 || v->left_out)
 		return;
 	if (ds->code_query)
 		hnr_code_dots(ds->code_query, (uint8 *) first + sizeof(HnrSlot),
@@ -117,9 +120,27 @@ remember(Visiting *v, const float *vec)
 	}
 }
 
+/*
+ * Whether the vertex stands for nothing but the row to leave out.  Upper vertices
+ * do not tell their rows; there the vector decides.
+ */
+static bool
+is_left_out(Visiting *v, const float *vec)
+{
+	HnrDiskStore *ds = v->ds;
+
+	if (!ItemPointerIsValid(&ds->left_out))
+		return false;
+	if (v->vertex.level > 0)
+		return memcmp(vec, ds->query, sizeof(float) * ds->index->layout.dims) == 0;
+	return v->vertex.ntids == 1 && !ItemPointerIsValid(&v->vertex.link) &&
+		ItemPointerEquals(&v->vertex.tids[0], &ds->left_out);
+}
+
 static void
 measure(Visiting *v, const float *vec)
 {
+	v->left_out = is_left_out(v, vec);
 	v->result.distance = hnr_metric_distance(v->ds->index->metric, v->ds->index->layout.dims,
 											 v->ds->query, vec);
 	remember(v, vec);
@@ -217,6 +238,7 @@ disk_visit(HnrStore *store, HnrNodeId node, int level, HnrCandidate *neighbors)
 	const HnrPartLayout *pl;
 
 	memset(&v.result, 0, sizeof(v.result));
+	v.left_out = false;
 	v.ds = ds;
 	v.shape = hnr_layout_shape(&ds->index->layout, level);
 	v.out = neighbors;
@@ -248,7 +270,7 @@ disk_visit(HnrStore *store, HnrNodeId node, int level, HnrCandidate *neighbors)
 	list_slots(&v, pl, (char *) vertex);
 	hnr_buffer_release(buf);
 
-	if (!visit_later_parts(&v))
+	if (!visit_later_parts(&v) || v.left_out)
 	{
 		memset(&v.result, 0, sizeof(v.result));
 		return v.result;
@@ -290,6 +312,7 @@ hnr_disk_store_create(HnrIndex *index, bool keep_vectors)
 	ds->store.down = disk_down;
 	ds->index = index;
 	ds->keep_vectors = keep_vectors;
+	ItemPointerSetInvalid(&ds->left_out);
 	ds->context = CurrentMemoryContext;
 	hnr_idset_init(&ds->seen, 2048);
 	ds->vec = palloc(sizeof(float) * index->layout.dims);
@@ -315,6 +338,12 @@ hnr_disk_store_set_query(HnrStore *store, const float *query)
 		hnr_codec_rotate(ds->index->codec, query, ds->rotated);
 		hnr_code_query_set(ds->code_query, ds->rotated);
 	}
+}
+
+void
+hnr_disk_store_leave_out(HnrStore *store, ItemPointer heap_tid)
+{
+	((HnrDiskStore *) store)->left_out = *heap_tid;
 }
 
 const float *

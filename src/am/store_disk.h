@@ -38,6 +38,9 @@ extern HnrStore *hnr_disk_store_create(HnrIndex *index, bool keep_vectors);
 /* Sets the query: dims floats, which must outlive its searches. */
 extern void hnr_disk_store_set_query(HnrStore *store, const float *query);
 
+/* Searches as if the vertex of this heap TID, if it has no other, were not there. */
+extern void hnr_disk_store_leave_out(HnrStore *store, ItemPointer heap_tid);
+
 /* The query rotated (NULL with plain slots). */
 extern const float *hnr_disk_store_rotated_query(HnrStore *store);
 

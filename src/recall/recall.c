@@ -180,6 +180,7 @@ search_row(Search *search, HnrSampledRow *row)
 	search->found = 0;
 	search->key.sk_argument = row->query;
 	index_rescan(scan, NULL, 0, &search->key, 1);
+	hnr_scan_leave_out(scan, &row->tid);
 	for (double place = 0;; place++)
 	{
 		double		order = place;

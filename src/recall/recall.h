@@ -37,8 +37,8 @@ typedef struct HnrRecall
  * Measures the index at the present hnsw.ef_search, as seen by the active
  * snapshot.  The caller holds AccessShareLock or more on table and index.
  *
- * Each sampled row is looked for through the index, the row itself left out;
- * the exact answer for the whole sample comes from one pass over the table.
+ * Each sampled row is looked for through the index, as if the row itself were not
+ * there (hnr_scan_leave_out); the exact answer for the whole sample comes from one pass over the table.
  * Rows that the index does not cover (partial index, NULL, zero vector) take
  * no part.  A row found counts if it is no farther than the k-th true
  * neighbour, so that equal distances are not misses.  With fewer than k other
