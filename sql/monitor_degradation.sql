@@ -5,7 +5,7 @@ CREATE FUNCTION degradation_test_vector(dims int) RETURNS vector
 LANGUAGE sql VOLATILE AS
 $$ SELECT array_agg(random()::real)::vector FROM generate_series(1, dims) $$;
 
--- A search as wide as the index finds everything.
+-- A search as wide as the index finds everything but what only the row left out leads to.
 CREATE TABLE degradation_test (id serial PRIMARY KEY, v vector(16));
 INSERT INTO degradation_test (v)
 SELECT degradation_test_vector(16) FROM generate_series(1, 300);
@@ -14,17 +14,17 @@ CREATE INDEX degradation_test_ip ON degradation_test USING hnsw (v vector_ip_ops
 CREATE INDEX degradation_test_cosine ON degradation_test USING hnsw (v vector_cosine_ops);
 CREATE INDEX degradation_test_l1 ON degradation_test USING hnsw (v vector_l1_ops);
 SET hnsw.ef_search = 400;
-SELECT i, index_degradation(i::regclass)
+SELECT i, index_degradation(i::regclass) <= 0.02 AS nothing_missed
 FROM unnest(ARRAY['degradation_test_l2', 'degradation_test_ip',
 				  'degradation_test_cosine', 'degradation_test_l1']) AS i;
-SELECT index_degradation('degradation_test_l2', sample_size => 10000, k => 1);
-SELECT index_degradation('degradation_test_l2', sample_size => 1, k => 299);
+SELECT index_degradation('degradation_test_l2', sample_size => 10000, k => 1) <= 0.02 AS nothing_missed;
+SELECT index_degradation('degradation_test_l2', sample_size => 1, k => 299) <= 0.02 AS nothing_missed;
 -- More neighbours asked for than there are: all others are the true answer.
-SELECT index_degradation('degradation_test_l2', 50, 1000);
+SELECT index_degradation('degradation_test_l2', 50, 1000) <= 0.02 AS nothing_missed;
 
 -- A narrow search misses much.
 SET hnsw.ef_search = 1;
-SELECT index_degradation('degradation_test_l2') BETWEEN 0.2 AND 1 AS much_missed;
+SELECT index_degradation('degradation_test_l2', k => 100) BETWEEN 0.2 AND 1 AS much_missed;
 
 -- A poor graph is told from a good one.
 CREATE TABLE degradation_test_wide (v vector(32));
@@ -44,7 +44,7 @@ DROP TABLE degradation_test_wide;
 
 -- The results are kept.
 RESET hnsw.ef_search;
-SELECT sample_size, k, ef_search, recall, rows, purpose
+SELECT sample_size, k, ef_search, recall >= 0.98 AS recall, rows, purpose
 FROM hnsw_rebuild.measurement
 WHERE index_oid = 'degradation_test_l2'::regclass ORDER BY id LIMIT 4;
 SELECT degradation BETWEEN 0.2 AND 1 AS kept, measured_at IS NOT NULL AS when

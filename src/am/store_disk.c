@@ -122,14 +122,15 @@ remember(Visiting *v, const float *vec)
 
 /*
  * Whether the vertex stands for nothing but the row to leave out.  Upper vertices
- * do not tell their rows; there the vector decides.
+ * do not tell their rows; there the vector decides.  Where a search begins with it,
+ * which is at the entry point, there is no way around it.
  */
 static bool
 is_left_out(Visiting *v, const float *vec)
 {
 	HnrDiskStore *ds = v->ds;
 
-	if (!ItemPointerIsValid(&ds->left_out))
+	if (!ItemPointerIsValid(&ds->left_out) || ds->nvisited == 0)
 		return false;
 	if (v->vertex.level > 0)
 		return memcmp(vec, ds->query, sizeof(float) * ds->index->layout.dims) == 0;
