@@ -226,7 +226,8 @@ hnr_wait_for_rebuild(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
 				 errmsg("wait_for_rebuild cannot run inside a transaction block or function"),
-				 errdetail("A transaction that is open for long would hold up the rebuild.")));
+				 errdetail("An open transaction would hold up the rebuild."),
+				 errhint("Commit first; where the client begins transactions by itself, turn autocommit on.")));
 	check_may_see(index);
 	job = hnr_job_newest(index);
 	if (job == NULL)
