@@ -12,7 +12,7 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 INTERNAL_HEADERS = $(wildcard src/*.h src/*/*.h)
 
 # The installation script is put together from one part per module.
-SQL_PARTS = src/sql/types_vector.sql src/sql/am.sql src/sql/rebuild.sql src/sql/monitor.sql
+SQL_PARTS = src/sql/types_vector.sql src/sql/am.sql src/sql/rebuild.sql src/sql/monitor.sql src/sql/verify.sql
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 
 PG_CPPFLAGS = -Isrc $(if $(filter 1,$(DEBUG_POINTS)),-DHNR_DEBUG_POINTS)

@@ -203,6 +203,18 @@
 #endif
 
 /*
+ * 16: the caller says whether it wants a copy that outlives the next fetch.
+ * Needs utils/tuplesort.h.
+ */
+#if PG_VERSION_NUM >= 160000
+#define hnr_tuplesort_getdatum(sort, value, isnull) \
+	tuplesort_getdatum(sort, true, false, value, isnull, NULL)
+#else
+#define hnr_tuplesort_getdatum(sort, value, isnull) \
+	tuplesort_getdatum(sort, true, value, isnull, NULL)
+#endif
+
+/*
  * 17: the setting transaction_timeout.
  */
 #if PG_VERSION_NUM >= 170000

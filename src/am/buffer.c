@@ -11,6 +11,7 @@
 #include "compat.h"
 #include "pgstat.h"
 #include "storage/lmgr.h"
+#include "storage/smgr.h"
 
 void
 hnr_report_corrupted(Relation index, BlockNumber block, const char *what)
@@ -23,12 +24,19 @@ hnr_report_corrupted(Relation index, BlockNumber block, const char *what)
 			 errhint("Rebuild the index with REINDEX.")));
 }
 
-/* A link's block number is not to be trusted: this one would extend the relation. */
+/*
+ * A link's block number is not to be trusted, and the last one there is would extend
+ * the relation.  An index never shrinks, so a size known from before will do.
+ */
 static void
 check_block(Relation index, BlockNumber block)
 {
-	if (unlikely(block == P_NEW))
-		hnr_report_corrupted(index, HNR_METAPAGE, "A link names no block.");
+	BlockNumber known = RelationGetSmgr(index)->smgr_cached_nblocks[MAIN_FORKNUM];
+
+	if (likely(known != InvalidBlockNumber && block < known))
+		return;
+	if (block >= RelationGetNumberOfBlocks(index))
+		hnr_report_corrupted(index, block, "A link leads to this block, which is beyond the end.");
 }
 
 /*
@@ -128,6 +136,16 @@ hnr_buffer_read_any(Relation index, BlockNumber block, int lock,
 	if (unlikely(!PageIsNew(page) && !hnr_page_is_ours(page)))
 		hnr_report_corrupted(index, block, "The page is not one of an hnsw index.");
 	return buf;
+}
+
+void
+hnr_buffer_copy(Relation rel, BlockNumber block, BufferAccessStrategy strategy, Page copy)
+{
+	Buffer		buf = ReadBufferExtended(rel, MAIN_FORKNUM, block, RBM_NORMAL, strategy);
+
+	LockBuffer(buf, BUFFER_LOCK_SHARE);
+	memcpy(copy, BufferGetPage(buf), BLCKSZ);
+	UnlockReleaseBuffer(buf);
 }
 
 Buffer

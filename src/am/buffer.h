@@ -41,6 +41,13 @@ extern void hnr_buffer_prefetch(Relation index, BlockNumber block, int offset, i
 extern Buffer hnr_buffer_read_any(Relation index, BlockNumber block, int lock,
 								  BufferAccessStrategy strategy);
 
+/*
+ * Copies a block of any relation's main fork as it is, unchecked, under a share
+ * lock: for verification.  The block exists.
+ */
+extern void hnr_buffer_copy(Relation rel, BlockNumber block, BufferAccessStrategy strategy,
+							Page copy);
+
 /* Like hnr_buffer_read, but InvalidBuffer instead of waiting for the lock. */
 extern Buffer hnr_buffer_try_exclusive(Relation index, BlockNumber block);
 

@@ -201,7 +201,7 @@ hnr_index_entry_moved(HnrIndex *index, HnrEntry before)
 {
 	HnrEntry	now = hnr_index_entry(index);
 
-	return now.level != before.level || !ItemPointerEquals(&now.tid, &before.tid);
+	return now.level != before.level || !hnr_same_tid(&now.tid, &before.tid);
 }
 
 void

@@ -89,7 +89,7 @@ hnr_enter_graph(HnrIndex *index, HnrSearch *search, int level,
 		 * found under the same entry means that there is nothing.
 		 */
 		now = hnr_index_entry(index);
-		if (now.level == entry->level && ItemPointerEquals(&now.tid, &entry->tid))
+		if (now.level == entry->level && hnr_same_tid(&now.tid, &entry->tid))
 			return 0;
 		CHECK_FOR_INTERRUPTS();
 	}
@@ -409,7 +409,7 @@ attach_vertex(Inserting *ins, HnrEntry self)
 		}
 		if (!choose_entry_vertex(ins))
 			return false;
-		if (ItemPointerEquals(&ins->links[0].end->tid, &ins->tids[0]))
+		if (hnr_same_tid(&ins->links[0].end->tid, &ins->tids[0]))
 			return true;
 	}
 	link_forward(ins, 0);

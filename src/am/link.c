@@ -123,7 +123,7 @@ static bool
 has_neighbor(const Pruning *p, int degree, const ItemPointerData *tid)
 {
 	for (int i = 0; i < degree; i++)
-		if (ItemPointerEquals(&pruning_slot(p, i)->vertex, unconstify(ItemPointerData *, tid)))
+		if (hnr_same_tid(&pruning_slot(p, i)->vertex, tid))
 			return true;
 	return false;
 }
@@ -280,7 +280,7 @@ hnr_link_remove(HnrIndex *index, int level, ItemPointer from, ItemPointer to)
 	hnr_vertex_get_slots(&locked, p->slots);
 	for (int i = 0; i < degree; i++)
 	{
-		if (ItemPointerEquals(&pruning_slot(p, i)->vertex, to))
+		if (hnr_same_tid(&pruning_slot(p, i)->vertex, to))
 			continue;
 		if (kept != i)
 			memcpy(pruning_slot(p, kept), pruning_slot(p, i), index->layout.slot_size);

@@ -145,6 +145,14 @@ StaticAssertDecl(sizeof(HnrVertex) == 40, "HnrVertex is part of the disk format"
 StaticAssertDecl(sizeof(HnrPageHead) == 8, "HnrPageHead is part of the disk format");
 StaticAssertDecl(sizeof(HnrSlot) == 16, "HnrSlot is part of the disk format");
 
+/* Whether two TIDs are the same; either may be invalid, as what is read may be. */
+static inline bool
+hnr_same_tid(const ItemPointerData *a, const ItemPointerData *b)
+{
+	return ItemPointerGetBlockNumberNoCheck(a) == ItemPointerGetBlockNumberNoCheck(b) &&
+		ItemPointerGetOffsetNumberNoCheck(a) == ItemPointerGetOffsetNumberNoCheck(b);
+}
+
 static inline HnrPageHead *
 hnr_page_head(Page page)
 {

@@ -37,8 +37,7 @@ lock_chunk_page(HnrIndex *index, const ItemPointerData *chunk, int mode)
 static bool
 chunk_belongs(const HnrTidChunk *chunk, const ItemPointerData *owner, uint32 generation)
 {
-	return ItemPointerEquals(unconstify(ItemPointerData *, &chunk->owner),
-							 unconstify(ItemPointerData *, owner)) &&
+	return hnr_same_tid(&chunk->owner, owner) &&
 		chunk->generation == generation && chunk->ntids <= HNR_CHUNK_TIDS;
 }
 
@@ -124,9 +123,29 @@ hnr_tids_read_start(HnrTidReader *reader, HnrIndex *index, const HnrVisited *vis
 	reader->owner = visited->tid;
 	reader->generation = visited->generation;
 	reader->next = visited->link;
+	reader->alone = false;
+	reader->steps = 0;
 	reader->pos = 0;
 	reader->ntids = visited->ntids;
 	memcpy(reader->tids, visited->tids, sizeof(visited->tids));
+}
+
+/*
+ * Vacuum must not run in a damaged list for ever: milestones at powers of two find a
+ * circle.  A scan may come by a place twice in good order, for vacuum may free
+ * chunks and an insertion use them again for the same vertex; it can be cancelled.
+ */
+static void
+check_circle(HnrTidReader *reader)
+{
+	if (!reader->alone)
+		return;
+	if (reader->steps > 0 && hnr_same_tid(&reader->next, &reader->milestone))
+		hnr_report_corrupted(reader->index->rel, ItemPointerGetBlockNumber(&reader->owner),
+							 "A list of heap TIDs runs in a circle.");
+	if ((reader->steps & (reader->steps - 1)) == 0)
+		reader->milestone = reader->next;
+	reader->steps++;
 }
 
 /* Copies the next chunk; false at the end, also if the vertex has lost it. */
@@ -140,6 +159,7 @@ read_chunk(HnrTidReader *reader)
 	if (!ItemPointerIsValid(&reader->next))
 		return false;
 	CHECK_FOR_INTERRUPTS();
+	check_circle(reader);
 	buf = lock_chunk_page(reader->index, &reader->next, BUFFER_LOCK_SHARE);
 	chunk = hnr_page_chunk(BufferGetPage(buf), ItemPointerGetOffsetNumber(&reader->next));
 	belongs = chunk_belongs(chunk, &reader->owner, reader->generation);
@@ -161,6 +181,9 @@ hnr_tids_read_next(HnrTidReader *reader, ItemPointer heap_tid)
 		if (!read_chunk(reader))
 			return false;
 	*heap_tid = reader->tids[reader->pos++];
+	if (unlikely(!ItemPointerIsValid(heap_tid)))
+		hnr_report_corrupted(reader->index->rel, ItemPointerGetBlockNumber(&reader->owner),
+							 "A vertex has an invalid heap TID.");
 	return true;
 }
 
@@ -173,6 +196,7 @@ hnr_tids_any_dead(HnrIndex *index, const HnrVisited *visited,
 	bool		any = false;
 
 	hnr_tids_read_start(&reader, index, visited);
+	reader.alone = true;
 	while (hnr_tids_read_next(&reader, &tid))
 	{
 		(*count)++;

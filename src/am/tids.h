@@ -25,6 +25,9 @@ typedef struct HnrTidReader
 	ItemPointerData owner;
 	uint32		generation;
 	ItemPointerData next;		/* chunk to read next */
+	bool		alone;			/* nobody else takes chunks away: see read_chunk */
+	ItemPointerData milestone;
+	uint64		steps;
 	int			pos;
 	int			ntids;
 	ItemPointerData tids[HNR_CHUNK_TIDS];
@@ -45,7 +48,7 @@ typedef bool (*HnrTidIsDead) (ItemPointer tid, void *state);
 extern bool hnr_tids_remove_dead(HnrLockedVertex *locked, HnrTidIsDead is_dead, void *state,
 								 int64 *removed, int64 *kept);
 
-/* Whether any TID of a vertex is dead; calls is_dead for each one, changes nothing. */
+/* For vacuum: whether any TID of a vertex is dead; calls is_dead for each one, changes nothing. */
 extern bool hnr_tids_any_dead(HnrIndex *index, const HnrVisited *visited,
 							  HnrTidIsDead is_dead, void *state, int64 *count);
 

@@ -1,0 +1,282 @@
+/*-------------------------------------------------------------------------
+ *
+ * verify.c
+ *		SQL: check_index().
+ *
+ * Passes: the metapage; every page in itself (verify_page.c); every vertex with
+ * its slots (verify_vertex.c); lists of heap TIDs (verify_tids.c); the graph as a
+ * whole (verify_graph.c); with heapallindexed, the table's rows.  What seemed
+ * wrong between two pages that others may have changed meanwhile is looked at once
+ * more at the end.
+ *
+ * Locks: AccessShareLock on table and index, content locks in share mode one at a
+ * time; works on a standby.  Memory: 9 bytes a page, 2 bytes a vertex, and 8 bytes
+ * a vertex reached; heap TIDs are sorted within maintenance_work_mem.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/index.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_operator_d.h"
+#include "catalog/pg_type_d.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "am/am.h"
+#include "am/buffer.h"
+#include "compat.h"
+#include "monitor/verify.h"
+#include "rebuild/target.h"
+
+PG_FUNCTION_INFO_V1(hnr_check_index);
+
+/* Rows to return at most; the rest is counted. */
+#define MAX_FINDINGS 1000
+
+enum
+{
+	COL_SEVERITY,
+	COL_BLOCK,
+	COL_POSITION,
+	COL_MESSAGE,
+	NCOLS
+};
+
+static void
+put_finding(HnrVerify *v, HnrSeverity severity, BlockNumber block, int position, const char *message)
+{
+	Datum		values[NCOLS] = {0};
+	bool		nulls[NCOLS] = {0};
+
+	values[COL_SEVERITY] = CStringGetTextDatum(severity == HNR_FINDING_ERROR ? "error" : "warning");
+	values[COL_BLOCK] = Int64GetDatum((int64) block);
+	nulls[COL_BLOCK] = block == InvalidBlockNumber;
+	values[COL_POSITION] = Int32GetDatum(position);
+	nulls[COL_POSITION] = position == 0;
+	values[COL_MESSAGE] = CStringGetTextDatum(message);
+	tuplestore_putvalues(v->result->setResult, v->result->setDesc, values, nulls);
+}
+
+void
+hnr_verify_report(HnrVerify *v, HnrSeverity severity, BlockNumber block, int position,
+				  const char *fmt,...)
+{
+	StringInfoData message;
+	int			needed = 1;
+
+	if (v->nfindings++ >= MAX_FINDINGS)
+		return;
+	initStringInfo(&message);
+	while (needed > 0)
+	{
+		va_list		args;
+
+		va_start(args, fmt);
+		needed = appendStringInfoVA(&message, fmt, args);
+		va_end(args);
+		if (needed > 0)
+			enlargeStringInfo(&message, needed);
+	}
+	put_finding(v, severity, block, position, message.data);
+	pfree(message.data);
+}
+
+void
+hnr_verify_suspect(HnrSuspects *suspects, HnrNodeId at, HnrNodeId other)
+{
+	if (suspects->n == HNR_MAX_SUSPECTS)
+	{
+		suspects->dropped++;
+		return;
+	}
+	suspects->list[suspects->n].at = at;
+	suspects->list[suspects->n++].other = other;
+}
+
+/*
+ * Block 0, into v->index; false if nothing else can be read without it.
+ */
+static bool
+open_verified(HnrVerify *v, Relation rel)
+{
+	const char *problem = NULL;
+	HnrLayout	layout;
+	HnrMetaPage *meta;
+
+	if (v->blocks == 0)
+		problem = "the index has no page";
+	else
+	{
+		hnr_buffer_copy(rel, HNR_METAPAGE, NULL, v->page);
+		problem = hnr_verify_page_problem(v->page);
+		if (problem == NULL && hnr_page_head(v->page)->kind != HNR_PAGE_META)
+			problem = "the page is not a metapage";
+		if (problem == NULL)
+		{
+			meta = hnr_page_meta(v->page);
+			problem = hnr_index_meta_problem(meta, hnr_metric_of_index(rel));
+			if (problem == NULL && meta->version != HNR_FORMAT_VERSION)
+				problem = "the index is of another format version";
+			if (problem == NULL &&
+				!hnr_layout_compute(&layout, meta->dims, meta->code_bits,
+									meta->slots_ground, meta->slots_upper))
+				problem = "a vertex of the metapage's measures would not fit on its pages";
+		}
+	}
+	if (problem)
+	{
+		hnr_verify_report(v, HNR_FINDING_ERROR, HNR_METAPAGE, 0, "%s", problem);
+		return false;
+	}
+	v->index = hnr_index_open(rel);
+	return true;
+}
+
+static void
+init_suspects(HnrSuspects *suspects)
+{
+	memset(suspects, 0, sizeof(*suspects));
+	suspects->list = palloc(sizeof(HnrSuspect) * HNR_MAX_SUSPECTS);
+}
+
+static void
+run_passes(HnrVerify *v, Relation rel, Snapshot snapshot)
+{
+	v->blocks = RelationGetNumberOfBlocks(rel);
+	v->strategy = GetAccessStrategy(BAS_BULKREAD);
+	v->page = palloc(BLCKSZ);
+	if (!open_verified(v, rel))
+		return;
+	v->scratch = AllocSetContextCreate(CurrentMemoryContext, "check_index scratch",
+									   ALLOCSET_DEFAULT_SIZES);
+	v->kind = palloc_extended(v->blocks, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	v->first = palloc_extended(sizeof(uint64) * v->blocks, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	v->maxplaces = (uint64) v->blocks * 8;
+	v->place = palloc_extended(sizeof(uint16) * v->maxplaces, MCXT_ALLOC_HUGE);
+	init_suspects(&v->links);
+	v->tids = tuplesort_begin_datum(INT8OID, Int8LessOperator, InvalidOid, false,
+									maintenance_work_mem, NULL, TUPLESORT_NONE);
+	hnr_verify_pages(v);
+	hnr_verify_vertices(v);
+	hnr_verify_chunks(v);
+	hnr_verify_graph(v);
+	hnr_verify_tids(v, snapshot);
+	tuplesort_end(v->tids);
+	if (v->nfindings > MAX_FINDINGS)
+		put_finding(v, HNR_FINDING_WARNING, InvalidBlockNumber, 0,
+					psprintf(INT64_FORMAT " more findings are not listed",
+							 v->nfindings - MAX_FINDINGS));
+}
+
+/*
+ * Every row visible to the snapshot must be in the index; that does not hold for a
+ * snapshot older than the index where its build met broken HOT chains.
+ */
+static Snapshot
+take_snapshot(Relation rel)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
+
+	if (IsolationUsesXactSnapshot() && rel->rd_index->indcheckxmin &&
+		!TransactionIdPrecedes(HeapTupleHeaderGetXmin(rel->rd_indextuple->t_data), snapshot->xmin))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("index \"%s\" cannot be compared with its table in this transaction",
+						RelationGetRelationName(rel)),
+				 errdetail("The transaction's snapshot is older than the index.")));
+	return snapshot;
+}
+
+static void
+check_state(Relation rel)
+{
+	if (RELATION_IS_OTHER_TEMP(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot access temporary indexes of other sessions")));
+	if (!rel->rd_index->indisvalid)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("index \"%s\" is invalid", RelationGetRelationName(rel)),
+				 errhint("Use REINDEX INDEX, or drop the index.")));
+}
+
+/* Opens table and index, the table first. */
+static Relation
+open_both(Oid index, Relation *heap)
+{
+	Oid			table = IndexGetRelation(index, true);
+	Relation	rel;
+
+	if (get_rel_relkind(index) == RELKIND_PARTITIONED_INDEX)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is a partitioned index", get_rel_name(index)),
+				 errhint("Check the indexes of its partitions one by one.")));
+	*heap = OidIsValid(table) ? try_table_open(table, AccessShareLock) : NULL;
+	if (*heap == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("index with OID %u does not exist", index)));
+	rel = index_open(index, AccessShareLock);
+	check_state(rel);
+	return rel;
+}
+
+/*
+ * check_index(index regclass, heapallindexed bool): SETOF (severity, block,
+ * position, message).  For who may maintain the index: expressions of an index are
+ * computed as the table's owner.
+ */
+Datum
+hnr_check_index(PG_FUNCTION_ARGS)
+{
+	Oid			index = PG_GETARG_OID(0);
+	HnrVerify	v = {0};
+	Snapshot	snapshot = NULL;
+	Relation	rel;
+	Oid			user;
+	int			sec_context;
+	int			nest;
+
+	InitMaterializedSRF(fcinfo, 0);
+	v.result = (ReturnSetInfo *) fcinfo->resultinfo;
+	hnr_check_may_maintain(index, GetUserId());
+	rel = open_both(index, &v.heap);
+
+	GetUserIdAndSecContext(&user, &sec_context);
+	SetUserIdAndSecContext(v.heap->rd_rel->relowner, sec_context | SECURITY_RESTRICTED_OPERATION);
+	nest = NewGUCNestLevel();
+	hnr_restrict_search_path();
+
+	if (RecoveryInProgress() && rel->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
+		ereport(NOTICE,
+				(errmsg("unlogged index \"%s\" has no contents during recovery",
+						RelationGetRelationName(rel))));
+	else
+	{
+		if (PG_GETARG_BOOL(1))
+			snapshot = take_snapshot(rel);
+		run_passes(&v, rel, snapshot);
+		if (snapshot)
+			UnregisterSnapshot(snapshot);
+	}
+
+	AtEOXact_GUC(false, nest);
+	SetUserIdAndSecContext(user, sec_context);
+	index_close(rel, AccessShareLock);
+	table_close(v.heap, AccessShareLock);
+	return (Datum) 0;
+}

@@ -1,0 +1,141 @@
+/*-------------------------------------------------------------------------
+ *
+ * verify.h
+ *		What the passes of check_index() share.
+ *
+ * Nothing is believed of what stands on a page.  Every page is copied under a
+ * share lock, one at a time, and looked at when the lock is gone; what seems wrong
+ * between two pages is looked at again, since both may have changed meanwhile, and
+ * reported only if it stays so.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_VERIFY_H
+#define HNR_VERIFY_H
+
+#include "am/index.h"
+#include "am/store_disk.h"
+#include "funcapi.h"
+#include "utils/tuplesort.h"
+
+typedef enum HnrSeverity
+{
+	HNR_FINDING_WARNING,		/* allowed, but costs recall or room */
+	HNR_FINDING_ERROR			/* an invariant of the format is broken */
+} HnrSeverity;
+
+/* What is known of a place (vertex or chunk), as bits of a uint16. */
+#define HNR_PLACE_STATE			0x0003	/* HnrVertexState; chunks: LIVE or FREE */
+#define HNR_PLACE_LINKED		0x0004	/* a link or a list leads to it */
+#define HNR_PLACE_REACHED		0x0008	/* from the entry point */
+#define HNR_PLACE_LEVEL_SHIFT	4
+
+/* Two places of which something is to be looked at again at the end. */
+typedef struct HnrSuspect
+{
+	HnrNodeId	at;
+	HnrNodeId	other;
+} HnrSuspect;
+
+#define HNR_MAX_SUSPECTS 10000
+
+typedef struct HnrSuspects
+{
+	HnrSuspect *list;
+	int			n;
+	int64		dropped;		/* beyond HNR_MAX_SUSPECTS */
+} HnrSuspects;
+
+typedef struct HnrVerify
+{
+	HnrIndex   *index;
+	Relation	heap;
+	BlockNumber blocks;			/* when the check began */
+	BufferAccessStrategy strategy;
+	MemoryContext scratch;		/* reset for every vertex */
+	Page		page;			/* a copy, for the pass under way */
+
+	uint8	   *kind;			/* by block; 0: new, or not one of ours */
+	uint64	   *first;			/* by block: its first place */
+	uint16	   *place;			/* HNR_PLACE_* */
+	uint64		nplaces;
+	uint64		maxplaces;
+	int64		nlive;			/* ground vertices */
+	int64		nslots;
+	HnrSuspects links;			/* vertex, neighbour that is not live */
+
+	Tuplesortstate *tids;		/* NULL: do not collect */
+
+	ReturnSetInfo *result;
+	int64		nfindings;
+} HnrVerify;
+
+/* A vertex, copied from all of its parts. */
+typedef struct HnrVertexCopy
+{
+	ItemPointerData tid;
+	int			level;			/* of its page kind: 0, or above */
+	HnrVertex	head;
+	float	   *vec;
+	char	   *slots;
+	int			nslots;			/* degree, as far as there is room for it */
+	const char *problem;		/* what kept it from being read whole, or NULL */
+} HnrVertexCopy;
+
+/* ---- verify.c ---- */
+
+/* Adds a row to the result; position 0: none. */
+extern void hnr_verify_report(HnrVerify *v, HnrSeverity severity, BlockNumber block, int position,
+							  const char *fmt,...) pg_attribute_printf(5, 6);
+
+/* Notes a pair to look at again; forgets it where there are too many. */
+extern void hnr_verify_suspect(HnrSuspects *suspects, HnrNodeId at, HnrNodeId other);
+
+/* ---- verify_page.c: each page in itself ---- */
+
+extern void hnr_verify_pages(HnrVerify *v);
+
+/* What is wrong about a page as a page of ours of any kind, or NULL. */
+extern const char *hnr_verify_page_problem(Page page);
+
+/* The shape of a page kind's vertices, or NULL. */
+extern const HnrShape *hnr_verify_shape(HnrVerify *v, int kind);
+
+/* What is known of a place; NULL if there is none such or it came later. */
+extern uint16 *hnr_verify_place(HnrVerify *v, HnrNodeId id);
+
+/* Calls back for every heap TID on a page copy. */
+typedef void (*HnrTidSeen) (HnrVerify *v, ItemPointer heap_tid, BlockNumber block, int position,
+							void *state);
+extern void hnr_verify_each_tid(HnrVerify *v, Page page, BlockNumber block,
+								HnrTidSeen seen, void *state);
+
+/* ---- verify_vertex.c: each vertex, its slots, its upper and lower selves ---- */
+
+/*
+ * Copies a vertex into the current memory context; false if there is no such
+ * place.  Of one in use whose parts do not fit together, problem says so.
+ */
+extern bool hnr_verify_load(HnrVerify *v, HnrNodeId id, HnrVertexCopy *copy);
+
+extern void hnr_verify_vertices(HnrVerify *v);
+
+/* ---- verify_graph.c: the graph as a whole ---- */
+
+extern void hnr_verify_graph(HnrVerify *v);
+
+/* ---- verify_tids.c: lists of chunks, heap TIDs ---- */
+
+/* The list of chunks of a ground vertex. */
+extern void hnr_verify_chain(HnrVerify *v, const HnrVertexCopy *vertex);
+
+/* Chunks that no list has. */
+extern void hnr_verify_chunks(HnrVerify *v);
+
+/*
+ * Compares the heap TIDs collected in v->tids with each other and, where snapshot
+ * is not NULL, with the table's rows that it sees.
+ */
+extern void hnr_verify_tids(HnrVerify *v, Snapshot snapshot);
+
+#endif							/* HNR_VERIFY_H */

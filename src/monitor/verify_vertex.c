@@ -1,0 +1,410 @@
+/*-------------------------------------------------------------------------
+ *
+ * verify_vertex.c
+ *		check_index(): each vertex, its slots, and its selves on other levels.  See
+ *		verify.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "am/buffer.h"
+#include "am/half.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "utils/memutils.h"
+
+#include "monitor/verify.h"
+
+/* How often to read what seems wrong before it is believed. */
+#define MAX_TRIES 3
+
+/*
+ * Codes to verify at most, spread evenly: each reads another vertex and rotates two
+ * vectors, so all of them would take as long as a build.
+ */
+#define MAX_CODES 2000000
+
+/* Deviations allowed: what instruction sets sum differently, and halves' digits. */
+#define NORM_TOLERANCE		1e-3
+#define ESTIMATE_TOLERANCE	1e-3
+#define INVERSE_TOLERANCE	0.05
+
+typedef struct VertexPass
+{
+	HnrVerify  *v;
+	int64		every;			/* verify each so many-th code */
+	int64		count;
+} VertexPass;
+
+static HnrSlot *
+slot_of(HnrVerify *v, const HnrVertexCopy *copy, int i)
+{
+	return (HnrSlot *) (copy->slots + (Size) i * v->index->layout.slot_size);
+}
+
+/* Takes over what one part of a vertex holds. */
+static void
+copy_part(HnrVerify *v, HnrVertexCopy *copy, const HnrPartLayout *pl, const char *part)
+{
+	Size		size = v->index->layout.slot_size;
+	int			nslots = Min(pl->slot_count, copy->nslots - pl->slot_first);
+
+	memcpy(copy->vec + pl->vec_first, part + pl->vec_offset, sizeof(float) * pl->vec_count);
+	if (nslots > 0)
+		memcpy(copy->slots + pl->slot_first * size, part + pl->slot_offset, nslots * size);
+}
+
+/* The parts after the first; leaves what is wrong about them in copy->problem. */
+static void
+load_later_parts(HnrVerify *v, HnrVertexCopy *copy, const HnrShape *shape, Page page)
+{
+	BlockNumber first = ItemPointerGetBlockNumber(&copy->tid);
+
+	for (int p = 1; p < shape->parts; p++)
+	{
+		HnrPart    *part = (HnrPart *) hnr_page_contents(page);
+
+		if (first + p >= v->blocks && first + p >= RelationGetNumberOfBlocks(v->index->rel))
+		{
+			copy->problem = "a vertex ends beyond the end of the index";
+			return;
+		}
+		hnr_buffer_copy(v->index->rel, first + p, v->strategy, page);
+		if (hnr_verify_page_problem(page) || hnr_page_head(page)->kind != HNR_PAGE_PART)
+			copy->problem = "a part of a vertex is missing";
+		else if (part->part != p)
+			copy->problem = "the parts of a vertex are not in order";
+		else if (part->generation != copy->head.generation)
+			copy->problem = "a part of a vertex is of another generation";
+		if (copy->problem)
+			return;
+		copy_part(v, copy, &shape->part[p], (char *) part);
+	}
+}
+
+/* One try of hnr_verify_load. */
+static bool
+load_once(HnrVerify *v, HnrNodeId id, HnrVertexCopy *copy, Page page)
+{
+	const HnrShape *shape;
+	HnrVertex  *vertex;
+	BlockNumber block = (BlockNumber) (id >> 16);
+	int			pos = id & 0xFFFF;
+
+	if (id >> 16 >= v->blocks && id >> 16 >= RelationGetNumberOfBlocks(v->index->rel))
+		return false;
+	hnr_buffer_copy(v->index->rel, block, v->strategy, page);
+	if (hnr_verify_page_problem(page))
+		return false;
+	shape = hnr_verify_shape(v, hnr_page_head(page)->kind);
+	if (shape == NULL || pos < 1 || pos > shape->per_page)
+		return false;
+	hnr_tid_of_node(id, &copy->tid);
+	vertex = hnr_vertex_at(shape, page, pos);
+	copy->head = *vertex;
+	copy->level = shape->kind == HNR_PAGE_GROUND ? 0 : vertex->level;
+	copy->nslots = Min(vertex->degree, shape->slots);
+	copy->problem = NULL;
+	copy_part(v, copy, &shape->part[0], (char *) vertex);
+	if (copy->head.state == HNR_VERTEX_LIVE || copy->head.state == HNR_VERTEX_DELETED)
+		load_later_parts(v, copy, shape, page);
+	return true;
+}
+
+bool
+hnr_verify_load(HnrVerify *v, HnrNodeId id, HnrVertexCopy *copy)
+{
+	const HnrLayout *layout = &v->index->layout;
+	Page		page = palloc(BLCKSZ);
+	bool		found;
+
+	copy->vec = palloc0(sizeof(float) * layout->dims);
+	copy->slots = palloc0((Size) layout->slot_size * Max(layout->ground.slots, layout->upper.slots));
+	for (int try = 0; try < MAX_TRIES; try++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		found = load_once(v, id, copy, page);
+		if (!found || copy->problem == NULL)
+			break;
+	}
+	pfree(page);
+	return found;
+}
+
+static void
+report_at(HnrVerify *v, const HnrVertexCopy *copy, HnrSeverity severity, const char *problem)
+{
+	hnr_verify_report(v, severity, ItemPointerGetBlockNumber(&copy->tid),
+					  ItemPointerGetOffsetNumber(&copy->tid), "%s", problem);
+}
+
+static void
+check_vector(HnrVerify *v, const HnrVertexCopy *copy)
+{
+	double		norm = 0;
+
+	for (int i = 0; i < v->index->layout.dims; i++)
+	{
+		if (!isfinite(copy->vec[i]))
+		{
+			report_at(v, copy, HNR_FINDING_ERROR, "a vector has a coordinate that is not a finite number");
+			return;
+		}
+		norm += (double) copy->vec[i] * copy->vec[i];
+	}
+	if (v->index->metric->normalize && fabs(norm - 1) > NORM_TOLERANCE)
+		report_at(v, copy, HNR_FINDING_ERROR, "a vector is not of unit length");
+}
+
+/* What is wrong about where a link leads; *suspect: look at it again later. */
+static const char *
+target_problem(HnrVerify *v, const HnrVertexCopy *copy, HnrNodeId id, bool *suspect)
+{
+	BlockNumber block = (BlockNumber) (id >> 16);
+	int			kind = copy->level == 0 ? HNR_PAGE_GROUND : HNR_PAGE_UPPER;
+	uint16	   *place;
+
+	*suspect = false;
+	if (block >= v->blocks)
+		return block < RelationGetNumberOfBlocks(v->index->rel) ? NULL :
+			"a link leads beyond the end of the index";
+	if (block == HNR_METAPAGE || (v->kind[block] != 0 && v->kind[block] != kind))
+		return "a link leads to a page of another kind";
+	place = hnr_verify_place(v, id);
+	if (place == NULL)
+	{
+		*suspect = v->kind[block] == 0;
+		return *suspect ? NULL : "a link leads to a position that the page does not have";
+	}
+	*suspect = (*place & HNR_PLACE_STATE) != HNR_VERTEX_LIVE ||
+		*place >> HNR_PLACE_LEVEL_SHIFT != copy->level;
+	*place |= HNR_PLACE_LINKED;
+	return NULL;
+}
+
+static void
+check_targets(HnrVerify *v, const HnrVertexCopy *copy)
+{
+	HnrNodeId	self = hnr_node_of_tid(&copy->tid);
+
+	for (int i = 0; i < copy->nslots; i++)
+	{
+		HnrNodeId	id = hnr_node_of_tid(&slot_of(v, copy, i)->vertex);
+		bool		suspect = false;
+		const char *problem;
+
+		if (id == self)
+			problem = "a vertex has a link to itself";
+		else
+			problem = target_problem(v, copy, id, &suspect);
+		if (problem)
+			report_at(v, copy, HNR_FINDING_ERROR, problem);
+		if (suspect)
+			hnr_verify_suspect(&v->links, self, id);
+	}
+}
+
+static bool
+has_double_link(HnrVerify *v, const HnrVertexCopy *copy)
+{
+	for (int i = 1; i < copy->nslots; i++)
+		for (int j = 0; j < i; j++)
+			if (hnr_same_tid(&slot_of(v, copy, i)->vertex, &slot_of(v, copy, j)->vertex))
+				return true;
+	return false;
+}
+
+/* Slots on several pages are not written at once: believe it when it stays. */
+static void
+check_double_links(HnrVerify *v, const HnrVertexCopy *copy)
+{
+	bool		parts = (copy->level == 0 ? v->index->layout.ground : v->index->layout.upper).parts > 1;
+	HnrVertexCopy again;
+
+	if (!has_double_link(v, copy))
+		return;
+	if (parts && hnr_verify_load(v, hnr_node_of_tid(&copy->tid), &again) && !has_double_link(v, &again))
+		return;
+	report_at(v, copy, parts ? HNR_FINDING_WARNING : HNR_FINDING_ERROR,
+			  "a vertex has two links to the same neighbor");
+}
+
+/*
+ * Whether a slot says what the vectors say.  An estimate is exact at the two ends of
+ * the link, whatever the code: from p itself and from o, d(q, o) - d(q, p) is known.
+ */
+static bool
+code_agrees(HnrVerify *v, const HnrSlot *slot, const float *p, const float *o)
+{
+	HnrCodec   *codec = v->index->codec;
+	int			n = v->index->layout.dims;
+	float	   *rp = palloc(sizeof(float) * hnr_codec_rotated_dims(codec));
+	float	   *ro = palloc(sizeof(float) * hnr_codec_rotated_dims(codec));
+	HnrSlot    *now = palloc(v->index->layout.slot_size);
+	HnrCodecPoint at = {p, rp};
+	HnrCodecPoint there = {o, ro};
+	ItemPointerData tid = slot->vertex;
+	double		xp,
+				xo,
+				from_p = 0,
+				from_o = 0,
+				r2 = 0,
+				norms = 0,
+				tolerance,
+				inverse;
+
+	hnr_codec_rotate(codec, p, rp);
+	hnr_codec_rotate(codec, o, ro);
+	hnr_codec_encode(codec, at, there, &tid, now);
+	xp = hnr_code_dot(codec->quantizer, hnr_slot_code(slot), rp);
+	xo = hnr_code_dot(codec->quantizer, hnr_slot_code(slot), ro);
+	for (int i = 0; i < n; i++)
+	{
+		double		d = (double) o[i] - p[i];
+
+		r2 += d * d;
+		norms += (double) o[i] * o[i] + (double) p[i] * p[i];
+		from_p -= d * p[i];
+		from_o -= d * o[i];
+	}
+	if (codec->metric->kind == HNR_METRIC_L2)
+	{
+		from_p = r2;
+		from_o = -r2;
+	}
+	tolerance = ESTIMATE_TOLERANCE * (r2 + sqrt(r2 * norms) + fabs(slot->factor) * (fabs(xp) + fabs(xo)));
+	if (!isfinite((float) (tolerance * 1e3)))
+		return true;			/* beyond the range of the estimates */
+	inverse = hnr_half_to_float(now->inverse);
+	/* written so that NaN does not agree */
+	return fabs(slot->constant + slot->factor * xp - from_p) <= tolerance &&
+		fabs(slot->constant + slot->factor * xo - from_o) <= tolerance &&
+		fabs(hnr_half_to_float(slot->inverse) - inverse) <= INVERSE_TOLERANCE * inverse;
+}
+
+static void
+check_code(HnrVerify *v, const HnrVertexCopy *copy, int i)
+{
+	HnrVertexCopy from = *copy;
+	ItemPointerData to = slot_of(v, copy, i)->vertex;
+
+	for (int try = 0; try < MAX_TRIES; try++)
+	{
+		HnrVertexCopy other;
+
+		/* look again: both may have changed */
+		if (try > 0 && (!hnr_verify_load(v, hnr_node_of_tid(&copy->tid), &from) || from.problem))
+			return;
+		if (from.head.state != HNR_VERTEX_LIVE || i >= from.nslots ||
+			!hnr_same_tid(&slot_of(v, &from, i)->vertex, &to) ||
+			!hnr_verify_load(v, hnr_node_of_tid(&to), &other) || other.problem ||
+			other.head.state != HNR_VERTEX_LIVE || other.level != copy->level ||
+			code_agrees(v, slot_of(v, &from, i), from.vec, other.vec))
+			return;
+	}
+	report_at(v, copy, HNR_FINDING_ERROR,
+			  psprintf("the code of neighbor (%u,%u) does not agree with the vectors",
+					   ItemPointerGetBlockNumberNoCheck(&to), ItemPointerGetOffsetNumberNoCheck(&to)));
+}
+
+static void
+check_codes(VertexPass *pass, const HnrVertexCopy *copy)
+{
+	if (pass->v->index->codec->quantizer == NULL)
+		return;
+	for (int i = 0; i < copy->nslots; i++)
+		if (pass->count++ % pass->every == 0)
+			check_code(pass->v, copy, i);
+}
+
+/*
+ * What is wrong between an upper vertex and one of its selves below: the one at its
+ * link, or the ground vertex.
+ */
+static const char *
+self_problem(HnrVerify *v, const HnrVertexCopy *upper, const ItemPointerData *tid, int level)
+{
+	HnrVertexCopy below;
+
+	if (!hnr_verify_load(v, hnr_node_of_tid(tid), &below) || below.level != level)
+		return "an upper vertex leads down to what is not a vertex of that level";
+	if (below.problem)
+		return NULL;			/* reported there */
+	if (below.head.state != HNR_VERTEX_LIVE && below.head.state != HNR_VERTEX_DELETED)
+		return "an upper vertex leads down to a vertex that is not in use";
+	if (memcmp(below.vec, upper->vec, sizeof(float) * v->index->layout.dims) != 0)
+		return "an upper vertex leads down to a vertex with another vector";
+	if (level > 0 && !hnr_same_tid(&below.head.tids[0], &upper->head.tids[0]))
+		return "an upper vertex and the one below it name different ground vertices";
+	if (level == 0 && upper->level == 1 &&
+		!hnr_same_tid(&below.tid, &upper->head.link))
+		return "an upper vertex of level 1 leads down to another than its ground vertex";
+	return NULL;
+}
+
+static void
+check_selves(HnrVerify *v, const HnrVertexCopy *copy)
+{
+	HnrVertexCopy upper = *copy;
+	const char *problem = NULL;
+
+	for (int try = 0; try < MAX_TRIES; try++)
+	{
+		/* vacuum marks the ground first and the others then */
+		if (try > 0 && (!hnr_verify_load(v, hnr_node_of_tid(&copy->tid), &upper) ||
+						upper.problem || upper.head.state != HNR_VERTEX_LIVE))
+			return;
+		problem = self_problem(v, &upper, &upper.head.tids[0], 0);
+		if (problem == NULL && upper.level > 1)
+			problem = self_problem(v, &upper, &upper.head.link, upper.level - 1);
+		if (problem == NULL)
+			return;
+	}
+	report_at(v, copy, HNR_FINDING_ERROR, problem);
+}
+
+static void
+check_vertex(VertexPass *pass, HnrNodeId id)
+{
+	HnrVerify  *v = pass->v;
+	HnrVertexCopy copy;
+
+	if (!hnr_verify_load(v, id, &copy) || copy.head.state != HNR_VERTEX_LIVE)
+		return;
+	if (copy.problem)
+	{
+		report_at(v, &copy, HNR_FINDING_ERROR, copy.problem);
+		return;
+	}
+	check_vector(v, &copy);
+	check_targets(v, &copy);
+	check_double_links(v, &copy);
+	check_codes(pass, &copy);
+	if (copy.level > 0)
+		check_selves(v, &copy);
+	else if (ItemPointerIsValid(&copy.head.link))
+		hnr_verify_chain(v, &copy);
+}
+
+void
+hnr_verify_vertices(HnrVerify *v)
+{
+	VertexPass	pass = {.v = v,.every = Max(v->nslots / MAX_CODES, 1)};
+	MemoryContext old = MemoryContextSwitchTo(v->scratch);
+
+	for (BlockNumber block = HNR_METAPAGE + 1; block < v->blocks; block++)
+	{
+		const HnrShape *shape = hnr_verify_shape(v, v->kind[block]);
+
+		for (int pos = 1; shape && pos <= shape->per_page; pos++)
+			if ((v->place[v->first[block] + pos - 1] & HNR_PLACE_STATE) == HNR_VERTEX_LIVE)
+			{
+				check_vertex(&pass, ((HnrNodeId) block << 16) | pos);
+				MemoryContextReset(v->scratch);
+			}
+	}
+	MemoryContextSwitchTo(old);
+}
