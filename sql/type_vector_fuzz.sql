@@ -35,8 +35,8 @@ END $$;
 SELECT DISTINCT outcome FROM try_inputs(5000) ORDER BY outcome;
 
 -- Random bytes for the binary form: a plausible head, the rest anything.
-\getenv builddir PG_ABS_BUILDDIR
-\set file :builddir '/results/type_vector_fuzz.bin'
+SELECT current_setting('data_directory') || '/type_vector_fuzz.bin' AS file \gset
+SELECT 'rm ' || quote_literal(:'file') AS remove_file \gset
 CREATE TABLE vec_fuzz (v vector);
 CREATE FUNCTION try_binaries(n int, file text) RETURNS TABLE (outcome text) LANGUAGE plpgsql AS $$
 DECLARE
@@ -62,5 +62,6 @@ BEGIN
 END $$;
 SELECT DISTINCT outcome FROM try_binaries(300, :'file') ORDER BY outcome;
 
+COPY (SELECT) TO PROGRAM :'remove_file';
 DROP TABLE vec_fuzz;
 DROP FUNCTION random_text, random_input, try_inputs, try_binaries;
