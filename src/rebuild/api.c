@@ -94,8 +94,7 @@ hnr_rebuild_index(PG_FUNCTION_ARGS)
 static bool
 cancel_job(const HnrJob *job)
 {
-	if (job->state == HNR_JOB_QUEUED && job->parent_id == 0 &&
-		hnr_job_cancel_queued(job->id))
+	if (job->state == HNR_JOB_QUEUED && hnr_job_cancel_queued(job->id))
 		return true;
 	if (!hnr_job_is_alive(job))
 		return false;
