@@ -143,14 +143,16 @@ stop_clients()
 	CLIENT_ERRORS=$(cat "$RUN"/read.out "$RUN"/write.out | grep -c 'ERROR\|aborted in')
 }
 
-# slowest FROM TO: the longest transaction that ended between, and their number.
-# The time that pgbench was late itself does not count.
-slowest()
+# latencies FROM TO: the longest transaction that ended between, which time 99 of
+# 100 kept below, and their number.  The time that pgbench was late itself does
+# not count.
+latencies()
 {
 	cat "$RUN"/read.[0-9]* "$RUN"/write.[0-9]* | awk -v from="$1" -v to="$2" '
 		{ ended = $5 + $6 / 1e6 }
-		ended >= from && ended <= to { n++; if ($3 - $7 > max) max = $3 - $7 }
-		END { printf "%.1f ms (of %d transactions)", max / 1000, n }'
+		ended >= from && ended <= to { print ($3 - $7) / 1000 }' | sort -n | awk '
+		{ ms[NR] = $1 }
+		END { printf "%8.1f ms %8.1f ms %8d", ms[NR], ms[int((NR * 99 + 99) / 100)], NR }'
 }
 
 # ---- the rebuild ----
@@ -182,7 +184,8 @@ watch_rebuild()
 			done|failed|cancelled) break ;;
 			'') [ $((($(date +%s%N) - start) / 1000000000)) -lt 60 ] || break ;;
 		esac
-		sleep "${STATUS_INTERVAL:-0.1}"
+		# The longer it takes, the fewer lines.
+		sleep "$(awk -v ns=$(($(date +%s%N) - start)) 'BEGIN {print 0.1 + ns / 2e10}')"
 	done
 	kill "$STATUS_PID"
 	wait "$STATUS_PID" 2>/dev/null
