@@ -282,7 +282,7 @@ fill_degradation(Row *row)
 	}
 	if (at != 0)
 	{
-		set(row, COL_DEGRADATION, Float8GetDatum(1.0 - recall));
+		set(row, COL_DEGRADATION, Float8GetDatum(rint((1.0 - recall) * 1e9) / 1e9));
 		set_time(row, COL_MEASURED_AT, at);
 	}
 }
