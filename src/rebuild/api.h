@@ -45,8 +45,8 @@ extern bool hnr_rebuild_sweep_needed(void);
  * Drops every leftover shadow in this database and marks the jobs of dead
  * workers as failed.  Outside a transaction, in a process of ours that may
  * start and end transactions (the launcher's database worker, a rebuild
- * worker), connected with all rights.  Waits for old transactions on the tables
- * concerned.  Errors of one leftover are logged, not thrown.
+ * worker), connected with all rights.  Waits some seconds for the lock on a
+ * table, and for old transactions on it.  Errors of one leftover are logged, not thrown.
  */
 extern void hnr_rebuild_sweep(void);
 

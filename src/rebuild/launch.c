@@ -55,20 +55,18 @@ hnr_launch_worker(const HnrWorkerArgs *args)
 	else
 		strlcpy(worker.bgw_name, "hnsw_rebuild sweep", BGW_MAXLEN);
 	strlcpy(worker.bgw_type, HNR_WORKER_TYPE, BGW_MAXLEN);
-	worker.bgw_notify_pid = MyProcPid;
+	/* Nobody waits for a sweep to begin. */
+	worker.bgw_notify_pid = args->job_id != 0 ? MyProcPid : 0;
 	memcpy(worker.bgw_extra, args, sizeof(*args));
 
-	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
+	if (!RegisterDynamicBackgroundWorker(&worker, &handle) || args->job_id == 0)
 		return 0;
-	if (WaitForBackgroundWorkerStartup(handle, &pid) == BGWH_STARTED)
-		return pid;
-	/* A sweep may be over before we look; a job's worker waits for us. */
-	if (args->job_id != 0)
+	if (WaitForBackgroundWorkerStartup(handle, &pid) != BGWH_STARTED)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 				 errmsg("could not start a background worker for the rebuild"),
 				 errhint("More details may be available in the server log.")));
-	return 0;
+	return pid;
 }
 
 static void
@@ -166,12 +164,18 @@ write_jobs(const HnrRebuildRequest *request)
 }
 
 void
-hnr_launch_sweep(void)
+hnr_launch_sweep_worker(void)
 {
 	HnrWorkerArgs args = {.database = MyDatabaseId};
 
+	(void) hnr_launch_worker(&args);
+}
+
+void
+hnr_launch_sweep(void)
+{
 	if (hnr_rebuild_sweep_needed())
-		(void) hnr_launch_worker(&args);
+		hnr_launch_sweep_worker();
 }
 
 int64

@@ -6,8 +6,8 @@
  * After an error every lock is gone, so whoever waited for us gets on first.
  * Then the shadow is removed under a fresh lock, as often as somebody else
  * comes in between; and a user's DROP of the index has taken the shadow with it
- * already.  Where that is not possible (the process is asked to end), the
- * shadow is left to the sweep.
+ * already.  Where that is not possible (the process is asked to end and others
+ * use the table), the shadow is left to the sweep, by a worker of its own.
  *
  * After the swap nothing can fail any more: the job is done, and what is left
  * to do is tried until it succeeds or is left to the sweep.
@@ -147,22 +147,22 @@ pause_between_attempts(void)
 	ResetLatch(MyLatch);
 }
 
-/* Removes the shadow, or leaves it to the sweep. */
-static void
+/* Removes the shadow; false where it is to be left to the sweep. */
+static bool
 remove_shadow(HnrRun *run)
 {
 	int			errors = 0;
 
 	if (!OidIsValid(run->ids.shadow))
-		return;
+		return true;
 	for (;;)
 	{
 		bool		last = hnr_worker_terminating();
 
 		if (try_remove(run, &errors))
-			return;
+			return true;
 		if (last || errors >= MAX_REMOVE_ERRORS)
-			return;
+			return false;
 		pause_between_attempts();
 	}
 }
@@ -222,6 +222,7 @@ bool
 hnr_outcome_settle(HnrRun *run)
 {
 	HnrJob	   *job = run->job;
+	bool		removed;
 
 	if (run->failed && !run->swapped)
 		find_out_whether_swapped(run);
@@ -234,11 +235,14 @@ hnr_outcome_settle(HnrRun *run)
 	else if (OidIsValid(run->ids.shadow))
 		enter_regardless(job, HNR_STEP_CLEAN);
 
-	remove_shadow(run);
+	removed = remove_shadow(run);
 	pgstat_progress_end_command();
 	if (run->swapped && job->measure && !hnr_worker_terminating())
 		measure_after(run);
 	enter_regardless(job, run->outcome);
+	/* From now on the job claims the shadow no longer. */
+	if (!removed)
+		hnr_launch_sweep_worker();
 	return run->outcome != HNR_STEP_CANCELLED && !hnr_worker_terminating();
 }
 

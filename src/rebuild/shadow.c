@@ -123,25 +123,6 @@ hnr_lock_table(Oid table, int timeout_ms)
 	watch_table(table);
 }
 
-/* Without waiting; false where somebody else has a conflicting lock. */
-bool
-hnr_try_lock_table(Oid table)
-{
-	LockRelId	id = lock_id(table);
-	bool		locked;
-
-	prepare_for_exit();
-	StartTransactionCommand();
-	CHECK_FOR_INTERRUPTS();
-	locked = ConditionalLockRelationOid(table, ShareUpdateExclusiveLock);
-	if (locked)
-		LockRelationIdForSession(&id, ShareUpdateExclusiveLock);
-	CommitTransactionCommand();
-	if (locked)
-		watch_table(table);
-	return locked;
-}
-
 void
 hnr_unlock_table(Oid table)
 {

@@ -4,9 +4,11 @@
  *		Removes what rebuilds left behind whose worker was killed or crashed.
  *
  * It need not know how far such a rebuild came: a shadow is always dropped,
- * never carried on with.  A shadow is a leftover if no living job claims it and
- * the lock on its table can be had, which a worker would hold (but while it
- * gives way, which is why the jobs are asked too).
+ * never carried on with.  A shadow is a leftover if no living job claims it.  A
+ * worker would hold the lock on the table as well, but for the time in which it
+ * gives way; that the lock is not to be had means little, VACUUM has it too.  So
+ * the sweep waits for it, for a while, and the sweep's own worker comes back
+ * until nothing is left.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,14 +19,27 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "miscadmin.h"
+#include "storage/latch.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
+#include "utils/wait_event.h"
 
 #include "rebuild/api.h"
 #include "rebuild/job.h"
 #include "rebuild/worker.h"
+
+/* How long a sweep waits for the lock on a table. */
+#define SWEEP_LOCK_TIMEOUT_MS	5000
+
+/* The sweep's own worker: pause between rounds, at first and at most, and rounds. */
+#define FIRST_PAUSE_MS			100
+#define LONGEST_PAUSE_MS		10000
+#define MAX_ROUNDS				100
+
+/* Sub-object number of the lock that only one sweeping worker has. */
+#define SWEEP_SUBID				0x5357
 
 /* Whether the index is valid and has that storage. */
 static bool
@@ -179,12 +194,10 @@ sweep_one(const HnrShadow *ids)
 
 	PG_TRY();
 	{
-		if (hnr_try_lock_table(ids->table))
-		{
-			if (is_leftover(ids))
-				hnr_shadow_drop(ids);
-			hnr_unlock_table(ids->table);
-		}
+		hnr_lock_table(ids->table, SWEEP_LOCK_TIMEOUT_MS);
+		if (is_leftover(ids))
+			hnr_shadow_drop(ids);
+		hnr_unlock_table(ids->table);
 	}
 	PG_CATCH();
 	{
@@ -219,4 +232,49 @@ hnr_rebuild_sweep(void)
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
+}
+
+static bool
+anything_left(void)
+{
+	bool		result;
+
+	StartTransactionCommand();
+	CHECK_FOR_INTERRUPTS();
+	result = hnr_rebuild_sweep_needed();
+	CommitTransactionCommand();
+	return result;
+}
+
+/* For the session; false where another worker of this database has it. */
+static bool
+lock_sweeping(void)
+{
+	LOCKTAG		tag;
+	bool		locked;
+
+	StartTransactionCommand();
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, InvalidOid, SWEEP_SUBID);
+	locked = LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+	CommitTransactionCommand();
+	return locked;
+}
+
+void
+hnr_sweep_until_clean(void)
+{
+	int			pause = FIRST_PAUSE_MS;
+
+	if (!lock_sweeping())
+		return;
+	for (int round = 0; round < MAX_ROUNDS; round++)
+	{
+		hnr_rebuild_sweep();
+		if (hnr_worker_interrupted() || !anything_left())
+			break;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 pause, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		pause = Min(pause * 2, LONGEST_PAUSE_MS);
+	}
 }

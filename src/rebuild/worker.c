@@ -357,7 +357,7 @@ hnr_rebuild_worker_main(Datum arg)
 
 	if (args.job_id == 0)
 	{
-		hnr_rebuild_sweep();
+		hnr_sweep_until_clean();
 		return;
 	}
 	wait_for_launcher(args.xid);

@@ -21,10 +21,14 @@ typedef struct HnrWorkerArgs
 	int64		job_id;			/* 0: only sweep */
 } HnrWorkerArgs;
 
-/* launch.c: registers a worker; its pid, or 0 where there is no slot. */
+/*
+ * launch.c: registers a worker; the pid of a job's, 0 where there is no slot.
+ * Does not wait for a sweep to begin.
+ */
 extern int	hnr_launch_worker(const HnrWorkerArgs *args);
 
-/* launch.c: has leftovers removed, if there are any and there is a slot. */
+/* launch.c: a worker that sweeps, if there is a slot; only if there is need. */
+extern void hnr_launch_sweep_worker(void);
 extern void hnr_launch_sweep(void);
 
 /* An index that stands in for another one until the cut-over. */
@@ -95,7 +99,6 @@ extern void hnr_phase_cutover(HnrRun *run);
 /* shadow.c */
 /* Session lock on a table, ShareUpdateExclusiveLock, watched (watch.c). */
 extern void hnr_lock_table(Oid table, int timeout_ms);
-extern bool hnr_try_lock_table(Oid table);
 extern void hnr_unlock_table(Oid table);
 /* A new, empty copy of the live index; in a transaction. */
 extern Oid	hnr_shadow_create(Oid table, Oid live, int m, int ef_construction);
@@ -129,6 +132,8 @@ extern const char *hnr_watch_wish(void);
 /* sweep.c */
 /* Whether a job's catalogue entries show that its swap is committed. */
 extern bool hnr_job_was_swapped(HnrJob *job);
+/* Sweeps as often as it takes; the whole life of a sweeping worker. */
+extern void hnr_sweep_until_clean(void);
 /* Marks jobs whose worker is gone; in a transaction.  Returns how many. */
 extern int	hnr_mark_interrupted(void);
 

@@ -15,7 +15,7 @@ use Test::More;
 use Time::HiRes qw(usleep);
 
 our @EXPORT = qw(new_node make_items poll_sql wait_for_phase wait_for_job
-  no_shadows rows_differ job worker_pid pause_at wait_for_pause release stop_pauser churn);
+  no_shadows rows_differ job worker_pid pause_at wait_for_pause release stop_pauser churn kill_worker);
 
 # A started node with the extension in database postgres.
 sub new_node
@@ -31,6 +31,9 @@ fsync = off
 restart_after_crash = on
 X
 	$node->append_conf('postgresql.conf', $args{conf}) if $args{conf};
+	# To try a test with other settings, separated by semicolons.
+	$node->append_conf('postgresql.conf', join("\n", split(/;/, $ENV{HNR_TEST_CONF})) . "\n")
+	  if $ENV{HNR_TEST_CONF};
 	$node->start;
 	$node->safe_psql('postgres', <<'X');
 CREATE EXTENSION hnsw_rebuild;
@@ -136,6 +139,24 @@ SELECT coalesce(i.ctid::text, 'none') || ' has ' || count(entries.t) || ' entrie
 FROM (SELECT ctid FROM $table WHERE $column IS NOT NULL) i FULL JOIN entries ON i.ctid = entries.t
 GROUP BY i.ctid HAVING count(entries.t) <> 1 OR i.ctid IS NULL LIMIT 5
 X
+}
+
+# kill -9 of a worker, until the server is there again after that.
+sub kill_worker
+{
+	my ($node, $pid) = @_;
+	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
+
+	kill 'KILL', $pid;
+	# Until the postmaster has taken notice.
+	usleep(5_000) while kill(0, $pid) && time < $deadline;
+	while (time < $deadline)
+	{
+		my ($code, $out) = $node->psql('postgres', 'SELECT 1');
+		return if $code == 0 && $out eq '1';
+		usleep(20_000);
+	}
+	BAIL_OUT('the server does not come back');
 }
 
 # ---- debug points ----

@@ -130,25 +130,10 @@ sub terminate_at
 	release($pauser) if $swapped;
 	wait_for_job($node);
 	release($pauser) unless $swapped;
-	# What the worker had no time for is left to the next call.
-	$node->safe_psql('postgres', "SELECT cancel_rebuild('items_e')");
 	check_end("terminate at $point", $swapped, 'failed', '57P01', 'terminated by administrator');
 }
 
 # ---- kill -9 and immediate stop: the sweep cleans up ----
-
-sub wait_for_server
-{
-	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
-
-	while (time < $deadline)
-	{
-		my ($code, $out) = $node->psql('postgres', 'SELECT 1');
-		return if $code == 0 && $out eq '1';
-		usleep(20_000);
-	}
-	BAIL_OUT('the server does not come back');
-}
 
 sub sweep
 {
@@ -164,9 +149,8 @@ sub kill_at
 	my $pauser = rebuild_up_to($point);
 	my $pid = worker_pid($node);
 
-	kill 'KILL', $pid;
+	kill_worker($node, $pid);
 	stop_pauser($pauser);
-	wait_for_server();
 	sweep("kill -9 at $point", $swapped);
 }
 
