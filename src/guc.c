@@ -178,10 +178,11 @@ static const EnumSetting enum_settings[] = {
 typedef enum SearchSettingId
 {
 	SEARCH_EF_SEARCH,
+	SEARCH_MAX_SCAN_TUPLES,
 	SEARCH_SETTINGS
 } SearchSettingId;
 
-static int	search_values[SEARCH_SETTINGS] = {HNR_EF_SEARCH_DEFAULT};
+static int	search_values[SEARCH_SETTINGS] = {HNR_EF_SEARCH_DEFAULT, HNR_MAX_SCAN_TUPLES_DEFAULT};
 
 /* Defined by another library, so its value is to be asked for by name. */
 static bool search_foreign[SEARCH_SETTINGS];
@@ -193,6 +194,14 @@ static const IntSetting search_settings[SEARCH_SETTINGS] = {
 		"A larger list finds more of the true neighbours and costs more.",
 		&search_values[SEARCH_EF_SEARCH],
 		HNR_EF_SEARCH_DEFAULT, HNR_EF_SEARCH_MIN, HNR_EF_SEARCH_MAX, PGC_USERSET, 0
+	},
+	[SEARCH_MAX_SCAN_TUPLES] = {
+		"hnsw.max_scan_tuples",
+		"Vertices that one HNSW scan visits before it ends.",
+		"A scan goes on searching while rows are asked for, because of a LIMIT above "
+		"hnsw.ef_search or of rows that a filter takes out; this bounds it.",
+		&search_values[SEARCH_MAX_SCAN_TUPLES],
+		HNR_MAX_SCAN_TUPLES_DEFAULT, 1, INT_MAX, PGC_USERSET, 0
 	},
 };
 
@@ -314,4 +323,10 @@ int
 hnr_guc_ef_search(void)
 {
 	return search_setting(SEARCH_EF_SEARCH);
+}
+
+int
+hnr_guc_max_scan_tuples(void)
+{
+	return search_setting(SEARCH_MAX_SCAN_TUPLES);
 }

@@ -22,6 +22,9 @@
 #define HNR_EF_SEARCH_MIN		1
 #define HNR_EF_SEARCH_MAX		1000
 
+/* hnsw.max_scan_tuples, 1 .. INT_MAX */
+#define HNR_MAX_SCAN_TUPLES_DEFAULT	20000
+
 /* hnsw_rebuild.cutover_method */
 typedef enum HnrCutoverMethod
 {
@@ -70,7 +73,8 @@ extern void hnr_on_threshold_set(void (*callback) (void));
  */
 extern void hnr_guc_define_search_settings(void);
 
-/* hnsw.ef_search as set in this session, whoever defined it. */
+/* hnsw.* as set in this session, whoever defined it. */
 extern int	hnr_guc_ef_search(void);
+extern int	hnr_guc_max_scan_tuples(void);
 
 #endif							/* HNR_GUC_H */

@@ -3,9 +3,10 @@
  * cost.c
  *		What the planner is told of a scan.
  *
- * All the work comes before the first row: the descent and a visit of about
- * ef_search vertices, a page each, with an estimate per slot.  Rows after that
- * are free as long as the search found them.
+ * The first row costs a search: the descent and a visit of about ef_search
+ * vertices, a page each, with an estimate per slot.  To go on costs that much again
+ * for each further ef_search rows, so all rows of a table in order are dearer than
+ * sorting them.
  *
  *-------------------------------------------------------------------------
  */
@@ -66,7 +67,7 @@ hnr_costestimate(PlannerInfo *root, IndexPath *path, double loop_count,
 	*startup = visits * (random_page_cost * Min(1.0, info->pages / tuples) +
 						 2 * m * ESTIMATE_COST_FRACTION * cpu_operator_cost +
 						 cpu_index_tuple_cost + cpu_operator_cost);
-	*total = Max(*startup, costs.indexTotalCost);
+	*total = *startup + *startup / visits * tuples;
 	*selectivity = costs.indexSelectivity;
 	*correlation = 0;
 	*pages = costs.numIndexPages;

@@ -4,7 +4,9 @@
  *		Index scans: rows in the order of their distance from a query vector.
  *
  * The first fetch searches the graph; what was visited is then returned nearest
- * first.  Vectors in the index are exact, so the order is, too.  No lock or pin is
+ * first.  Vectors in the index are exact, so the order is, too.  When more rows are
+ * asked for, the search goes on from where it ended; what it then finds nearer than
+ * the last row returned is left out, for rows come in order.  No lock or pin is
  * held between fetches: an MVCC snapshot does not see a row that later takes the
  * place of one that vacuum removed.
  *
@@ -33,9 +35,12 @@ typedef struct HnswScan
 	ItemPointerData left_out;	/* see hnr_scan_leave_out */
 	HnrIndex   *index;
 	HnrStore   *store;
+	HnrSearch  *search;
 	HnrCandidate *found;
 	int			nfound;
 	int			current;		/* being returned; its TIDs are in the reader */
+	int64		visited;		/* in all rounds */
+	float		last;			/* distance of the last vertex returned */
 	HnrTidReader reader;
 } HnswScan;
 
@@ -60,6 +65,7 @@ hnr_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int no
 	MemoryContextReset(state->context);
 	state->searched = false;
 	ItemPointerSetInvalid(&state->left_out);
+	state->search = NULL;
 	state->nfound = 0;
 	state->current = -1;
 	if (keys && scan->numberOfKeys > 0)
@@ -113,7 +119,6 @@ search(IndexScanDesc scan)
 	HnswScan  *state = scan->opaque;
 	HnrCandidate entries[HNR_DESCENT_WIDTH];
 	HnrEntry	entry;
-	HnrSearch  *s;
 	int			ef = hnr_guc_ef_search() + POOL_MARGIN;
 	int			n;
 
@@ -131,15 +136,51 @@ search(IndexScanDesc scan)
 	state->store = hnr_disk_store_create(state->index, false);
 	hnr_disk_store_set_query(state->store, form_query(state, scan->orderByData));
 	hnr_disk_store_leave_out(state->store, &state->left_out);
-	s = hnr_search_create(state->store, ef);
+	state->search = hnr_search_create(state->store, ef);
+	hnr_search_keep_rest(state->search);
 	/* found nothing: has vacuum removed what we came to after we saw the way? */
 	for (int tries = 0; tries < MAX_TRIES && state->nfound == 0; tries++)
 	{
-		n = hnr_enter_graph(state->index, s, 0, &entry, entries);
+		n = hnr_enter_graph(state->index, state->search, 0, &entry, entries);
 		if (n == 0)
 			break;
-		state->nfound = hnr_search_run(s, entries, n, 0, ef, &state->found);
+		state->nfound = hnr_search_run(state->search, entries, n, 0, ef, &state->found);
 	}
+	state->visited = state->nfound;
+}
+
+/* More vertices, none of them nearer than the last; false at the end. */
+static bool
+search_more(HnswScan *state)
+{
+	while (state->visited < hnr_guc_max_scan_tuples())
+	{
+		state->nfound = hnr_search_continue(state->search, &state->found);
+		if (state->nfound == 0)
+			return false;
+		state->visited += state->nfound;
+		state->current = 0;
+		while (state->current < state->nfound && state->found[state->current].distance < state->last)
+			state->current++;
+		if (state->current < state->nfound)
+			return true;
+	}
+	return false;
+}
+
+/* Moves to the next vertex to return; false at the end. */
+static bool
+next_vertex(HnswScan *state)
+{
+	if (++state->current >= state->nfound && (state->nfound == 0 || !search_more(state)))
+	{
+		state->nfound = 0;
+		return false;
+	}
+	state->last = state->found[state->current].distance;
+	hnr_tids_read_start(&state->reader, state->index,
+						hnr_disk_store_visited(state->store, state->found[state->current].ref));
+	return true;
 }
 
 bool
@@ -156,16 +197,11 @@ hnr_gettuple(IndexScanDesc scan, ScanDirection direction)
 		state->searched = true;
 	}
 	while (state->current < 0 || !hnr_tids_read_next(&state->reader, &scan->xs_heaptid))
-	{
-		if (state->current + 1 >= state->nfound)
+		if (!next_vertex(state))
 		{
 			got = false;
 			break;
 		}
-		state->current++;
-		hnr_tids_read_start(&state->reader, state->index,
-							hnr_disk_store_visited(state->store, state->found[state->current].ref));
-	}
 	scan->xs_recheck = false;
 	scan->xs_recheckorderby = false;
 	MemoryContextSwitchTo(old);

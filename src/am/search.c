@@ -24,6 +24,15 @@ typedef struct PoolEntry
 	bool		visited;
 } PoolEntry;
 
+/* What did not get into the pool, or fell out of it unvisited. */
+typedef struct Rest
+{
+	bool		keep;
+	int			n;
+	int			max;
+	PoolEntry  *entry;
+} Rest;
+
 struct HnrSearch
 {
 	HnrStore   *store;
@@ -37,6 +46,8 @@ struct HnrSearch
 	int			maxfound;
 	HnrCandidate *found;
 	HnrCandidate *neighbors;	/* of the vertex being visited */
+	int			level;			/* of the last run */
+	Rest		rest;
 };
 
 HnrSearch *
@@ -54,6 +65,19 @@ hnr_search_create(HnrStore *store, int max_ef)
 	return search;
 }
 
+static void
+keep_for_later(Rest *rest, const PoolEntry *entry)
+{
+	if (entry->visited || !rest->keep)
+		return;
+	if (rest->n == rest->max)
+	{
+		rest->max *= 2;
+		rest->entry = repalloc_huge(rest->entry, sizeof(PoolEntry) * rest->max);
+	}
+	rest->entry[rest->n++] = *entry;
+}
+
 /* Puts an entry where its distance belongs, if it belongs. */
 static void
 pool_insert(HnrSearch *search, HnrNodeId id, float distance, bool visited)
@@ -65,8 +89,14 @@ pool_insert(HnrSearch *search, HnrNodeId id, float distance, bool visited)
 	if (search->npool == search->ef)
 	{
 		if (distance >= pool[search->npool - 1].distance)
+		{
+			PoolEntry	entry = {.id = id,.distance = distance,.visited = visited};
+
+			keep_for_later(&search->rest, &entry);
 			return;
+		}
 		hi = --search->npool;
+		keep_for_later(&search->rest, &pool[hi]);
 	}
 	while (lo < hi)
 	{
@@ -165,6 +195,23 @@ compare_found(const void *a, const void *b)
 	return x->id < y->id ? -1 : (x->id > y->id ? 1 : 0);
 }
 
+/* Visits until nothing in the pool is left to visit; sorts what was found. */
+static int
+exhaust_pool(HnrSearch *search, HnrCandidate **found)
+{
+	for (;;)
+	{
+		while (search->cursor < search->npool && search->pool[search->cursor].visited)
+			search->cursor++;
+		if (search->cursor >= search->npool)
+			break;
+		visit_next(search, search->level);
+	}
+	qsort(search->found, search->nfound, sizeof(HnrCandidate), compare_found);
+	*found = search->found;
+	return search->nfound;
+}
+
 int
 hnr_search_run(HnrSearch *search, const HnrCandidate *entries, int n,
 			   int level, int ef, HnrCandidate **found)
@@ -174,19 +221,48 @@ hnr_search_run(HnrSearch *search, const HnrCandidate *entries, int n,
 	Assert(ef <= search->max_ef);
 	store->begin(store);
 	search->ef = Max(ef, n);
-	search->npool = search->cursor = search->nfound = 0;
+	search->level = level;
+	search->npool = search->cursor = search->nfound = search->rest.n = 0;
 	for (int i = 0; i < n; i++)
 		if (store->mark(store, entries[i].id))
 			pool_insert(search, entries[i].id, entries[i].distance, false);
-	for (;;)
+	return exhaust_pool(search, found);
+}
+
+void
+hnr_search_keep_rest(HnrSearch *search)
+{
+	search->rest.keep = true;
+	search->rest.max = 1024;
+	search->rest.entry = palloc(sizeof(PoolEntry) * search->rest.max);
+}
+
+/* Farthest first: the nearest are then taken from the end. */
+static int
+compare_rest(const void *a, const void *b)
+{
+	float		x = ((const PoolEntry *) a)->distance;
+	float		y = ((const PoolEntry *) b)->distance;
+
+	return (x < y) - (x > y);
+}
+
+int
+hnr_search_continue(HnrSearch *search, HnrCandidate **found)
+{
+	Rest	   *rest = &search->rest;
+
+	Assert(rest->keep);
+	search->npool = search->cursor = search->nfound = 0;
+	/* a round may find nothing live, and still lead on */
+	while (search->nfound == 0 && rest->n > 0)
 	{
-		while (search->cursor < search->npool && search->pool[search->cursor].visited)
-			search->cursor++;
-		if (search->cursor >= search->npool)
-			break;
-		visit_next(search, level);
+		qsort(rest->entry, rest->n, sizeof(PoolEntry), compare_rest);
+		search->npool = search->cursor = 0;
+		while (rest->n > 0 && search->npool < search->ef)
+			search->pool[search->npool++] = rest->entry[--rest->n];
+		exhaust_pool(search, found);
 	}
-	qsort(search->found, search->nfound, sizeof(HnrCandidate), compare_found);
 	*found = search->found;
 	return search->nfound;
 }

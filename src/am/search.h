@@ -24,6 +24,15 @@ extern int	hnr_search_run(HnrSearch *search, const HnrCandidate *entries, int n,
 						   int level, int ef, HnrCandidate **found);
 
 /*
+ * Goes on after the last run, at the same level and pool size, with what did not get
+ * into its pool; the search must have been created to be continued.  What is found
+ * now was not found before, but may be nearer.  Returns 0 when all that the graph
+ * leads to has been visited.
+ */
+extern void hnr_search_keep_rest(HnrSearch *search);
+extern int	hnr_search_continue(HnrSearch *search, HnrCandidate **found);
+
+/*
  * Descends from an entry at level from to level to (> to is searched greedily)
  * and leaves the vertices to enter level `to` with in entries (room for
  * HNR_DESCENT_WIDTH).  Returns how many; 0 where the entry is gone.

@@ -1,0 +1,28 @@
+-- a scan goes on while rows are asked for, and the planner knows what that costs
+CREATE TABLE limits (id int, v vector(3));
+INSERT INTO limits SELECT i, ARRAY[i % 10, i / 10 % 10, i / 100]::vector FROM generate_series(0, 9999) i;
+CREATE INDEX limits_v ON limits USING hnsw (v vector_l2_ops);
+ANALYZE limits;
+
+-- used for a few rows, not for all of them, nor where a filter leaves few
+EXPLAIN (COSTS OFF) SELECT id FROM limits ORDER BY v <-> '[1,2,3]' LIMIT 10;
+EXPLAIN (COSTS OFF) SELECT id FROM limits ORDER BY v <-> '[1,2,3]';
+EXPLAIN (COSTS OFF) SELECT id FROM limits WHERE id < 100 ORDER BY v <-> '[1,2,3]' LIMIT 10;
+
+SET enable_seqscan = off;
+SET enable_sort = off;
+-- more than hnsw.ef_search, in order, each once
+SELECT count(*), count(DISTINCT id), bool_and(d >= before) AS in_order
+FROM (SELECT id, d, lag(d, 1, 0::float8) OVER () AS before
+	FROM (SELECT id, v <-> '[1,2,3]' AS d FROM limits ORDER BY v <-> '[1,2,3]' LIMIT 3000) s) s;
+-- as many rows as pass a filter
+SELECT count(*) FROM (SELECT id FROM limits WHERE id % 500 = 7 ORDER BY v <-> '[1,2,3]' LIMIT 10) s;
+-- nearly all there are
+SELECT count(*) > 9900 AS nearly_all FROM (SELECT id FROM limits ORDER BY v <-> '[1,2,3]') s;
+-- bounded
+SET hnsw.max_scan_tuples = 500;
+SELECT count(*) BETWEEN 400 AND 700 AS bounded FROM (SELECT id FROM limits ORDER BY v <-> '[1,2,3]') s;
+SET hnsw.max_scan_tuples = 0;
+SET hnsw.max_scan_tuples = 1;
+SELECT count(*) > 0 AS some FROM (SELECT id FROM limits ORDER BY v <-> '[1,2,3]' LIMIT 10) s;
+DROP TABLE limits;
