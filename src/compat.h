@@ -132,6 +132,16 @@
 #define hnr_vxid_proc(vxid)		BackendIdGetProc((vxid).backendId)
 #endif
 
+/*
+ * 17: LockHeldByMe() can look for stronger modes as well.
+ * Needs storage/lock.h.
+ */
+#if PG_VERSION_NUM >= 170000
+#define hnr_lock_held(tag, mode)	LockHeldByMe(tag, mode, false)
+#else
+#define hnr_lock_held(tag, mode)	LockHeldByMe(tag, mode)
+#endif
+
 /* 17: the AM says whether it has parallel builds. */
 #if PG_VERSION_NUM >= 170000
 #define hnr_set_amcanbuildparallel(routine, value) ((routine)->amcanbuildparallel = (value))

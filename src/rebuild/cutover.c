@@ -131,6 +131,8 @@ find_holders(const HnrRun *run, int *n)
 	all = palloc(sizeof(VirtualTransactionId) * (*n + 1));
 	memcpy(all, found[0], sizeof(VirtualTransactionId) * counts[0]);
 	memcpy(all + counts[0], found[1], sizeof(VirtualTransactionId) * counts[1]);
+	pfree(found[0]);
+	pfree(found[1]);
 	return all;
 }
 
@@ -184,6 +186,20 @@ check_timeout(const Attempts *a)
 }
 
 /*
+ * While we only look, somebody waits for our lock on the table: perhaps a holder,
+ * which no deadlock detector would ever find out.  Throws, to give way.
+ */
+static void
+give_way_to_waiter(const HnrRun *run)
+{
+	if (LockHasWaiters(&run->table_tag, ShareUpdateExclusiveLock, true))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_DEADLOCK_DETECTED),
+				 errmsg("another session waits for the lock on the table of index %s",
+						run->job->index_name)));
+}
+
+/*
  * Looks until it is worth an attempt.  Returns how long to queue up for the
  * locks, 0: take them without waiting.  One transaction without snapshot or xid.
  */
@@ -205,6 +221,8 @@ wait_for_opportunity(Attempts *a)
 		holders = find_holders(a->run, &n);
 		long_holder = has_long_holder(a, holders, n);
 		pfree(holders);
+		if (long_holder)
+			give_way_to_waiter(a->run);
 		if (n == 0)
 			result = 0;
 		else if (now >= a->next_queue_at && (!long_holder || now >= a->impatient_at))
@@ -326,7 +344,10 @@ swap_storage(HnrRun *run)
 	index_close(live, NoLock);
 	swap_rows(run);
 	CommandCounterIncrement();
+	/* pg_index has a TOAST table since PostgreSQL 17. */
+	PushActiveSnapshot(GetTransactionSnapshot());
 	index_concurrently_set_dead(run->ids.table, run->ids.shadow);
+	PopActiveSnapshot();
 }
 
 /* The part of an attempt that may fail for want of a lock. */
@@ -373,6 +394,7 @@ attempt(Attempts *a, int queue_ms)
 	owner = CurrentResourceOwner;
 	BeginInternalSubTransaction(NULL);
 	INSTR_TIME_SET_CURRENT(a->queued_at);
+	LockTimeout = hnr_guc_cutover_max_wait;
 	PG_TRY();
 	{
 		swapped = lock_and_swap(a, queue_ms);

@@ -332,7 +332,8 @@ try_finish(HnrRun *run)
 		MemoryContextSwitchTo(context);
 		FlushErrorState();
 		hnr_watch_stop();
-		AbortCurrentTransaction();
+		/* The error may come from an attempt's subtransaction. */
+		AbortOutOfAnyTransaction();
 		LockReleaseAll(DEFAULT_LOCKMETHOD, true);
 	}
 	PG_END_TRY();

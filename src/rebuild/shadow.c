@@ -98,15 +98,18 @@ watch_table(Oid table)
 
 /*
  * Waits without a snapshot, so that nobody waits for us meanwhile; a timeout
- * of 0 is none.  The table may turn out to be gone.
+ * of 0 is none.  The table may turn out to be gone.  Where the lock is held
+ * already it is not taken twice: hnr_unlock_table() gives it back once.
  */
 void
 hnr_lock_table(Oid table, int timeout_ms)
 {
 	LockRelId	id = lock_id(table);
+	LOCKTAG		tag;
 	char		value[16];
 	int			nest_level;
 
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, table);
 	prepare_for_exit();
 	StartTransactionCommand();
 	CHECK_FOR_INTERRUPTS();
@@ -117,7 +120,8 @@ hnr_lock_table(Oid table, int timeout_ms)
 		(void) set_config_option("lock_timeout", value, PGC_SUSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
 	}
-	LockRelationIdForSession(&id, ShareUpdateExclusiveLock);
+	if (!hnr_lock_held(&tag, ShareUpdateExclusiveLock))
+		LockRelationIdForSession(&id, ShareUpdateExclusiveLock);
 	AtEOXact_GUC(false, nest_level);
 	CommitTransactionCommand();
 	watch_table(table);
@@ -292,8 +296,11 @@ static void
 clear_valid(const HnrShadow *ids)
 {
 	StartTransactionCommand();
+	/* pg_index has a TOAST table since PostgreSQL 17. */
+	PushActiveSnapshot(GetTransactionSnapshot());
 	index_set_state_flags(ids->shadow, INDEX_DROP_CLEAR_VALID);
 	CacheInvalidateRelcacheByRelid(ids->table);
+	PopActiveSnapshot();
 	CommitTransactionCommand();
 }
 
@@ -302,7 +309,9 @@ set_dead(const HnrShadow *ids)
 {
 	StartTransactionCommand();
 	CHECK_FOR_INTERRUPTS();
+	PushActiveSnapshot(GetTransactionSnapshot());
 	index_concurrently_set_dead(ids->table, ids->shadow);
+	PopActiveSnapshot();
 	CommitTransactionCommand();
 }
 
@@ -352,14 +361,16 @@ void
 hnr_drop_leftovers(Oid table)
 {
 	MemoryContext context = CurrentMemoryContext;
-	List	   *shadows;
+	List	   *leftovers = NIL;
 	ListCell   *lc;
 
 	StartTransactionCommand();
 	MemoryContextSwitchTo(context);
-	shadows = hnr_shadows(table);
+	foreach(lc, hnr_shadows(table))
+		if (!hnr_shadow_is_claimed(lfirst(lc)))
+			leftovers = lappend(leftovers, lfirst(lc));
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
-	foreach(lc, shadows)
+	foreach(lc, leftovers)
 		hnr_shadow_drop(lfirst(lc));
 }

@@ -111,7 +111,12 @@ hnr_mark_interrupted(void)
 	{
 		HnrJob	   *job = lfirst(lc);
 
+		HNR_DEBUG_POINT("rebuild_mark_interrupted");
 		if (hnr_job_is_alive(job))
+			continue;
+		/* Its last words may have come since we read the record. */
+		job = hnr_job_by_id(job->id);
+		if (job == NULL || (job->state != HNR_JOB_QUEUED && job->state != HNR_JOB_RUNNING))
 			continue;
 		close_interrupted(job);
 		n++;
@@ -119,9 +124,8 @@ hnr_mark_interrupted(void)
 	return n;
 }
 
-/* Whether a living job works on the shadow. */
-static bool
-is_claimed(const HnrShadow *ids)
+bool
+hnr_shadow_is_claimed(const HnrShadow *ids)
 {
 	ListCell   *lc;
 
@@ -130,7 +134,7 @@ is_claimed(const HnrShadow *ids)
 		HnrJob	   *job = lfirst(lc);
 
 		if ((job->shadow_oid == ids->shadow || job->index_oid == ids->shadow) &&
-			hnr_job_is_alive(job))
+			job->worker_pid != MyProcPid && hnr_job_is_alive(job))
 			return true;
 	}
 	return false;
@@ -145,7 +149,7 @@ hnr_rebuild_sweep_needed(void)
 		if (!hnr_job_is_alive((HnrJob *) lfirst(lc)))
 			return true;
 	foreach(lc, hnr_shadows(InvalidOid))
-		if (!is_claimed(lfirst(lc)))
+		if (!hnr_shadow_is_claimed(lfirst(lc)))
 			return true;
 	return false;
 }
@@ -163,7 +167,7 @@ find_leftovers(void)
 	MemoryContextSwitchTo(context);
 	(void) hnr_mark_interrupted();
 	foreach(lc, hnr_shadows(InvalidOid))
-		if (!is_claimed(lfirst(lc)))
+		if (!hnr_shadow_is_claimed(lfirst(lc)))
 			leftovers = lappend(leftovers, lfirst(lc));
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
@@ -181,7 +185,7 @@ is_leftover(const HnrShadow *ids)
 	StartTransactionCommand();
 	foreach(lc, hnr_shadows(ids->table))
 		if (((HnrShadow *) lfirst(lc))->shadow == ids->shadow)
-			result = !is_claimed(ids);
+			result = !hnr_shadow_is_claimed(ids);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
 	return result;

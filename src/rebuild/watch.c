@@ -16,7 +16,11 @@
  * worst outcome of which is an answer that is a moment old.
  *
  * Statements that wait for a lock of our own strength (VACUUM, ANALYZE, CREATE
- * INDEX CONCURRENTLY) hold up nobody else; they wait.
+ * INDEX CONCURRENTLY) hold up nobody else; they wait.  But we may be waiting for
+ * the very transaction that has now begun to wait for us.  The server looks for a
+ * deadlock once in each wait, so it would be theirs that finds it, and they who
+ * pay.  Therefore, as long as somebody waits for our lock, every wait of ours
+ * looks again and again.
  *
  *-------------------------------------------------------------------------
  */
@@ -52,10 +56,14 @@ look(void)
 
 	if (lock == NULL || wish != 0)
 		return;
-	waiting = ((volatile LOCK *) lock)->waitMask & STRONGER_MODES;
-	if (waiting == 0)
+	waiting = ((volatile LOCK *) lock)->waitMask;
+	if ((waiting & STRONGER_MODES) == 0)
+	{
+		if (waiting != 0)
+			CheckDeadLockAlert();
 		return;
-	wish = waiting;
+	}
+	wish = waiting & STRONGER_MODES;
 	InterruptPending = true;
 	QueryCancelPending = true;
 	SetLatch(MyLatch);

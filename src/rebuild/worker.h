@@ -114,7 +114,7 @@ extern List *hnr_shadows(Oid table);
  * table's session lock held; it may be gone already.
  */
 extern void hnr_shadow_drop(const HnrShadow *ids);
-/* Likewise all shadows of a table. */
+/* Likewise all shadows of a table that no other worker claims. */
 extern void hnr_drop_leftovers(Oid table);
 
 /* watch.c */
@@ -134,6 +134,11 @@ extern const char *hnr_watch_wish(void);
 extern bool hnr_job_was_swapped(HnrJob *job);
 /* Sweeps as often as it takes; the whole life of a sweeping worker. */
 extern void hnr_sweep_until_clean(void);
+/*
+ * Whether the job of another living worker works on the shadow; it need not hold
+ * the table's lock just now: it may be giving way.  In a transaction.
+ */
+extern bool hnr_shadow_is_claimed(const HnrShadow *ids);
 /* Marks jobs whose worker is gone; in a transaction.  Returns how many. */
 extern int	hnr_mark_interrupted(void);
 

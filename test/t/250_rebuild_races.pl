@@ -1,0 +1,180 @@
+# Races of a rebuild with its surroundings: who waits for whom in either order,
+# locks that are given back, other rebuilds on the same table, records that two
+# processes close.
+
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use RebuildTest;
+
+my $node = new_node('main');
+
+# Until a session waits for the table's lock.
+sub wait_for_waiter
+{
+	return poll_sql($node,
+		"SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 'items'::regclass",
+		'session waiting for the table');
+}
+
+# Until the worker waits for a transaction to end; past its own look for a deadlock.
+sub wait_for_waiting_worker
+{
+	return poll_sql($node, <<'X', 'worker waiting for a transaction');
+SELECT count(*) > 0 FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+WHERE l.locktype = 'virtualxid' AND NOT l.granted AND a.backend_type = 'hnsw_rebuild worker'
+	AND l.waitstart < clock_timestamp() - interval '200 ms'
+X
+}
+
+# Runs a statement in an open session; what it complains about.
+sub complaint
+{
+	my ($session, $statement) = @_;
+
+	$session->{stderr} = '';
+	$session->query($statement);
+	my ($error) = $session->{stderr} =~ /(ERROR: .*)/;
+	return $error // '';
+}
+
+# A statement in the background; the session to quit.
+sub in_background
+{
+	my ($statement) = @_;
+	my $session = $node->background_psql('postgres');
+
+	$session->query_until(qr/begun/, "\\echo begun\n$statement;\n");
+	return $session;
+}
+
+# ---- a transaction that we wait for begins to wait for our lock ----
+
+make_items($node, 100);
+my $user = $node->background_psql('postgres', on_error_stop => 0);
+$user->query_safe('BEGIN; INSERT INTO items VALUES (5000, 0, vec(5000))');
+$node->safe_psql('postgres', "SELECT rebuild_index('items_e', m => 8, measure => false)");
+wait_for_waiting_worker();
+is(complaint($user, 'ANALYZE items'), '', 'waiting for writers: the rebuild is the victim');
+$user->query_safe('COMMIT');
+is(wait_for_job($node), 'failed', 'and says so');
+is(job($node, 'error_sqlstate'), '40P01', 'with the reason');
+ok(no_shadows($node), 'nothing is left over');
+is(rows_differ($node), '', 'every row is in the index');
+
+make_items($node, 100);
+$user->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM items');
+$node->safe_psql('postgres', "SELECT rebuild_index('items_e', m => 8, measure => false)");
+wait_for_waiting_worker();
+is(job($node, 'phase'), 'waiting for old snapshots', 'a snapshot holds the rebuild up');
+is(complaint($user, "COMMENT ON TABLE items IS 'seen'"), '',
+	'waiting for old snapshots: the rebuild gives way');
+$user->query_safe('COMMIT');
+is(wait_for_job($node), 'done', 'and goes on');
+ok(no_shadows($node), 'nothing is left over');
+is(rows_differ($node), '', 'every row is in the index');
+
+# Here nothing waits in the lock manager: the worker only looks.
+make_items($node, 100);
+$user->query_safe('BEGIN; SELECT count(*) FROM items');
+$node->safe_psql('postgres', "SELECT rebuild_index('items_e', m => 8, measure => false)");
+wait_for_phase($node, 'waiting for cutover');
+is(complaint($user, 'ANALYZE items'), '', 'waiting for cutover: the rebuild gives way');
+$user->query_safe('COMMIT');
+is(wait_for_job($node), 'done', 'and goes on');
+is(rows_differ($node), '', 'every row is in the index');
+
+# The old storage is to be dropped; a user of the table holds that up.
+make_items($node, 100);
+my $pauser = pause_at($node, 'rebuild_drop_dead');
+$node->safe_psql('postgres', "SELECT rebuild_index('items_e', m => 8, measure => false)");
+wait_for_pause($node);
+$user->query_safe('BEGIN; SELECT count(*) FROM items');
+release($pauser);
+wait_for_waiting_worker();
+is(complaint($user, 'ANALYZE items'), '', 'dropping old: the rebuild gives way');
+$user->query_safe('COMMIT');
+is(wait_for_job($node), 'done', 'and goes on');
+ok(no_shadows($node), 'nothing is left over');
+$user->quit;
+
+# ---- a stronger lock is wanted amid the swap, both indexes locked ----
+
+make_items($node, 100);
+$pauser = pause_at($node, 'rebuild_cutover_locked');
+$node->safe_psql('postgres', "SELECT rebuild_index('items_e', m => 8, measure => false)");
+wait_for_pause($node);
+my ($code, $out, $err) = $node->psql('postgres', 'ALTER TABLE items ADD COLUMN more int');
+is($code, 0, 'an attempt to swap gives way') or diag($err);
+release($pauser);
+is(wait_for_job($node), 'done', 'and another succeeds');
+is(rows_differ($node), '', 'every row is in the index');
+
+# ---- after the old storage is gone the table is free ----
+
+make_items($node, 100);
+$pauser = pause_at($node, 'rebuild_measure_after');
+$node->safe_psql('postgres', "SELECT rebuild_index('items_e', m => 8)");
+wait_for_pause($node);
+is( $node->safe_psql('postgres', <<'X'),
+SELECT count(*) FROM pg_locks
+WHERE relation = 'items'::regclass AND mode = 'ShareUpdateExclusiveLock'
+X
+	'0', 'no lock on the table is kept for the measurement after');
+release($pauser);
+is(wait_for_job($node), 'done', 'which is made then');
+
+# ---- two rebuilds on one table: one gives way while the other waits ----
+
+make_items($node, 100);
+$node->safe_psql('postgres', 'CREATE INDEX items_f ON items USING hnsw (e vector_l1_ops)');
+$pauser = pause_at($node, 'rebuild_wait_snapshots');
+$node->safe_psql('postgres', "SELECT rebuild_index('items_e', m => 8, measure => false)");
+wait_for_pause($node);
+$node->safe_psql('postgres', "SELECT rebuild_index('items_f', m => 8, measure => false)");
+wait_for_waiter();
+$node->safe_psql('postgres', 'ALTER TABLE items ADD COLUMN more int');
+poll_sql($node, <<'X', 'the other rebuild at the point');
+SELECT phase = 'waiting for old snapshots' FROM rebuild_history WHERE index_oid = 'items_f'::regclass
+X
+release($pauser);
+is(wait_for_job($node), 'done', 'the second rebuild is done');
+poll_sql($node,
+	"SELECT state NOT IN ('queued', 'running') FROM rebuild_history WHERE index_oid = 'items_e'::regclass");
+is( job($node, "state || coalesce(error_message, '')", "index_oid = 'items_e'::regclass"),
+	'done', 'and has left the shadow of the first one alone');
+ok(no_shadows($node), 'nothing is left over');
+is(rows_differ($node), '', 'every row is in the first index');
+is(rows_differ($node, 'items_f'), '', 'and in the second');
+
+# ---- a session closes records of dead workers while a worker ends ----
+
+make_items($node, 100);
+$node->safe_psql('postgres', <<'X');
+CREATE TABLE others (e vector(8));
+CREATE INDEX others_e ON others USING hnsw (e vector_l2_ops);
+X
+$pauser = pause_at($node, 'rebuild_build');
+$node->safe_psql('postgres', "SELECT rebuild_index('items_e', m => 8)");
+wait_for_pause($node);
+my $reader = pause_at($node, 'rebuild_mark_interrupted');
+my $other = in_background("SELECT rebuild_index('others_e', online => false)");
+poll_sql($node, <<'X', 'session about to close a record');
+SELECT count(*) > 0 FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+WHERE l.locktype = 'advisory' AND NOT l.granted AND a.backend_type = 'client backend'
+X
+is($node->safe_psql('postgres', "SELECT cancel_rebuild('items_e')"), 't', 'a rebuild is cancelled');
+is(wait_for_job($node), 'cancelled', 'its worker writes that down');
+poll_sql($node, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'hnsw_rebuild worker'");
+release($reader);
+$other->quit;
+is(job($node, 'state', "index_oid = 'items_e'::regclass"), 'cancelled', 'and it stays so');
+release($pauser);
+
+$node->stop;
+unlike(slurp_file($node->logfile), qr/TRAP|PANIC|you don't own a lock/, 'nothing odd in the log');
+done_testing();
