@@ -344,7 +344,6 @@ swap_storage(HnrRun *run)
 	index_close(live, NoLock);
 	swap_rows(run);
 	CommandCounterIncrement();
-	/* pg_index has a TOAST table since PostgreSQL 17. */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	index_concurrently_set_dead(run->ids.table, run->ids.shadow);
 	PopActiveSnapshot();
