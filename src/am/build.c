@@ -17,6 +17,7 @@
 #include "am/callbacks.h"
 #include "am/flush.h"
 #include "am/insert.h"
+#include "am/place.h"
 #include "am/store_mem.h"
 #include "commands/progress.h"
 #include "miscadmin.h"
@@ -139,6 +140,7 @@ hnr_build(Relation heap, Relation rel, IndexInfo *info)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("index \"%s\" already contains data", RelationGetRelationName(rel))));
+	hnr_place_forget(rel);
 	b.index = hnr_index_plan(rel);
 	b.vec = palloc(sizeof(float) * b.index->layout.dims);
 	hnr_index_write_meta(b.index, MAIN_FORKNUM);

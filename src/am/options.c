@@ -61,6 +61,12 @@ hnr_options_parse(Datum reloptions, bool validate)
 				 errmsg("value %g out of bounds for option \"auto_rebuild_threshold\"",
 						options->auto_rebuild_threshold),
 				 errdetail("Valid values are between 0 and 1, and -1 for never.")));
+	/* found out here, not when VACUUM FULL comes to build the index anew */
+	if (validate && options && options->ef_construction < 2 * options->m)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("ef_construction must be greater than or equal to 2 * m"),
+				 errdetail("ef_construction is %d, m is %d.", options->ef_construction, options->m)));
 	if (validate && options && options->auto_rebuild_threshold >= 0 && !hnr_threshold_set())
 		ereport(WARNING,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -17,12 +17,17 @@
 #include "utils/snapmgr.h"
 
 /* How many pages that the free space map names to look at. */
-#define FSM_TRIES 3
+#define FSM_TRIES 8
+
+/* How many entries of the map to look at for the kinds that have few pages. */
+#define FSM_STEPS 512
 
 /*
- * Free space classes.  A request is answered with a page of its class or a higher
- * one, so the kind with the most pages has the highest and meets the fewest of
- * another; a new page serves every kind.
+ * Free space classes.  The map answers a request with a page of its class or a higher
+ * one, so ground pages, which are nearly all there are, have the highest: a request
+ * for one meets no other.  Asked for another kind the map would name ground pages
+ * all the time; these kinds are looked for by their entries.  A new page serves every
+ * kind.
  */
 #define CLASS_CHUNK		64
 #define CLASS_UPPER		128
@@ -33,6 +38,7 @@
 typedef struct PlaceCache
 {
 	BlockNumber last[HNR_PAGE_TIDS + 1];	/* by page kind; the metapage: none */
+	BlockNumber next[HNR_PAGE_TIDS + 1];	/* entry of the map to look at next */
 } PlaceCache;
 
 static PlaceCache *
@@ -41,6 +47,13 @@ get_cache(Relation rel)
 	if (rel->rd_amcache == NULL)
 		rel->rd_amcache = MemoryContextAllocZero(rel->rd_indexcxt, sizeof(PlaceCache));
 	return rel->rd_amcache;
+}
+
+void
+hnr_place_forget(Relation rel)
+{
+	if (rel->rd_amcache != NULL)
+		memset(rel->rd_amcache, 0, sizeof(PlaceCache));
 }
 
 static Size
@@ -78,59 +91,113 @@ hnr_place_reusable(const HnrVertex *vertex)
 	return GlobalVisCheckRemovableFullXid(NULL, xid);
 }
 
-/* The first free position on a locked page of the wanted kind, or InvalidOffsetNumber. */
-static OffsetNumber
-free_position(Page page, HnrPageKind kind, const HnrShape *shape)
+typedef enum TryResult
 {
+	TRY_FOUND,
+	TRY_FULL,					/* vacuum will name the page again if it is not */
+	TRY_OTHER					/* no use now, but not to be forgotten */
+} TryResult;
+
+/* Looks for a free position on a locked page of the wanted kind. */
+static TryResult
+free_position(Page page, HnrPageKind kind, const HnrShape *shape, OffsetNumber *pos)
+{
+	TryResult	result = TRY_FULL;
+
 	if (PageIsNew(page) || !hnr_page_is_ours(page) || hnr_page_head(page)->kind != kind)
-		return InvalidOffsetNumber;
+		return TRY_OTHER;
 	if (kind == HNR_PAGE_TIDS)
 	{
-		for (OffsetNumber pos = 1; pos <= HNR_CHUNKS_PER_PAGE; pos++)
-			if (!ItemPointerIsValid(&hnr_page_chunk(page, pos)->owner))
-				return pos;
-		return InvalidOffsetNumber;
+		for (*pos = 1; *pos <= HNR_CHUNKS_PER_PAGE; (*pos)++)
+			if (!ItemPointerIsValid(&hnr_page_chunk(page, *pos)->owner))
+				return TRY_FOUND;
+		return TRY_FULL;
 	}
-	for (OffsetNumber pos = 1; pos <= shape->per_page; pos++)
-		if (hnr_place_reusable(hnr_vertex_at(shape, page, pos)))
-			return pos;
-	return InvalidOffsetNumber;
+	for (*pos = 1; *pos <= shape->per_page; (*pos)++)
+	{
+		const HnrVertex *vertex = hnr_vertex_at(shape, page, *pos);
+
+		if (hnr_place_reusable(vertex))
+			return TRY_FOUND;
+		/* removed, but some transaction may still have a link to it */
+		if (vertex->state == HNR_VERTEX_REMOVED)
+			result = TRY_OTHER;
+	}
+	return result;
 }
 
-/* Tries one page; on success it is locked and the place filled in. */
-static bool
+/* Tries one page; if a place is found, it is locked and filled in. */
+static TryResult
 try_block(HnrIndex *index, BlockNumber block, HnrPageKind kind,
 		  const HnrShape *shape, HnrPlace *place)
 {
 	Page		page;
+	TryResult	result;
 
 	/* somebody else is inserting there: another page is better than a wait */
 	place->buf = hnr_buffer_try_exclusive(index->rel, block);
 	if (!BufferIsValid(place->buf))
-		return false;
+		return TRY_OTHER;
 	page = BufferGetPage(place->buf);
 	place->fresh = PageIsNew(page) && block != HNR_METAPAGE && (shape == NULL || shape->parts == 1);
-	place->pos = place->fresh ? 1 : free_position(page, kind, shape);
-	if (place->pos != InvalidOffsetNumber)
-		return true;
-	hnr_buffer_release(place->buf);
-	return false;
+	place->pos = 1;
+	result = place->fresh ? TRY_FOUND : free_position(page, kind, shape, &place->pos);
+	if (result != TRY_FOUND)
+		hnr_buffer_release(place->buf);
+	return result;
+}
+
+/* Tries a block that the map names; the map is not crash-safe, it may name any. */
+static TryResult
+try_named(HnrIndex *index, BlockNumber block, HnrPageKind kind,
+		  const HnrShape *shape, HnrPlace *place)
+{
+	TryResult	result = TRY_FULL;
+
+	if (block < RelationGetNumberOfBlocks(index->rel))
+		result = try_block(index, block, kind, shape, place);
+	if (result == TRY_FULL)
+		RecordPageWithFreeSpace(index->rel, block, 0);
+	return result;
 }
 
 static bool
-try_free_space_map(HnrIndex *index, HnrPageKind kind, const HnrShape *shape, HnrPlace *place)
+ask_free_space_map(HnrIndex *index, HnrPageKind kind, const HnrShape *shape, HnrPlace *place)
 {
-	Size		wanted = class_of_kind(kind);
-	BlockNumber block = GetPageWithFreeSpace(index->rel, wanted);
+	BlockNumber previous = InvalidBlockNumber;
 
-	for (int i = 0; i < FSM_TRIES && block != InvalidBlockNumber; i++)
+	for (int i = 0; i < FSM_TRIES; i++)
 	{
-		/* the map is not crash-safe: it may name a block that was never written */
-		if (block < RelationGetNumberOfBlocks(index->rel) &&
-			try_block(index, block, kind, shape, place))
+		BlockNumber block = GetPageWithFreeSpace(index->rel, class_of_kind(kind));
+
+		if (block == InvalidBlockNumber || block == previous)
+			return false;
+		previous = block;
+		if (try_named(index, block, kind, shape, place) == TRY_FOUND)
 			return true;
-		/* full, or being filled: vacuum will name it again if it is not */
-		block = RecordAndGetPageWithFreeSpace(index->rel, block, 0, wanted);
+	}
+	return false;
+}
+
+/* Goes on through the map's entries from where it was left; such pages lie together. */
+static bool
+walk_free_space_map(HnrIndex *index, HnrPageKind kind, const HnrShape *shape, HnrPlace *place)
+{
+	BlockNumber blocks = RelationGetNumberOfBlocks(index->rel);
+	BlockNumber *next = &get_cache(index->rel)->next[kind];
+	int			tries = 0;
+
+	for (BlockNumber i = 0; i < Min(blocks, FSM_STEPS) && tries < FSM_TRIES; i++)
+	{
+		BlockNumber block = *next < blocks ? *next : HNR_METAPAGE;
+		Size		class = GetRecordedFreeSpace(index->rel, block);
+
+		*next = block + 1;
+		if (class != class_of_kind(kind) && class < CLASS_NEW / 2)
+			continue;
+		tries++;
+		if (try_named(index, block, kind, shape, place) == TRY_FOUND)
+			return true;
 	}
 	return false;
 }
@@ -141,13 +208,23 @@ find_place(HnrIndex *index, HnrPageKind kind, const HnrShape *shape, HnrPlace *p
 	BlockNumber *last = &get_cache(index->rel)->last[kind];
 	Buffer		bufs[HNR_MAX_PARTS];
 	int			parts = shape ? shape->parts : 1;
+	TryResult	result = TRY_OTHER;
 
-	if (*last != HNR_METAPAGE && try_block(index, *last, kind, shape, place))
+	if (*last != HNR_METAPAGE)
+		result = try_block(index, *last, kind, shape, place);
+	if (result == TRY_FOUND)
 		return;
-	if (!index->building && try_free_space_map(index, kind, shape, place))
+	if (!index->building)
 	{
-		*last = BufferGetBlockNumber(place->buf);
-		return;
+		/* the map may still name it */
+		if (result == TRY_FULL)
+			RecordPageWithFreeSpace(index->rel, *last, 0);
+		if (kind == HNR_PAGE_GROUND ? ask_free_space_map(index, kind, shape, place) :
+			walk_free_space_map(index, kind, shape, place))
+		{
+			*last = BufferGetBlockNumber(place->buf);
+			return;
+		}
 	}
 
 	/*

@@ -31,6 +31,9 @@ extern void hnr_place_vertex(HnrIndex *index, const HnrShape *shape, HnrPlace *p
 /* A free chunk of heap TIDs. */
 extern void hnr_place_chunk(HnrIndex *index, HnrPlace *place);
 
+/* To be called when the relation's pages are all gone: forgets those used last. */
+extern void hnr_place_forget(Relation rel);
+
 /* Tells the free space map of a free place on a page (kind 0: the page is new). */
 extern void hnr_place_record(HnrIndex *index, BlockNumber block, int kind);
 

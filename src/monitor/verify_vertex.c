@@ -237,15 +237,13 @@ check_double_links(HnrVerify *v, const HnrVertexCopy *copy)
  * the link, whatever the code: from p itself and from o, d(q, o) - d(q, p) is known.
  */
 static bool
-code_agrees(HnrVerify *v, const HnrSlot *slot, const float *p, const float *o)
+code_agrees(HnrVerify *v, const HnrSlot *slot, HnrCodecPoint at, HnrCodecPoint there)
 {
 	HnrCodec   *codec = v->index->codec;
 	int			n = v->index->layout.dims;
-	float	   *rp = palloc(sizeof(float) * hnr_codec_rotated_dims(codec));
-	float	   *ro = palloc(sizeof(float) * hnr_codec_rotated_dims(codec));
+	const float *p = at.vec;
+	const float *o = there.vec;
 	HnrSlot    *now = palloc(v->index->layout.slot_size);
-	HnrCodecPoint at = {p, rp};
-	HnrCodecPoint there = {o, ro};
 	ItemPointerData tid = slot->vertex;
 	double		xp,
 				xo,
@@ -256,11 +254,9 @@ code_agrees(HnrVerify *v, const HnrSlot *slot, const float *p, const float *o)
 				tolerance,
 				inverse;
 
-	hnr_codec_rotate(codec, p, rp);
-	hnr_codec_rotate(codec, o, ro);
 	hnr_codec_encode(codec, at, there, &tid, now);
-	xp = hnr_code_dot(codec->quantizer, hnr_slot_code(slot), rp);
-	xo = hnr_code_dot(codec->quantizer, hnr_slot_code(slot), ro);
+	xp = hnr_code_dot(codec->quantizer, hnr_slot_code(slot), at.rotated);
+	xo = hnr_code_dot(codec->quantizer, hnr_slot_code(slot), there.rotated);
 	for (int i = 0; i < n; i++)
 	{
 		double		d = (double) o[i] - p[i];
@@ -279,14 +275,16 @@ code_agrees(HnrVerify *v, const HnrSlot *slot, const float *p, const float *o)
 	if (!isfinite((float) (tolerance * 1e3)))
 		return true;			/* beyond the range of the estimates */
 	inverse = hnr_half_to_float(now->inverse);
+	pfree(now);
 	/* written so that NaN does not agree */
 	return fabs(slot->constant + slot->factor * xp - from_p) <= tolerance &&
 		fabs(slot->constant + slot->factor * xo - from_o) <= tolerance &&
 		fabs(hnr_half_to_float(slot->inverse) - inverse) <= INVERSE_TOLERANCE * inverse;
 }
 
+/* rotated: the vertex's own vector; room: for another. */
 static void
-check_code(HnrVerify *v, const HnrVertexCopy *copy, int i)
+check_code(HnrVerify *v, const HnrVertexCopy *copy, int i, const float *rotated, float *room)
 {
 	HnrVertexCopy from = *copy;
 	ItemPointerData to = slot_of(v, copy, i)->vertex;
@@ -294,6 +292,7 @@ check_code(HnrVerify *v, const HnrVertexCopy *copy, int i)
 	for (int try = 0; try < MAX_TRIES; try++)
 	{
 		HnrVertexCopy other;
+		bool		agrees;
 
 		/* look again: both may have changed */
 		if (try > 0 && (!hnr_verify_load(v, hnr_node_of_tid(&copy->tid), &from) || from.problem))
@@ -301,8 +300,15 @@ check_code(HnrVerify *v, const HnrVertexCopy *copy, int i)
 		if (from.head.state != HNR_VERTEX_LIVE || i >= from.nslots ||
 			!hnr_same_tid(&slot_of(v, &from, i)->vertex, &to) ||
 			!hnr_verify_load(v, hnr_node_of_tid(&to), &other) || other.problem ||
-			other.head.state != HNR_VERTEX_LIVE || other.level != copy->level ||
-			code_agrees(v, slot_of(v, &from, i), from.vec, other.vec))
+			other.head.state != HNR_VERTEX_LIVE || other.level != copy->level)
+			return;
+		hnr_codec_rotate(v->index->codec, other.vec, room);
+		agrees = memcmp(from.vec, copy->vec, sizeof(float) * v->index->layout.dims) != 0 ||
+			code_agrees(v, slot_of(v, &from, i), (HnrCodecPoint) {from.vec, rotated},
+						(HnrCodecPoint) {other.vec, room});
+		pfree(other.vec);
+		pfree(other.slots);
+		if (agrees)
 			return;
 	}
 	report_at(v, copy, HNR_FINDING_ERROR,
@@ -313,11 +319,17 @@ check_code(HnrVerify *v, const HnrVertexCopy *copy, int i)
 static void
 check_codes(VertexPass *pass, const HnrVertexCopy *copy)
 {
-	if (pass->v->index->codec->quantizer == NULL)
+	HnrCodec   *codec = pass->v->index->codec;
+	int			rdims = hnr_codec_rotated_dims(codec);
+	float	   *rotated;
+
+	if (rdims == 0)
 		return;
+	rotated = palloc(sizeof(float) * rdims * 2);
+	hnr_codec_rotate(codec, copy->vec, rotated);
 	for (int i = 0; i < copy->nslots; i++)
 		if (pass->count++ % pass->every == 0)
-			check_code(pass->v, copy, i);
+			check_code(pass->v, copy, i, rotated, rotated + rdims);
 }
 
 /*
