@@ -7,7 +7,7 @@
 \set ECHO all
 
 CREATE TABLE t (id int, e vector(8));
-INSERT INTO t SELECT i, vec(i, 8) FROM generate_series(1, 600) i;
+INSERT INTO t SELECT i, vec(i, 8) FROM generate_series(1, 300) i;
 INSERT INTO t SELECT 2000 + i, NULL FROM generate_series(1, 10) i;
 INSERT INTO t SELECT 3000 + i, '[0,0,0,0,0,0,0,0]' FROM generate_series(1, 10) i;
 
@@ -134,22 +134,22 @@ DROP TABLE t;
 -- search
 SET hnsw.ef_search = 300;
 CREATE TABLE t (id int, e vector(2000));
-INSERT INTO t SELECT i, vec(i, 2000) FROM generate_series(1, 120) i;
+INSERT INTO t SELECT i, vec(i, 2000) FROM generate_series(1, 70) i;
 CREATE INDEX i ON t USING hnsw (e vector_l2_ops) WITH (m = 32, ef_construction = 64);
 SELECT * FROM check_all('i');
 SELECT recall('t', '<->', 2000, queries => 5);
-INSERT INTO t SELECT i, vec(i, 2000) FROM generate_series(121, 150) i;
+INSERT INTO t SELECT i, vec(i, 2000) FROM generate_series(121, 140) i;
 DELETE FROM t WHERE id % 3 = 0;
 VACUUM t;
 SELECT * FROM check_all('i');
 SELECT recall('t', '<->', 2000, queries => 5);
-INSERT INTO t SELECT i, vec(i, 2000) FROM generate_series(151, 200) i;
+INSERT INTO t SELECT i, vec(i, 2000) FROM generate_series(151, 170) i;
 SELECT * FROM check_all('i');
 SELECT recall('t', '<->', 2000, queries => 5);
 DROP TABLE t;
 
 CREATE TABLE t (id int, e vector(4096), f vector(8000));
-INSERT INTO t SELECT i, vec(i, 4096), vec(i, 8000) FROM generate_series(1, 40) i;
+INSERT INTO t SELECT i, vec(i, 4096), vec(i, 8000) FROM generate_series(1, 26) i;
 CREATE INDEX i ON t USING hnsw (e vector_cosine_ops);
 CREATE INDEX j ON t USING hnsw (f vector_l1_ops) WITH (m = 50, ef_construction = 100);
 SELECT * FROM check_all('i');
@@ -167,8 +167,8 @@ RESET hnsw.ef_search;
 
 -- more than maintenance_work_mem holds: the rest goes to the pages
 CREATE TABLE t (id int, e vector(64));
-INSERT INTO t SELECT i, vec(i, 64) FROM generate_series(1, 3000) i;
-INSERT INTO t SELECT i, vec(1, 64) FROM generate_series(3001, 3100) i;
+INSERT INTO t SELECT i, vec(i, 64) FROM generate_series(1, 2000) i;
+INSERT INTO t SELECT i, vec(1, 64) FROM generate_series(3001, 3060) i;
 SET maintenance_work_mem = '1MB';
 CREATE INDEX i ON t USING hnsw (e vector_l2_ops);
 RESET maintenance_work_mem;
