@@ -459,8 +459,8 @@ swap_with_lock(HnrRun *run)
 
 /*
  * The new index takes name, dependencies and validity of the old one, which
- * becomes the shadow.  Its marks have to go before and come back the other way
- * round after: the swap of dependencies and comments would stumble over them.
+ * becomes the shadow.  The mark, a comment, has to go before and come on the other
+ * one after: the swap moves comments.
  */
 static void
 trade_places(HnrRun *run)
@@ -474,12 +474,12 @@ trade_places(HnrRun *run)
 	LockRelationOid(ids.live, ShareUpdateExclusiveLock);
 	LockRelationOid(ids.shadow, ShareUpdateExclusiveLock);
 	hnr_set_options(ids.shadow, ids.live, run->job->m, run->job->ef_construction);
-	hnr_shadow_unmark(ids.live, ids.shadow);
+	hnr_shadow_unmark(ids.shadow);
 	CommandCounterIncrement();
 	index_concurrently_swap(ids.shadow, ids.live, hnr_shadow_name(ids.live));
 	CacheInvalidateRelcacheByRelid(ids.table);
 	CommandCounterIncrement();
-	hnr_shadow_mark(ids.shadow, ids.live);
+	hnr_shadow_mark(ids.live);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 

@@ -3,13 +3,12 @@
  * shadow.c
  *		The shadow: the new index while it stands beside the live one.
  *
- * Created in one transaction with an AUTO dependency on the live index and with
- * a comment.  The dependency has dropping the live index drop the shadow, and
- * tells, with the name and the common table, a shadow from any other index,
- * whatever became of its flags: TRUNCATE, VACUUM FULL and REINDEX TABLE make an
- * invalid index valid.  ALTER COLUMN ... TYPE makes every index on the column
- * anew, a leftover shadow too, without that dependency, but with its comment:
- * so the name together with the comment is a mark as well.
+ * Created in one transaction with a comment, which with the name tells a shadow
+ * from any other index, whatever became of it: TRUNCATE, VACUUM FULL and REINDEX
+ * TABLE make an invalid index valid; ALTER COLUMN ... TYPE and REINDEX
+ * CONCURRENTLY make it anew, but keep name and comment.  There is no dependency
+ * on the live index: with one, DROP INDEX CONCURRENTLY of that would have two
+ * indexes to drop, and can do only one.
  *
  * Locks: ShareUpdateExclusiveLock on the table, for the session, during
  * everything here.  It keeps out VACUUM, which would recycle row addresses
@@ -144,22 +143,14 @@ hnr_shadow_name(Oid live)
 }
 
 void
-hnr_shadow_mark(Oid live, Oid shadow)
+hnr_shadow_mark(Oid shadow)
 {
-	ObjectAddress live_address;
-	ObjectAddress shadow_address;
-
-	ObjectAddressSet(live_address, RelationRelationId, live);
-	ObjectAddressSet(shadow_address, RelationRelationId, shadow);
-	recordDependencyOn(&shadow_address, &live_address, DEPENDENCY_AUTO);
 	CreateComments(shadow, RelationRelationId, 0, SHADOW_COMMENT);
 }
 
 void
-hnr_shadow_unmark(Oid live, Oid shadow)
+hnr_shadow_unmark(Oid shadow)
 {
-	deleteDependencyRecordsForSpecific(RelationRelationId, shadow, DEPENDENCY_AUTO,
-									   RelationRelationId, live);
 	DeleteComments(shadow, RelationRelationId, 0);
 }
 
@@ -187,7 +178,7 @@ hnr_shadow_create(Oid table, Oid live, int m, int ef_construction)
 											hnr_shadow_name(live));
 	CommandCounterIncrement();
 	hnr_set_options(shadow, live, m, ef_construction);
-	hnr_shadow_mark(live, shadow);
+	hnr_shadow_mark(shadow);
 	CommandCounterIncrement();
 
 	AtEOXact_GUC(false, save_nestlevel);
@@ -202,17 +193,11 @@ List *
 hnr_shadows(Oid table)
 {
 	const char *sql =
-		"SELECT i.indrelid, l.indexrelid, c.oid "
+		"SELECT i.indrelid, c.oid "
 		"FROM pg_catalog.pg_class c "
 		"JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid "
-		"LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass "
-		"AND d.objid = c.oid AND d.objsubid = 0 "
-		"AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass "
-		"AND d.refobjsubid = 0 AND d.deptype = 'a' "
-		"LEFT JOIN pg_catalog.pg_index l ON l.indexrelid = d.refobjid AND l.indrelid = i.indrelid "
 		"WHERE c.relkind = 'i' AND c.relname ~ '_" SHADOW_LABEL "[0-9]*$' "
-		"AND (l.indexrelid IS NOT NULL "
-		"OR pg_catalog.obj_description(c.oid, 'pg_class') = '" SHADOW_COMMENT "') "
+		"AND pg_catalog.obj_description(c.oid, 'pg_class') = '" SHADOW_COMMENT "' "
 		"AND ($1 = 0 OR i.indrelid = $1) ORDER BY c.oid";
 	MemoryContext caller = CurrentMemoryContext;
 	Oid			types[1] = {OIDOID};
@@ -235,10 +220,8 @@ hnr_shadows(Oid table)
 		bool		isnull;
 
 		s->table = DatumGetObjectId(SPI_getbinval(row, desc, 1, &isnull));
-		s->live = DatumGetObjectId(SPI_getbinval(row, desc, 2, &isnull));
-		if (isnull)
-			s->live = InvalidOid;
-		s->shadow = DatumGetObjectId(SPI_getbinval(row, desc, 3, &isnull));
+		s->live = InvalidOid;
+		s->shadow = DatumGetObjectId(SPI_getbinval(row, desc, 2, &isnull));
 		shadows = lappend(shadows, s);
 		MemoryContextSwitchTo(spi);
 	}

@@ -35,7 +35,7 @@ extern void hnr_launch_sweep(void);
 typedef struct HnrShadow
 {
 	Oid			table;
-	Oid			live;			/* InvalidOid: dropped since */
+	Oid			live;			/* InvalidOid: not known */
 	Oid			shadow;
 } HnrShadow;
 
@@ -102,10 +102,9 @@ extern void hnr_lock_table(Oid table, int timeout_ms);
 extern void hnr_unlock_table(Oid table);
 /* A new, empty copy of the live index; in a transaction. */
 extern Oid	hnr_shadow_create(Oid table, Oid live, int m, int ef_construction);
-/* Makes the second index the shadow of the first; in a transaction. */
-extern void hnr_shadow_mark(Oid live, Oid shadow);
-/* The reverse. */
-extern void hnr_shadow_unmark(Oid live, Oid shadow);
+/* Makes an index a shadow, and the reverse; in a transaction. */
+extern void hnr_shadow_mark(Oid shadow);
+extern void hnr_shadow_unmark(Oid shadow);
 extern char *hnr_shadow_name(Oid live);
 /* Shadows on a table, or InvalidOid: in the database; list of HnrShadow *. */
 extern List *hnr_shadows(Oid table);

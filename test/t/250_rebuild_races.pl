@@ -151,13 +151,42 @@ ok(no_shadows($node), 'nothing is left over');
 is(rows_differ($node), '', 'every row is in the first index');
 is(rows_differ($node, 'items_f'), '', 'and in the second');
 
-# ---- a session closes records of dead workers while a worker ends ----
+# ---- DROP INDEX CONCURRENTLY, which can drop one index only ----
+
+make_items($node, 100);
+$pauser = pause_at($node, 'rebuild_build');
+$node->safe_psql('postgres', "SELECT rebuild_index('items_e', m => 8, measure => false)");
+wait_for_pause($node);
+my $dropper = in_background('DROP INDEX CONCURRENTLY items_e');
+wait_for_waiter();
+release($pauser);
+$dropper->quit;
+is($node->safe_psql('postgres', "SELECT count(*) FROM pg_class WHERE relname = 'items_e'"),
+	'0', 'DROP INDEX CONCURRENTLY wins');
+is(wait_for_job($node), 'failed', 'the rebuild does not');
+ok(no_shadows($node), 'nothing is left over');
 
 make_items($node, 100);
 $node->safe_psql('postgres', <<'X');
 CREATE TABLE others (e vector(8));
 CREATE INDEX others_e ON others USING hnsw (e vector_l2_ops);
+ALTER DATABASE postgres SET hnsw_rebuild.debug_point_action = 'rebuild_wait_snapshots:fatal';
+SELECT rebuild_index('items_e', m => 8, measure => false);
 X
+poll_sql($node, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'hnsw_rebuild worker'");
+is($node->safe_psql('postgres', "SELECT count(*) FROM pg_class WHERE relname LIKE '%hnr_shadow%'"),
+	'1', 'a worker that died has left a shadow');
+($code, $out, $err) = $node->psql('postgres', 'DROP INDEX CONCURRENTLY items_e');
+is($code, 0, 'which does not keep the index from being dropped') or diag($err);
+$node->safe_psql('postgres', <<'X');
+ALTER DATABASE postgres RESET hnsw_rebuild.debug_point_action;
+SELECT rebuild_index('others_e');
+X
+ok(no_shadows($node), 'the next call has it removed');
+
+# ---- a session closes records of dead workers while a worker ends ----
+
+make_items($node, 100);
 $pauser = pause_at($node, 'rebuild_build');
 $node->safe_psql('postgres', "SELECT rebuild_index('items_e', m => 8)");
 wait_for_pause($node);
