@@ -54,6 +54,37 @@ hnr_is_hnsw_index(Relation rel)
 		rel->rd_indam->ambuild == hnr_build;
 }
 
+static void
+fill_figures(Relation rel, const HnrMetaPage *meta, HnrIndexFigures *figures)
+{
+	figures->format_version = meta->version;
+	figures->dims = meta->dims;
+	figures->m = meta->m;
+	figures->ef_construction = meta->ef_construction;
+	figures->code_bits = meta->code_bits;
+	figures->slots = meta->slots_ground;
+	figures->max_level = meta->entry_level;
+	figures->pages = RelationGetNumberOfBlocks(rel);
+}
+
+bool
+hnr_index_try_figures(Relation rel, HnrIndexFigures *figures)
+{
+	PGAlignedBlock block;
+	Page		page = (Page) block.data;
+	HnrMetaPage *meta = hnr_page_meta(page);
+
+	if (RelationGetNumberOfBlocks(rel) <= HNR_METAPAGE)
+		return false;
+	hnr_buffer_copy(rel, HNR_METAPAGE, NULL, page);
+	if (PageIsNew(page) || !hnr_page_is_ours(page) ||
+		hnr_page_head(page)->kind != HNR_PAGE_META ||
+		hnr_index_meta_problem(rel, meta) != NULL || meta->version != HNR_FORMAT_VERSION)
+		return false;
+	fill_figures(rel, meta, figures);
+	return true;
+}
+
 void
 hnr_index_figures(Relation rel, HnrIndexFigures *figures)
 {
@@ -62,14 +93,7 @@ hnr_index_figures(Relation rel, HnrIndexFigures *figures)
 	MemoryContext old = MemoryContextSwitchTo(context);
 	HnrIndex   *index = hnr_index_open(rel);
 
-	figures->format_version = index->meta.version;
-	figures->dims = index->meta.dims;
-	figures->m = index->meta.m;
-	figures->ef_construction = index->meta.ef_construction;
-	figures->code_bits = index->meta.code_bits;
-	figures->slots = index->meta.slots_ground;
-	figures->max_level = index->meta.entry_level;
-	figures->pages = RelationGetNumberOfBlocks(rel);
+	fill_figures(rel, &index->meta, figures);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }

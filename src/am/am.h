@@ -48,6 +48,9 @@ typedef struct HnrIndexFigures
 
 extern void hnr_index_figures(Relation index, HnrIndexFigures *figures);
 
+/* Likewise; false instead of an error where the metapage cannot be made sense of. */
+extern bool hnr_index_try_figures(Relation index, HnrIndexFigures *figures);
+
 /*
  * Counts by one sequential pass with share locks: vertices of the ground level
  * (distinct vectors), heap TIDs in them, and vertices without any TID.

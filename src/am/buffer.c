@@ -10,6 +10,7 @@
 #include "am/buffer.h"
 #include "compat.h"
 #include "pgstat.h"
+#include "storage/buf_internals.h"
 #include "storage/lmgr.h"
 #include "storage/smgr.h"
 
@@ -105,6 +106,14 @@ hnr_buffer_prefetch(Relation index, BlockNumber block, int offset, int size)
 		__builtin_prefetch(at + offset + i);
 }
 
+static bool
+is_locked_by_me(Buffer buf)
+{
+	/* buffers of temporary relations have no lock */
+	return !BufferIsLocal(buf) &&
+		LWLockHeldByMe(BufferDescriptorGetContentLock(GetBufferDescriptor(buf - 1)));
+}
+
 Buffer
 hnr_buffer_read(Relation index, BlockNumber block, int lock, int kinds)
 {
@@ -113,6 +122,9 @@ hnr_buffer_read(Relation index, BlockNumber block, int lock, int kinds)
 
 	check_block(index, block);
 	buf = pin_block(index, block);
+	/* the lock would never be had, and nobody could interrupt us */
+	if (unlikely(is_locked_by_me(buf)))
+		hnr_report_corrupted(index, block, "A link leads back to the page that it stands on.");
 	LockBuffer(buf, lock);
 	page = BufferGetPage(buf);
 	if (unlikely(PageIsNew(page)))

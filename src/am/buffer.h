@@ -17,12 +17,14 @@
 #include "storage/bufmgr.h"
 #include "utils/rel.h"
 
-#define HNR_KIND_BIT(kind)	(1 << (kind))
+/* Of a kind as read from a page, too: one that does not exist has no bit. */
+#define HNR_KIND_BIT(kind)	((kind) <= HNR_PAGE_TIDS ? 1 << (kind) : 0)
 #define HNR_VERTEX_KINDS	(HNR_KIND_BIT(HNR_PAGE_GROUND) | HNR_KIND_BIT(HNR_PAGE_UPPER))
 
 /*
  * Pins and locks (BUFFER_LOCK_SHARE or _EXCLUSIVE) a block whose page must be
- * of one of the kinds in the mask.
+ * of one of the kinds in the mask.  A link that leads back to a page that the
+ * caller has locked is an error like any other wrong link, not a wait for oneself.
  */
 extern Buffer hnr_buffer_read(Relation index, BlockNumber block, int lock, int kinds);
 

@@ -15,6 +15,16 @@
 #include "am/wal.h"
 #include "miscadmin.h"
 
+/* Room for neighbours; stands on the metapage, for other versions to choose. */
+#define GROUND_SLOTS(m)	(2 * (m))
+#define UPPER_SLOTS(m)	(m)
+
+static int
+code_bits_of(const HnrMetric *metric, int dims)
+{
+	return metric->coded ? hnr_layout_choose_bits(dims) : 0;
+}
+
 static void
 compute_layout(HnrIndex *index)
 {
@@ -31,8 +41,11 @@ compute_layout(HnrIndex *index)
 }
 
 const char *
-hnr_index_meta_problem(const HnrMetaPage *meta, const HnrMetric *metric)
+hnr_index_meta_problem(Relation rel, const HnrMetaPage *meta)
 {
+	const HnrMetric *metric = hnr_metric_of_index(rel);
+	int			declared = TupleDescAttr(RelationGetDescr(rel), 0)->atttypmod;
+
 	if (meta->magic != HNR_MAGIC)
 		return "The metapage has no valid magic number.";
 	/* what else stands on it depends on the version */
@@ -41,23 +54,25 @@ hnr_index_meta_problem(const HnrMetaPage *meta, const HnrMetric *metric)
 	if (meta->metric != metric->kind || meta->element != 1 ||
 		meta->dims < 1 || meta->dims > metric->max_dims)
 		return "The metapage contradicts the operator class.";
+	/* a column's dimensions can be given up without a new index, but not be changed */
+	if (declared >= 0 && meta->dims != declared)
+		return "The metapage names other dimensions than the column has.";
 	if (meta->m < HNR_MIN_M || meta->m > HNR_MAX_M ||
 		meta->ef_construction < HNR_MIN_EF_CONSTRUCTION ||
 		meta->ef_construction > HNR_MAX_EF_CONSTRUCTION ||
-		meta->slots_ground < meta->m || meta->slots_ground > 2 * HNR_MAX_M ||
-		meta->slots_upper < meta->m || meta->slots_upper > 2 * HNR_MAX_M)
+		meta->slots_ground != GROUND_SLOTS(meta->m) || meta->slots_upper != UPPER_SLOTS(meta->m))
 		return "The metapage names parameters that no index has.";
-	if (meta->code_bits > 4 || meta->code_bits == 3)
-		return "The metapage names a code that does not exist.";
+	if (meta->code_bits != code_bits_of(metric, meta->dims))
+		return "The metapage names another code than vectors of these dimensions have.";
 	if (meta->entry_level < -1 || meta->entry_level > HNR_MAX_LEVEL)
 		return "The metapage names an entry point at a level that does not exist.";
 	return NULL;
 }
 
 static void
-check_meta(Relation rel, const HnrMetaPage *meta, const HnrMetric *metric)
+check_meta(Relation rel, const HnrMetaPage *meta)
 {
-	const char *problem = hnr_index_meta_problem(meta, metric);
+	const char *problem = hnr_index_meta_problem(rel, meta);
 
 	if (problem)
 		hnr_report_corrupted(rel, HNR_METAPAGE, problem);
@@ -80,7 +95,7 @@ hnr_index_open(Relation rel)
 	index->metric = hnr_metric_of_index(rel);
 	index->meta = *hnr_page_meta(BufferGetPage(buf));
 	hnr_buffer_release(buf);
-	check_meta(rel, &index->meta, index->metric);
+	check_meta(rel, &index->meta);
 	compute_layout(index);
 	return index;
 }
@@ -147,11 +162,11 @@ hnr_index_plan(Relation rel)
 	meta->dims = declared_dims(rel, index->metric);
 	meta->metric = index->metric->kind;
 	meta->element = 1;
-	meta->code_bits = index->metric->coded ? hnr_layout_choose_bits(meta->dims) : 0;
+	meta->code_bits = code_bits_of(index->metric, meta->dims);
 	meta->m = m;
 	meta->ef_construction = ef_construction;
-	meta->slots_ground = 2 * m;
-	meta->slots_upper = m;
+	meta->slots_ground = GROUND_SLOTS(m);
+	meta->slots_upper = UPPER_SLOTS(m);
 	meta->seed = HNR_DEFAULT_SEED;
 	meta->entry_level = -1;
 	ItemPointerSetInvalid(&meta->entry);

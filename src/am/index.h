@@ -39,8 +39,8 @@ typedef struct HnrEntry
 /* Reads and checks the metapage; allocates in the current memory context. */
 extern HnrIndex *hnr_index_open(Relation rel);
 
-/* What is wrong about a metapage, as a sentence; NULL: nothing, or another version. */
-extern const char *hnr_index_meta_problem(const HnrMetaPage *meta, const HnrMetric *metric);
+/* What is wrong about rel's metapage, as a sentence; NULL: nothing, or another version. */
+extern const char *hnr_index_meta_problem(Relation rel, const HnrMetaPage *meta);
 
 /* The entry point now, and whether it is another one than it was. */
 extern HnrEntry hnr_index_entry(HnrIndex *index);

@@ -30,6 +30,12 @@
 #include "debug_point.h"
 #include "miscadmin.h"
 
+/*
+ * How often to begin anew because vacuum has taken what a search found.  It takes
+ * each vertex once, so there is an end to that, but not in a damaged graph.
+ */
+#define MAX_TRIES 1000
+
 /* Neighbours of the new vertex at one level. */
 typedef struct LevelLinks
 {
@@ -48,6 +54,7 @@ typedef struct Inserting
 	HnrStore   *store;
 	HnrSearch  *search;
 	HnrEntry	entry;			/* of the graph, when the search began */
+	int			tries;
 	LevelLinks	links[HNR_MAX_LEVEL + 1];
 	ItemPointerData tids[HNR_MAX_LEVEL + 1];	/* of the new vertex, by level */
 } Inserting;
@@ -416,6 +423,15 @@ attach_vertex(Inserting *ins, HnrEntry self)
 	return link_back(ins, 0) || reachable;
 }
 
+static void
+count_try(Inserting *ins)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (++ins->tries > MAX_TRIES)
+		hnr_report_corrupted(ins->index->rel, ItemPointerGetBlockNumberNoCheck(&ins->entry.tid),
+							 "No vertex that can be reached from the entry point takes a link.");
+}
+
 void
 hnr_relink_vertex(HnrIndex *index, ItemPointer tid)
 {
@@ -431,7 +447,7 @@ hnr_relink_vertex(HnrIndex *index, ItemPointer tid)
 	begin_inserting(&ins, index, vec);
 	ins.tids[0] = *tid;
 	while (!attach_vertex(&ins, self))
-		CHECK_FOR_INTERRUPTS();
+		count_try(&ins);
 }
 
 void
@@ -454,7 +470,7 @@ hnr_insert_row(HnrIndex *index, const float *vec, ItemPointer heap_tid)
 			break;
 		if (store_first(&ins))
 			return;
-		CHECK_FOR_INTERRUPTS();
+		count_try(&ins);
 		if (!hnr_index_entry_moved(index, ins.entry) && choose_entry_vertex(&ins))
 			break;
 	}
@@ -467,7 +483,7 @@ hnr_insert_row(HnrIndex *index, const float *vec, ItemPointer heap_tid)
 		link_back(&ins, level);
 	while (!linked)
 	{
-		CHECK_FOR_INTERRUPTS();
+		count_try(&ins);
 		linked = attach_vertex(&ins, self);
 	}
 	if (self.level > ins.entry.level)

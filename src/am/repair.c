@@ -87,7 +87,7 @@ add_neighbors_of(Repair *r, HnrNodeId id)
 			continue;
 		buf = hnr_buffer_read(r->index->rel, ItemPointerGetBlockNumber(&tid) + p, BUFFER_LOCK_SHARE,
 							  HNR_KIND_BIT(HNR_PAGE_PART));
-		part = PageGetContents(BufferGetPage(buf));
+		part = hnr_page_contents(BufferGetPage(buf));
 		if (((HnrPart *) part)->generation == v.generation)
 			add_neighbors_in(r, &shape->part[p], part, v.degree);
 		hnr_buffer_release(buf);

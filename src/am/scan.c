@@ -16,12 +16,15 @@
 
 #include "access/relscan.h"
 #include "am/am.h"
+#include "am/buffer.h"
 #include "am/callbacks.h"
 #include "am/insert.h"
 #include "am/tids.h"
+#include "catalog/pg_am.h"
 #include "guc.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "storage/bufmgr.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -41,6 +44,7 @@ typedef struct HnswScan
 	int			current;		/* being returned; its TIDs are in the reader */
 	int64		visited;		/* in all rounds */
 	float		last;			/* distance of the last vertex returned */
+	BlockNumber heap_blocks;	/* the table's size, as last asked for */
 	HnrTidReader reader;
 } HnswScan;
 
@@ -183,6 +187,23 @@ next_vertex(HnswScan *state)
 	return true;
 }
 
+/* A damaged TID is to be our error, before the storage manager wonders. */
+static void
+check_heap_tid(IndexScanDesc scan)
+{
+	HnswScan   *state = scan->opaque;
+	Relation	heap = scan->heapRelation;
+	BlockNumber block = ItemPointerGetBlockNumber(&scan->xs_heaptid);
+
+	if (likely(block < state->heap_blocks) ||
+		heap == NULL || heap->rd_rel->relam != HEAP_TABLE_AM_OID)
+		return;
+	state->heap_blocks = RelationGetNumberOfBlocks(heap);
+	if (block >= state->heap_blocks)
+		hnr_report_corrupted(scan->indexRelation, ItemPointerGetBlockNumber(&state->reader.owner),
+							 "A heap TID names a block beyond the end of the table.");
+}
+
 bool
 hnr_gettuple(IndexScanDesc scan, ScanDirection direction)
 {
@@ -202,6 +223,8 @@ hnr_gettuple(IndexScanDesc scan, ScanDirection direction)
 			got = false;
 			break;
 		}
+	if (got)
+		check_heap_tid(scan);
 	scan->xs_recheck = false;
 	scan->xs_recheckorderby = false;
 	MemoryContextSwitchTo(old);

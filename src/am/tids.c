@@ -131,20 +131,26 @@ hnr_tids_read_start(HnrTidReader *reader, HnrIndex *index, const HnrVisited *vis
 }
 
 /*
- * Vacuum must not run in a damaged list for ever: milestones at powers of two find a
- * circle.  A scan may come by a place twice in good order, for vacuum may free
- * chunks and an insertion use them again for the same vertex; it can be cancelled.
+ * Nobody must run in a damaged list for ever.  Where nobody else takes chunks away,
+ * milestones at powers of two find a circle.  A scan may come by a place twice in
+ * good order, for vacuum may free chunks and an insertion use them again for the
+ * same vertex; but not more often than there is room for chunks.
  */
 static void
 check_circle(HnrTidReader *reader)
 {
-	if (!reader->alone)
-		return;
-	if (reader->steps > 0 && hnr_same_tid(&reader->next, &reader->milestone))
+	bool		circle = reader->alone && reader->steps > 0 &&
+		hnr_same_tid(&reader->next, &reader->milestone);
+
+	if ((reader->steps & (reader->steps - 1)) == 0)
+	{
+		reader->milestone = reader->next;
+		if (reader->steps / HNR_CHUNKS_PER_PAGE > RelationGetNumberOfBlocks(reader->index->rel))
+			circle = true;
+	}
+	if (circle)
 		hnr_report_corrupted(reader->index->rel, ItemPointerGetBlockNumber(&reader->owner),
 							 "A list of heap TIDs runs in a circle.");
-	if ((reader->steps & (reader->steps - 1)) == 0)
-		reader->milestone = reader->next;
 	reader->steps++;
 }
 
@@ -181,7 +187,9 @@ hnr_tids_read_next(HnrTidReader *reader, ItemPointer heap_tid)
 		if (!read_chunk(reader))
 			return false;
 	*heap_tid = reader->tids[reader->pos++];
-	if (unlikely(!ItemPointerIsValid(heap_tid)))
+	/* the last block number there is would extend the table */
+	if (unlikely(!ItemPointerIsValid(heap_tid) ||
+				 !BlockNumberIsValid(ItemPointerGetBlockNumberNoCheck(heap_tid))))
 		hnr_report_corrupted(reader->index->rel, ItemPointerGetBlockNumber(&reader->owner),
 							 "A vertex has an invalid heap TID.");
 	return true;

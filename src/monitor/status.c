@@ -91,6 +91,7 @@ typedef struct Row
 	Form_pg_class class;
 	HeapTuple	class_tuple;
 	bool		valid;			/* pg_index.indisvalid */
+	bool		damaged;		/* the metapage makes no sense */
 	bool		privileged;		/* the caller may see pids and errors */
 	Datum		values[NUM_COLUMNS];
 	bool		nulls[NUM_COLUMNS];
@@ -235,6 +236,8 @@ fill_activity(Row *row)
 		fill_creating(row, &creating);
 	else if (!row->valid)
 		set_text(row, COL_STATUS, "invalid");
+	else if (row->damaged)
+		set_text(row, COL_STATUS, "damaged");
 	else if (finished && finished->state == HNR_JOB_FAILED)
 	{
 		set_text(row, COL_STATUS, "failed");
@@ -303,7 +306,11 @@ fill_from_index(Row *row, Relation index)
 	set_count(row, COL_SIZE_BYTES, (double) RelationGetNumberOfBlocks(index) * BLCKSZ);
 	if (RelationGetNumberOfBlocks(index) == 0)
 		return;
-	hnr_index_figures(index, &figures);
+	if (!hnr_index_try_figures(index, &figures))
+	{
+		row->damaged = true;
+		return;
+	}
 	set(row, COL_M, Int32GetDatum(figures.m));
 	set(row, COL_EF_CONSTRUCTION, Int32GetDatum(figures.ef_construction));
 }

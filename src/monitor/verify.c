@@ -126,7 +126,7 @@ open_verified(HnrVerify *v, Relation rel)
 		if (problem == NULL)
 		{
 			meta = hnr_page_meta(v->page);
-			problem = hnr_index_meta_problem(meta, hnr_metric_of_index(rel));
+			problem = hnr_index_meta_problem(rel, meta);
 			if (problem == NULL && meta->version != HNR_FORMAT_VERSION)
 				problem = "the index is of another format version";
 			if (problem == NULL &&

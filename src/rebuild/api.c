@@ -24,6 +24,7 @@
 #include "utils/wait_event.h"
 
 #include "am/am.h"
+#include "compat.h"
 #include "rebuild/api.h"
 #include "rebuild/inplace.h"
 #include "rebuild/job.h"
@@ -169,6 +170,15 @@ raise_outcome(const HnrJob *job)
 					job->error_message ? job->error_message : "unknown reason")));
 }
 
+pg_noreturn static void
+report_gone(int64 id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("the record of rebuild " INT64_FORMAT " is gone", id),
+			 errhint("Finished rebuilds beyond hnsw_rebuild.history_limit are forgotten.")));
+}
+
 /* The job as it is now; throws where its record is gone. */
 static HnrJob *
 look_at_job(int64 id)
@@ -176,9 +186,7 @@ look_at_job(int64 id)
 	HnrJob	   *job = hnr_job_by_id(id);
 
 	if (job == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the record of rebuild " INT64_FORMAT " is gone", id)));
+		report_gone(id);
 	if ((job->state == HNR_JOB_QUEUED || job->state == HNR_JOB_RUNNING) &&
 		!hnr_job_is_alive(job))
 	{
@@ -191,6 +199,8 @@ look_at_job(int64 id)
 			hnr_launch_sweep();
 			job = hnr_job_by_id(id);
 		}
+		if (job == NULL)
+			report_gone(id);
 	}
 	return job;
 }

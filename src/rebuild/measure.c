@@ -4,7 +4,8 @@
  *		The recall of an index before and after its rebuild.
  *
  * One transaction with AccessShareLock on table and index; the session lock is
- * not held.
+ * not held.  An error, such as that of a damaged index, is no reason not to rebuild
+ * it: it is logged.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,14 +15,15 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "storage/lock.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 #include "recall/recall.h"
 #include "rebuild/worker.h"
 
-double
-hnr_measure_job_recall(Oid index_oid, Oid table_oid)
+static double
+measure(Oid index_oid, Oid table_oid)
 {
 	HnrRecallRequest request = {
 		.sample_size = HNR_RECALL_DEFAULT_SAMPLE,
@@ -42,4 +44,28 @@ hnr_measure_job_recall(Oid index_oid, Oid table_oid)
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	return recall.sample > 0 ? recall.recall : -1;
+}
+
+double
+hnr_measure_job_recall(Oid index, Oid table)
+{
+	volatile double recall = -1;
+
+	PG_TRY();
+	{
+		recall = measure(index, table);
+	}
+	PG_CATCH();
+	{
+		if (hnr_worker_interrupted())
+			PG_RE_THROW();
+		HOLD_INTERRUPTS();
+		EmitErrorReport();
+		FlushErrorState();
+		AbortOutOfAnyTransaction();
+		LockReleaseAll(DEFAULT_LOCKMETHOD, true);
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	return recall;
 }

@@ -141,7 +141,10 @@ extern bool hnr_shadow_is_claimed(const HnrShadow *ids);
 /* Marks jobs whose worker is gone; in a transaction.  Returns how many. */
 extern int	hnr_mark_interrupted(void);
 
-/* measure.c: recall, or -1 where there is nothing to measure; outside a transaction. */
+/*
+ * measure.c: recall, or -1 where there is nothing to measure or that failed; throws
+ * only when we are to stop.  Outside a transaction.
+ */
 extern double hnr_measure_job_recall(Oid index, Oid table);
 
 /*
