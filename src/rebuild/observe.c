@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "commands/progress.h"
 #include "miscadmin.h"
@@ -26,6 +27,25 @@
 #include "compat.h"
 #include "rebuild/job.h"
 
+/*
+ * Whether the process is connected to this database.  One that has only just been
+ * started may not have come so far.
+ */
+static bool
+is_in_this_database(int pid, bool starting)
+{
+	PGPROC	   *proc = BackendPidGetProc(pid);
+
+	if (proc == NULL || !OidIsValid(proc->databaseId))
+		return starting;
+	return proc->databaseId == MyDatabaseId;
+}
+
+/*
+ * By the worker's pid, which after a crash may soon be that of another rebuild's,
+ * most likely in another database: in this one, records of dead workers are
+ * closed before a worker is started.
+ */
 bool
 hnr_job_is_alive(const HnrJob *job)
 {
@@ -34,8 +54,12 @@ hnr_job_is_alive(const HnrJob *job)
 	if (job->worker_pid == 0 ||
 		(job->state != HNR_JOB_QUEUED && job->state != HNR_JOB_RUNNING))
 		return false;
+	/* On a standby the worker is another machine's; the record is all there is. */
+	if (RecoveryInProgress())
+		return true;
 	type = GetBackgroundWorkerTypeByPid(job->worker_pid);
-	return type != NULL && strcmp(type, HNR_WORKER_TYPE) == 0;
+	return type != NULL && strcmp(type, HNR_WORKER_TYPE) == 0 &&
+		is_in_this_database(job->worker_pid, job->state == HNR_JOB_QUEUED);
 }
 
 static PgBackendStatus *
@@ -59,7 +83,7 @@ hnr_job_progress(const HnrJob *job, HnrJobProgress *progress)
 	PgBackendStatus *status;
 	const int64 *p;
 
-	if (!hnr_job_is_alive(job))
+	if (RecoveryInProgress() || !hnr_job_is_alive(job))
 		return false;
 	status = find_status(job->worker_pid);
 	if (status == NULL ||
@@ -115,7 +139,7 @@ hnr_job_blockers(const HnrJob *job)
 {
 	List	   *pids = NIL;
 
-	if (!hnr_job_is_alive(job))
+	if (RecoveryInProgress() || !hnr_job_is_alive(job))
 		return NIL;
 	pids = add_lock_manager_blockers(pids, job->worker_pid);
 	if (job->step == HNR_STEP_CUTOVER)

@@ -28,6 +28,7 @@
 #include "catalog/dependency.h"
 #include "catalog/index.h"
 #include "catalog/objectaddress.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
@@ -298,6 +299,29 @@ set_dead(const HnrShadow *ids)
 	CommitTransactionCommand();
 }
 
+/*
+ * CREATE INDEX on the partitioned table takes any like index of a partition that
+ * has no parent yet for its own, and where we gave way to it, that was the
+ * shadow.  The new index is invalid from the start then, as after CREATE INDEX
+ * ... ON ONLY, and stays so until the partition has an index to attach.
+ */
+static void
+leave_parent(Oid shadow)
+{
+	Relation	index = index_open(shadow, ShareUpdateExclusiveLock);
+
+	if (index->rd_rel->relispartition)
+	{
+		ereport(LOG,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("index \"%s\" lacks a partition, for which it took the shadow of a rebuild",
+						get_rel_name(get_partition_parent(shadow, true)))));
+		IndexSetParentIndex(index, InvalidOid);
+		CommandCounterIncrement();
+	}
+	index_close(index, NoLock);
+}
+
 static void
 delete_entries(const HnrShadow *ids)
 {
@@ -306,6 +330,7 @@ delete_entries(const HnrShadow *ids)
 	StartTransactionCommand();
 	CHECK_FOR_INTERRUPTS();
 	PushActiveSnapshot(GetTransactionSnapshot());
+	leave_parent(ids->shadow);
 	ObjectAddressSet(address, RelationRelationId, ids->shadow);
 	performDeletion(&address, DROP_RESTRICT,
 					PERFORM_DELETION_CONCURRENT_LOCK | PERFORM_DELETION_INTERNAL);

@@ -130,7 +130,7 @@ extern HnrJob *hnr_job_last_done(Oid index);
 /*
  * Whether a queued or running job still has its worker.  False: it was
  * interrupted (crash, kill), and the sweep will say so in the record; show it as
- * "interrupted" until then.
+ * "interrupted" until then.  On a standby: what the record says.
  */
 extern bool hnr_job_is_alive(const HnrJob *job);
 

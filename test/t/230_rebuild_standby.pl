@@ -95,6 +95,8 @@ my $pauser = pause_at($primary, 'rebuild_wait_snapshots');
 $primary->safe_psql('postgres', "SELECT rebuild_index('items_e', m => 13)");
 wait_for_pause($primary);
 $primary->wait_for_catchup($standby);
+is($standby->safe_psql('postgres', "SELECT status FROM index_status('items_e')"),
+	'rebuilding', 'the standby shows what the primary does');
 $standby->promote;
 is( $standby->safe_psql('postgres', "SELECT count(*) FROM pg_class WHERE relname LIKE '%hnr_shadow%'"),
 	'1', 'the promoted standby has the shadow');

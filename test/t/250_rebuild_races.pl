@@ -11,7 +11,7 @@ use Test::More;
 
 use RebuildTest;
 
-my $node = new_node('main');
+my $node = new_node('main', conf => "max_prepared_transactions = 2\n");
 
 # Until a session waits for the table's lock.
 sub wait_for_waiter
@@ -183,6 +183,58 @@ ALTER DATABASE postgres RESET hnsw_rebuild.debug_point_action;
 SELECT rebuild_index('others_e');
 X
 ok(no_shadows($node), 'the next call has it removed');
+
+# ---- CREATE INDEX on a partitioned table takes a shadow for its own ----
+
+$node->safe_psql('postgres', <<'X');
+CREATE TABLE parted (id int, e vector(8)) PARTITION BY RANGE (id);
+CREATE TABLE leaf PARTITION OF parted FOR VALUES FROM (0) TO (1000);
+INSERT INTO parted SELECT i, vec(i) FROM generate_series(1, 100) i;
+CREATE INDEX parted_e ON parted USING hnsw (e vector_l2_ops);
+X
+$pauser = pause_at($node, 'rebuild_build');
+$node->safe_psql('postgres', "SELECT rebuild_index('leaf_e_idx', m => 8, measure => false)");
+wait_for_pause($node);
+$node->safe_psql('postgres', 'CREATE INDEX parted_f ON parted USING hnsw (e vector_l2_ops)');
+is(wait_for_job($node), 'failed', 'the rebuild has given way to CREATE INDEX');
+release($pauser);
+ok(no_shadows($node), 'and gets its shadow back');
+$node->safe_psql('postgres', <<'X');
+CREATE INDEX leaf_f ON leaf USING hnsw (e vector_l2_ops);
+ALTER INDEX parted_f ATTACH PARTITION leaf_f;
+X
+is($node->safe_psql('postgres', "SELECT indisvalid FROM pg_index WHERE indexrelid = 'parted_f'::regclass"),
+	't', 'the new index can be completed');
+
+# ---- a record of a dead worker whose pid another database's worker has ----
+
+make_items($node, 100);
+$node->safe_psql('postgres', <<'X');
+ALTER DATABASE postgres SET hnsw_rebuild.debug_point_action = 'rebuild_build:fatal';
+SELECT rebuild_index('items_e', m => 8, measure => false);
+X
+poll_sql($node, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'hnsw_rebuild worker'");
+$node->safe_psql('postgres', 'ALTER DATABASE postgres RESET hnsw_rebuild.debug_point_action');
+$node->safe_psql('postgres', 'CREATE DATABASE elsewhere');
+$node->safe_psql('elsewhere', <<'X');
+CREATE EXTENSION hnsw_rebuild;
+CREATE TABLE items (e vector(1));
+INSERT INTO items SELECT ARRAY[i]::vector FROM generate_series(1, 100) i;
+CREATE INDEX items_e ON items USING hnsw (e vector_l2_ops);
+BEGIN;
+INSERT INTO items VALUES ('[0]');
+PREPARE TRANSACTION 'writer';
+SELECT rebuild_index('items_e', measure => false);
+X
+my $pid = worker_pid($node);
+$node->safe_psql('postgres', "UPDATE hnsw_rebuild.job SET worker_pid = $pid WHERE state = 'running'");
+is($node->safe_psql('postgres', "SELECT status FROM index_status('items_e')"),
+	'interrupted', 'a worker elsewhere is not taken for ours');
+is($node->safe_psql('postgres', "SELECT cancel_rebuild('items_e')"), 'f', 'nor cancelled');
+ok(no_shadows($node), 'the leftover is removed');
+$node->safe_psql('elsewhere', "COMMIT PREPARED 'writer'");
+$node->poll_query_until('elsewhere', "SELECT state NOT IN ('queued', 'running') FROM rebuild_history");
+is($node->safe_psql('elsewhere', 'SELECT state FROM rebuild_history'), 'done', 'the other rebuild goes on');
 
 # ---- a session closes records of dead workers while a worker ends ----
 
