@@ -13,13 +13,13 @@ use RebuildTest;
 
 my $rounds = $ENV{HNR_TEST_ROUNDS} || 20;
 my $node = new_node('main', conf => "autovacuum = on\nautovacuum_naptime = 1s\n");
-make_items($node, 1000);
+make_items($node, 500);
 my $oid = $node->safe_psql('postgres', "SELECT 'items_e'::regclass::oid");
 my $filenode = $node->safe_psql('postgres', "SELECT pg_relation_filenode('items_e')");
 
 my $dir = PostgreSQL::Test::Utils::tempdir;
 append_to_file("$dir/write.sql", <<'X');
-\set id random(1, 2000)
+\set id random(1, 800)
 \set seed random(1, 1000000)
 \set what random(1, 4)
 \if :what = 1

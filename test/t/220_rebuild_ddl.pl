@@ -27,12 +27,15 @@ my %statements = (
 	'CREATE INDEX items_note ON items (note)' => 'same',
 	'LOCK TABLE items IN ACCESS EXCLUSIVE MODE' => 'same');
 
-# Point => whether the shadow is complete there, so that the rebuild can resume.
+# Point => 1: the shadow is complete, so the rebuild can resume; 2: it is over but
+# for the removal of the old storage.
 my %points = (
 	rebuild_build => 0,
 	rebuild_validate => 0,
 	rebuild_wait_snapshots => 1,
-	rebuild_cutover => 1);
+	rebuild_cutover => 1,
+	rebuild_cutover_locked => 1,
+	rebuild_drop_dead => 2);
 
 sub try_statement
 {
@@ -44,7 +47,9 @@ sub try_statement
 	my $pauser = pause_at($node, $point);
 	$node->safe_psql('postgres', "SELECT rebuild_index('items_e', m => 8)");
 	wait_for_pause($node);
-	$node->safe_psql('postgres', "INSERT INTO items SELECT i, 0, vec(i) FROM generate_series(1001, 1050) i");
+	# At the swap itself nobody can write.
+	$node->safe_psql('postgres', "INSERT INTO items SELECT i, 0, vec(i) FROM generate_series(1001, 1050) i")
+	  unless $point eq 'rebuild_cutover_locked';
 
 	# The point stays closed: only giving way lets the statement through.
 	my ($code, $out, $err) = $node->psql('postgres',
@@ -52,7 +57,7 @@ sub try_statement
 	($code, $out, $err) = $node->psql('postgres', $statement) if $statement =~ /VACUUM/;
 	is($code, 0, "$name wins") or diag($err);
 
-	my $done = $points{$point} && $what eq 'same';
+	my $done = $points{$point} == 2 || $points{$point} == 1 && $what eq 'same';
 	wait_for_job($node) unless $done;
 	release($pauser);
 	wait_for_job($node);
