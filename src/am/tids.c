@@ -154,7 +154,29 @@ check_circle(HnrTidReader *reader)
 	reader->steps++;
 }
 
-/* Copies the next chunk; false at the end, also if the vertex has lost it. */
+/*
+ * The chunk to read next was freed by vacuum.  Chunks are freed from the head of
+ * the list only, so whatever stood before it is gone as well, and what we have not
+ * read begins at the present head; chunks added meanwhile have only rows that are
+ * too new for us.  False where the vertex is gone or another one.
+ */
+static bool
+return_to_head(HnrTidReader *reader)
+{
+	const HnrShape *shape = &reader->index->layout.ground;
+	Buffer		buf = hnr_buffer_read(reader->index->rel,
+									  ItemPointerGetBlockNumber(&reader->owner),
+									  BUFFER_LOCK_SHARE, HNR_KIND_BIT(shape->kind));
+	HnrVertex  *v = hnr_vertex_at(shape, BufferGetPage(buf),
+								  ItemPointerGetOffsetNumber(&reader->owner));
+	bool		same = v->state == HNR_VERTEX_LIVE && v->generation == reader->generation;
+
+	reader->next = v->link;
+	hnr_buffer_release(buf);
+	return same;
+}
+
+/* Copies the next chunk, or finds out which is the next; false at the end. */
 static bool
 read_chunk(HnrTidReader *reader)
 {
@@ -177,7 +199,7 @@ read_chunk(HnrTidReader *reader)
 		reader->next = chunk->next;
 	}
 	hnr_buffer_release(buf);
-	return belongs;
+	return belongs || (!reader->alone && return_to_head(reader));
 }
 
 bool
