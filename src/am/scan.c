@@ -21,6 +21,7 @@
 #include "am/insert.h"
 #include "am/tids.h"
 #include "catalog/pg_am.h"
+#include "debug_point.h"
 #include "guc.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -148,6 +149,7 @@ search(IndexScanDesc scan)
 		n = hnr_enter_graph(state->index, state->search, 0, &entry, entries);
 		if (n == 0)
 			break;
+		HNR_DEBUG_POINT("scan_entered");
 		state->nfound = hnr_search_run(state->search, entries, n, 0, ef, &state->found);
 	}
 	state->visited = state->nfound;
