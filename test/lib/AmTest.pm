@@ -1,0 +1,234 @@
+# AmTest.pm - what the tests of the access method share.
+#
+# A node; a table "items" with an index of each operator class; random work on it by
+# pgbench clients; the oracles: check_index and the exact answer.
+
+package AmTest;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Exporter 'import';
+use IPC::Run ();
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+our @EXPORT = qw(am_node am_table am_functions start_work stop_work errors_of_check
+  warnings_of_check lowest_recall crashes);
+
+my @indexes = qw(items_l2 items_cosine items_ip items_l1 items_wide);
+
+sub am_node
+{
+	my ($name, %args) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init(%{ $args{init} || {} });
+	$node->append_conf('postgresql.conf', <<'X');
+autovacuum = off
+max_connections = 40
+shared_buffers = 64MB
+log_statement = none
+restart_after_crash = on
+X
+	$node->append_conf('postgresql.conf', $args{fsync} ? 'fsync = on' : 'fsync = off');
+	$node->append_conf('postgresql.conf', $args{conf}) if $args{conf};
+	$node->start;
+	am_functions($node);
+	return $node;
+}
+
+sub am_functions
+{
+	my ($node) = @_;
+
+	$node->safe_psql('postgres', <<'X');
+CREATE EXTENSION hnsw_rebuild;
+-- a vector of d dimensions that depends on the seed alone
+CREATE FUNCTION vec(seed int, d int) RETURNS vector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+	$$SELECT array_agg((hashint4(seed * 1000 + j) % 1000)::real / 10 ORDER BY j)::vector FROM generate_series(1, d) j$$;
+-- part of the 10 nearest rows that the index finds, over some queries
+CREATE FUNCTION recall(tab regclass, col text, op text, d int, queries int DEFAULT 10)
+RETURNS double precision LANGUAGE plpgsql
+SET enable_sort = off SET max_parallel_workers_per_gather = 0 AS $$
+DECLARE
+	q text;
+	found bigint := 0;
+	wanted bigint := 0;
+	kth double precision;
+	n bigint;
+BEGIN
+	FOR i IN 1..queries LOOP
+		q := vec(-i, d)::text;
+		PERFORM set_config('enable_indexscan', 'off', true), set_config('enable_seqscan', 'on', true);
+		EXECUTE format('SELECT max(x), count(*) FROM (SELECT %2$s %3$s %4$L AS x FROM %1$s
+			WHERE %2$s IS NOT NULL ORDER BY 1 LIMIT 10) s', tab, col, op, q) INTO kth, n;
+		wanted := wanted + n;
+		PERFORM set_config('enable_indexscan', 'on', true), set_config('enable_seqscan', 'off', true);
+		EXECUTE format('SELECT count(*) FROM (SELECT %2$s %3$s %4$L AS x FROM %1$s
+			ORDER BY %2$s %3$s %4$L LIMIT 10) s WHERE x <= %5$L::float8 + 1e-5 * (abs(%5$L::float8) + 1)',
+			tab, col, op, q, kth) INTO n;
+		found := found + n;
+	END LOOP;
+	RETURN coalesce(found::float8 / nullif(wanted, 0), 1);
+END $$;
+X
+}
+
+# The table; wide vectors stand on several pages of their index.
+sub am_table
+{
+	my ($node, $rows) = @_;
+
+	$node->safe_psql('postgres', <<"X");
+CREATE TABLE items (id int PRIMARY KEY, note int DEFAULT 0, e vector(8), w vector(2100));
+INSERT INTO items SELECT i, 0, vec(i, 8), vec(i, 2100) FROM generate_series(1, $rows) i;
+CREATE INDEX items_l2 ON items USING hnsw (e vector_l2_ops);
+CREATE INDEX items_cosine ON items USING hnsw (e vector_cosine_ops) WITH (m = 6, ef_construction = 32);
+CREATE INDEX items_ip ON items USING hnsw (e vector_ip_ops) WITH (m = 8, ef_construction = 32);
+CREATE INDEX items_l1 ON items USING hnsw (e vector_l1_ops) WITH (m = 8, ef_construction = 32);
+CREATE INDEX items_wide ON items USING hnsw (w vector_l2_ops) WITH (m = 4, ef_construction = 16);
+X
+}
+
+my %script = (
+	# rows of few ids, many of equal vectors, some rolled back
+	write => <<'X',
+\set id random(1, 600)
+\set seed random(1, 1000)
+\set few random(1, 20)
+\set what random(1, 12)
+\if :what <= 4
+INSERT INTO items VALUES (:id, 0, vec(:seed, 8), vec(:seed, 2100)) ON CONFLICT (id) DO UPDATE SET e = excluded.e, w = excluded.w;
+\elif :what = 5
+INSERT INTO items VALUES (:id, 0, vec(:few, 8), vec(:few, 2100)) ON CONFLICT (id) DO UPDATE SET e = excluded.e;
+\elif :what = 6
+UPDATE items SET e = vec(:seed, 8) WHERE id = :id;
+\elif :what = 7
+UPDATE items SET note = note + 1 WHERE id = :id;
+\elif :what <= 9
+DELETE FROM items WHERE id = :id;
+\elif :what = 10
+BEGIN;
+INSERT INTO items SELECT 10000 + :client_id * 100 + i, 1, vec(:few, 8), NULL FROM generate_series(1, 20) i;
+SAVEPOINT s;
+INSERT INTO items SELECT 20000 + :client_id * 100 + i, 1, vec(:seed + i, 8), vec(:seed + i, 2100) FROM generate_series(1, 3) i;
+ROLLBACK TO s;
+DELETE FROM items WHERE id > 10000 + :client_id * 100 AND id <= 10100 + :client_id * 100;
+COMMIT;
+\elif :what = 11
+BEGIN;
+INSERT INTO items SELECT 30000 + :client_id * 100 + i, 1, vec(:seed + i, 8), vec(:few, 2100) FROM generate_series(1, 5) i;
+ROLLBACK;
+\else
+SET enable_seqscan = off;
+SELECT id FROM items ORDER BY e <-> vec(:seed, 8) LIMIT 5;
+SELECT id FROM items ORDER BY w <-> vec(:seed, 2100) LIMIT 5;
+SELECT id FROM items ORDER BY e <=> vec(:seed, 8) LIMIT 100;
+RESET enable_seqscan;
+\endif
+X
+	read => <<'X',
+\set seed random(1, 1000)
+SELECT id FROM items ORDER BY e <-> vec(:seed, 8) LIMIT 5;
+SELECT id FROM items ORDER BY e <=> vec(:seed, 8) LIMIT 50;
+SELECT id FROM items ORDER BY e <+> vec(:seed, 8) LIMIT 5;
+SELECT id FROM items ORDER BY w <-> vec(:seed, 2100) LIMIT 5;
+SELECT count(*) FROM check_index('items_l2') WHERE severity = 'error';
+X
+	vacuum => <<'X',
+\set what random(1, 10)
+\if :what = 1
+DELETE FROM items WHERE id % 3 = 0;
+\elif :what = 2
+DELETE FROM items WHERE id <= 600;
+\endif
+VACUUM items;
+\sleep 20 ms
+X
+);
+
+# Starts clients by script, such as (write => 4, vacuum => 1); a client stops at its
+# first error.
+sub start_work
+{
+	my ($node, %clients) = @_;
+	my $dir = PostgreSQL::Test::Utils::tempdir;
+	my @work;
+
+	for my $name (sort keys %clients)
+	{
+		my %w = (out => '', err => '', name => $name);
+		local %ENV = (%ENV, $name eq 'read' ? (PGOPTIONS => '-c enable_seqscan=off') : ());
+
+		append_to_file("$dir/$name.sql", $script{$name});
+		$w{handle} = IPC::Run::start(
+			[
+				$node->installed_command('pgbench'), '-n', '-T', '3600', '-M', 'simple', '--max-tries=10',
+				'-c', $clients{$name},
+				'-f', "$dir/$name.sql", '-h', $node->host, '-p', $node->port, 'postgres'
+			],
+			'<', \undef, '>', \$w{out}, '2>', \$w{err});
+		push @work, \%w;
+	}
+	return \@work;
+}
+
+# Ends the clients and returns what errors they met.
+sub stop_work
+{
+	my ($work) = @_;
+	my $errors = '';
+
+	for my $w (@$work)
+	{
+		eval { $w->{handle}->pump_nb };
+		$errors .= "$w->{name} ended early: $w->{err}\n" unless eval { $w->{handle}->pumpable };
+		eval { $w->{handle}->signal('INT') };
+	}
+	for my $w (@$work)
+	{
+		eval { $w->{handle}->finish };
+		$errors .= join '', map { "$w->{name}: $_\n" }
+		  grep { !/due to user request|Connection to database|connection to server/ }
+		  grep { /error|abort/i } split /\n/, $w->{err};
+	}
+	return $errors;
+}
+
+sub check_rows
+{
+	my ($node, $condition) = @_;
+	return $node->safe_psql(
+		'postgres',
+		join ' UNION ALL ',
+		map { "SELECT '$_', * FROM check_index('$_', true) WHERE $condition" } @indexes);
+}
+
+# What check_index says is broken; and what else it says but of vertices out of reach.
+sub errors_of_check { return check_rows($_[0], "severity = 'error'"); }
+
+sub warnings_of_check
+{
+	return check_rows($_[0], "severity = 'warning' AND message NOT LIKE '%cannot be reached%'");
+}
+
+sub lowest_recall
+{
+	my ($node) = @_;
+	return $node->safe_psql('postgres', <<'X');
+SET hnsw.ef_search = 400;
+SELECT least(recall('items', 'e', '<->', 8), recall('items', 'e', '<=>', 8), recall('items', 'e', '<+>', 8),
+	recall('items', 'w', '<->', 2100, 3));
+X
+}
+
+sub crashes
+{
+	my ($node) = @_;
+	return join "\n", grep { /terminated by signal|TRAP|PANIC/ } split /\n/, slurp_file($node->logfile);
+}
+
+1;

@@ -1,0 +1,7 @@
+# 030_am_random.pl for minutes.
+
+use strict;
+use warnings FATAL => 'all';
+
+$ENV{HNR_TEST_SECONDS} ||= 300;
+do './test/t/030_am_random.pl' or die $@ || $!;
