@@ -54,6 +54,7 @@
 #include "monitor/shared.h"
 #include "rebuild/api.h"
 #include "rebuild/job.h"
+#include "rebuild/worker.h"
 
 /* Rows that a rebuild's own measurement searches for. */
 #define REBUILD_SAMPLE	HNR_RECALL_DEFAULT_SAMPLE
@@ -96,7 +97,8 @@ static void
 measure(Subject *s, HnrMeasurement *m)
 {
 	HnrRecallRequest request = {
-		.sample_size = hnr_guc_auto_sample_size,.k = HNR_RECALL_DEFAULT_K
+		.sample_size = hnr_guc_auto_sample_size,.k = HNR_RECALL_DEFAULT_K,
+		.is_wanted = hnr_table_is_wanted
 	};
 
 	hnr_recall_measure(s->table, s->index_rel, &request, &m->figures);
@@ -351,7 +353,9 @@ check_index(Oid index)
 	{
 		HOLD_INTERRUPTS();
 		MemoryContextSwitchTo(context);
-		message = CopyErrorData()->message;
+		/* Having given way to somebody is no failure: the next check measures. */
+		if (geterrcode() != ERRCODE_LOCK_NOT_AVAILABLE)
+			message = CopyErrorData()->message;
 		EmitErrorReport();
 		AbortOutOfAnyTransaction();
 		FlushErrorState();

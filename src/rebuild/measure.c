@@ -27,7 +27,8 @@ measure(Oid index_oid, Oid table_oid)
 {
 	HnrRecallRequest request = {
 		.sample_size = HNR_RECALL_DEFAULT_SAMPLE,
-		.k = HNR_RECALL_DEFAULT_K
+		.k = HNR_RECALL_DEFAULT_K,
+		.is_wanted = hnr_table_is_wanted
 	};
 	HnrRecall	recall;
 	Relation	table;

@@ -30,6 +30,7 @@
 #include "storage/latch.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
+#include "utils/rel.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
@@ -69,7 +70,7 @@ look(void)
 	SetLatch(MyLatch);
 }
 
-/* The shared entry of a lock that this process holds, not by the fast path. */
+/* The shared entry of a lock that this process holds; NULL: by the fast path. */
 static LOCK *
 find_lock(const LOCKTAG *tag)
 {
@@ -129,4 +130,17 @@ hnr_watch_wish(void)
 		if (wish & LOCKBIT_ON(mode))
 			return GetLockmodeName(DEFAULT_LOCKMETHOD, mode);
 	return NULL;
+}
+
+bool
+hnr_table_is_wanted(Relation table)
+{
+	LOCKTAG		tag;
+	LOCK	   *lock;
+
+	SET_LOCKTAG_RELATION(tag, table->rd_lockInfo.lockRelId.dbId,
+						 table->rd_lockInfo.lockRelId.relId);
+	/* Not found: held by the fast path, so that nobody waits for a stronger lock. */
+	lock = find_lock(&tag);
+	return lock != NULL && (((volatile LOCK *) lock)->waitMask & STRONGER_MODES) != 0;
 }

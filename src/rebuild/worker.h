@@ -9,6 +9,7 @@
 #define HNR_REBUILD_WORKER_H
 
 #include "storage/lock.h"
+#include "utils/relcache.h"
 
 #include "debug_point.h"
 #include "rebuild/state.h"
@@ -127,6 +128,11 @@ extern void hnr_watch_start(const LOCKTAG *tag);
 extern void hnr_watch_stop(void);
 /* Whether the watch raised the error; NULL, or the lock wished for. */
 extern const char *hnr_watch_wish(void);
+/*
+ * Whether a session waits for a lock on a table, which this process has locked,
+ * that conflicts with reading or writing it.
+ */
+extern bool hnr_table_is_wanted(Relation table);
 
 /* sweep.c */
 /* Whether a job's catalogue entries show that its swap is committed. */

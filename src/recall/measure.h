@@ -41,6 +41,8 @@ typedef struct HnrMeasure
 	int			room;			/* for so many sampled rows */
 	int			samples;
 	HnrSampledRow *sample;
+	bool		(*is_wanted) (Relation table);	/* see recall.h */
+	uint64		steps;
 } HnrMeasure;
 
 /*

@@ -33,6 +33,7 @@
 
 #include "am/am.h"
 #include "compat.h"
+#include "debug_point.h"
 #include "guc.h"
 #include "recall/measure.h"
 #include "recall/recall.h"
@@ -43,6 +44,9 @@
 
 /* Shares of k add up to figures with a tail of nines; nobody needs it. */
 #define ROUNDING		1e9
+
+/* Rows between two looks whether somebody needs the table. */
+#define STEPS_PER_LOOK	16
 
 /* Strategy number of the ordering operator in the operator classes. */
 #define DISTANCE_STRATEGY	1
@@ -94,6 +98,18 @@ hnr_measure_covers(HnrMeasure *m)
 	return indexed;
 }
 
+/* In every round of what may take long. */
+static void
+check_interrupts(HnrMeasure *m)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (m->is_wanted && ++m->steps % STEPS_PER_LOOK == 0 && m->is_wanted(m->table))
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("measurement of index \"%s\" gave way to a session that waits for its table",
+						RelationGetRelationName(m->index))));
+}
+
 /* The exact distances of the k nearest of every sampled row; counts the rows. */
 static double
 exact_pass(HnrMeasure *m)
@@ -101,9 +117,10 @@ exact_pass(HnrMeasure *m)
 	TableScanDesc scan = table_beginscan(m->table, m->snapshot, 0, NULL);
 	double		rows = 0;
 
+	HNR_DEBUG_POINT("recall_exact_pass");
 	while (table_scan_getnextslot(scan, ForwardScanDirection, m->slot))
 	{
-		CHECK_FOR_INTERRUPTS();
+		check_interrupts(m);
 		if (!hnr_measure_covers(m))
 			continue;
 		rows++;
@@ -185,7 +202,7 @@ search_row(Search *search, HnrSampledRow *row)
 	{
 		double		order = place;
 
-		CHECK_FOR_INTERRUPTS();
+		check_interrupts(m);
 		if (search->found == m->k && !scan->xs_recheckorderby)
 			break;
 		if (!index_getnext_slot(scan, ForwardScanDirection, m->slot))
@@ -309,7 +326,7 @@ void
 hnr_recall_measure(Relation table, Relation index,
 				   const HnrRecallRequest *request, HnrRecall *result)
 {
-	HnrMeasure	m = {.table = table,.index = index};
+	HnrMeasure	m = {.table = table,.index = index,.is_wanted = request->is_wanted};
 	MemoryContext context;
 	MemoryContext old;
 	Oid			save_userid;

@@ -21,6 +21,8 @@ typedef struct HnrRecallRequest
 	int			k;				/* 1 .. HNR_RECALL_MAX_K */
 	bool		seeded;			/* draw the sample that seed stands for */
 	int64		seed;
+	/* NULL, or whether somebody needs the table: then the measurement is an error. */
+	bool		(*is_wanted) (Relation table);
 } HnrRecallRequest;
 
 typedef struct HnrRecall
@@ -44,6 +46,10 @@ typedef struct HnrRecall
  * neighbour, so that equal distances are not misses.  With fewer than k other
  * rows, all of them are the true answer; with fewer than two rows there is
  * nothing to find, and sample is 0.
+ *
+ * A background process passes is_wanted, so that a statement that waits for a
+ * stronger lock, and all that queue up behind it, need not wait for the end of a
+ * measurement (ERRCODE_LOCK_NOT_AVAILABLE).
  *
  * Nothing is written.  Memory: sample_size * (dims + k) floats; an error
  * (ERRCODE_PROGRAM_LIMIT_EXCEEDED) if that is over maintenance_work_mem.

@@ -128,6 +128,20 @@ X
 release($pauser);
 is(wait_for_job($node), 'done', 'which is made then');
 
+# ---- a measurement gives way, too ----
+
+make_items($node, 100);
+$pauser = pause_at($node, 'recall_exact_pass');
+$node->safe_psql('postgres', "SELECT rebuild_index('items_e', m => 8)");
+wait_for_pause($node);
+my $alter = in_background('ALTER TABLE items ADD COLUMN more int');
+wait_for_waiter();
+release($pauser);
+$alter->quit;
+is(wait_for_job($node), 'done', 'a rebuild goes on without its measurement before');
+is(job($node, 'recall_before IS NULL AND recall_after IS NOT NULL'), 't',
+	'which has given way to ALTER TABLE');
+
 # ---- two rebuilds on one table: one gives way while the other waits ----
 
 make_items($node, 100);
