@@ -123,7 +123,7 @@ SELECT count(*) > 5 AS many FROM rebuild_history;
 ALTER DATABASE :DBNAME SET hnsw_rebuild.history_limit = 3;
 SELECT rebuild_index('rb_empty_e') > 0 AS started;
 CALL wait_for_rebuild('rb_empty_e');
-SELECT count(*) FROM rebuild_history;
+SELECT count(*), count(*) FILTER (WHERE parent_id IS NULL) AS requests FROM rebuild_history;
 ALTER DATABASE :DBNAME RESET hnsw_rebuild.history_limit;
 
 DROP TABLE rb, rb_unlogged, rb_empty, rb_parent, was;

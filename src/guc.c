@@ -130,7 +130,7 @@ static const IntSetting int_settings[] = {
 	{
 		"hnsw_rebuild.history_limit",
 		"Finished rebuilds that rebuild_history keeps.",
-		NULL,
+		"Those of a partitioned index count as one.",
 		&hnr_guc_history_limit, 1000, 1, INT_MAX, PGC_SUSET, 0
 	},
 	{

@@ -365,9 +365,11 @@ hnr_jobs_prune(void)
 	hnr_access_begin(&a);
 	hnr_param(&a, INT4OID, Int32GetDatum(hnr_guc_history_limit), false);
 	hnr_access_write(&a,
-			  "DELETE FROM hnsw_rebuild.job WHERE state IN ('done', 'failed', 'cancelled') "
-			  "AND id <= (SELECT id FROM hnsw_rebuild.job "
-			  "ORDER BY id DESC OFFSET $1 LIMIT 1)",
+			  "DELETE FROM hnsw_rebuild.job j WHERE state IN ('done', 'failed', 'cancelled') "
+			  "AND coalesce(parent_id, id) <= (SELECT id FROM hnsw_rebuild.job "
+			  "WHERE parent_id IS NULL ORDER BY id DESC OFFSET $1 LIMIT 1) "
+			  "AND NOT EXISTS (SELECT FROM hnsw_rebuild.job p "
+			  "WHERE p.id = j.parent_id AND p.state IN ('queued', 'running'))",
 			  SPI_OK_DELETE);
 	hnr_access_end(&a);
 }
