@@ -77,8 +77,8 @@ give_back_locks(int code, Datum arg)
 	LockReleaseAll(DEFAULT_LOCKMETHOD, true);
 }
 
-static void
-prepare_for_exit(void)
+void
+hnr_prepare_for_exit(void)
 {
 	static bool done = false;
 
@@ -110,7 +110,7 @@ hnr_lock_table(Oid table, int timeout_ms)
 	int			nest_level;
 
 	SET_LOCKTAG_RELATION(tag, MyDatabaseId, table);
-	prepare_for_exit();
+	hnr_prepare_for_exit();
 	StartTransactionCommand();
 	CHECK_FOR_INTERRUPTS();
 	nest_level = NewGUCNestLevel();

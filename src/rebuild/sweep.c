@@ -257,6 +257,7 @@ lock_sweeping(void)
 	LOCKTAG		tag;
 	bool		locked;
 
+	hnr_prepare_for_exit();
 	StartTransactionCommand();
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, InvalidOid, SWEEP_SUBID);
 	locked = LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;

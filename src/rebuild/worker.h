@@ -98,6 +98,8 @@ extern void hnr_check_unchanged(HnrRun *run);
 extern void hnr_phase_cutover(HnrRun *run);
 
 /* shadow.c */
+/* Before any session lock: has them given back when the process ends. */
+extern void hnr_prepare_for_exit(void);
 /* Session lock on a table, ShareUpdateExclusiveLock, watched (watch.c). */
 extern void hnr_lock_table(Oid table, int timeout_ms);
 extern void hnr_unlock_table(Oid table);

@@ -189,5 +189,21 @@ ok( poll_sql($node,
 	'the worker of a rolled back request goes away');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM rebuild_history'), $jobs, 'without a trace');
 
+# A sweep that finds nothing: what looks like a shadow to the session that starts it
+# was never committed.
+$node->safe_psql('postgres', <<'X');
+BEGIN;
+CREATE INDEX items_e_hnr_shadow ON items (id);
+COMMENT ON INDEX items_e_hnr_shadow IS 'stands in during a rebuild by hnsw_rebuild, which drops it';
+SELECT cancel_rebuild('items_e');
+ROLLBACK
+X
+ok( poll_sql($node,
+		"SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'hnsw_rebuild worker'"),
+	'a sweep for nothing comes to an end');
+is( $node->safe_psql('postgres',
+		'SELECT locktype, objsubid FROM pg_locks WHERE pid NOT IN (SELECT pid FROM pg_stat_activity)'),
+	'', 'no lock is left by a process that is gone');
+
 $node->stop;
 done_testing();
