@@ -15,6 +15,7 @@
 #include "am/index.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
@@ -83,6 +84,18 @@ hnr_index_try_figures(Relation rel, HnrIndexFigures *figures)
 		return false;
 	fill_figures(rel, meta, figures);
 	return true;
+}
+
+bool
+hnr_index_has_expressions(Relation index)
+{
+	return !heap_attisnull(index->rd_indextuple, Anum_pg_index_indexprs, NULL);
+}
+
+bool
+hnr_index_has_predicate(Relation index)
+{
+	return !heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
 }
 
 void

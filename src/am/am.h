@@ -27,6 +27,14 @@ extern bool hnr_is_hnsw_index(Relation rel);
 /* Likewise for an AM OID, as found in pg_class.relam. */
 extern bool hnr_is_hnsw_am(Oid amoid);
 
+/*
+ * From the catalogue row alone.  The relcache's functions evaluate what is constant
+ * in an expression, and so run functions of the index's owner: not to be called
+ * with more rights than his.
+ */
+extern bool hnr_index_has_expressions(Relation index);
+extern bool hnr_index_has_predicate(Relation index);
+
 /* The options as the catalogue has them; what the next build will use. */
 extern int	hnr_option_m(Relation index);
 extern int	hnr_option_ef_construction(Relation index);

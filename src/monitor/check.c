@@ -150,7 +150,7 @@ estimate_rows(const Subject *s)
 	double		rows = Max(0, s->index_rel->rd_rel->reltuples);
 	Datum		table = ObjectIdGetDatum(RelationGetRelid(s->table));
 
-	if (RelationGetIndexPredicate(s->index_rel) == NIL)
+	if (!hnr_index_has_predicate(s->index_rel))
 		rows = Max(rows, (double)
 				   DatumGetInt64(DirectFunctionCall1(pg_stat_get_live_tuples, table)));
 	return rows;

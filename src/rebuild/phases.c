@@ -45,6 +45,7 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#include "am/am.h"
 #include "guc.h"
 #include "rebuild/job.h"
 #include "rebuild/target.h"
@@ -127,8 +128,7 @@ hnr_phase_create(HnrRun *run)
 	heap = table_open(run->ids.table, NoLock);
 	live = index_open(run->ids.live, AccessShareLock);
 	shadow = index_open(run->ids.shadow, AccessShareLock);
-	run->index_safe = RelationGetIndexExpressions(live) == NIL &&
-		RelationGetIndexPredicate(live) == NIL;
+	run->index_safe = !hnr_index_has_expressions(live) && !hnr_index_has_predicate(live);
 	run->am = live->rd_rel->relam;
 	run->table_filenode = heap->rd_rel->relfilenode;
 	run->live_filenode = live->rd_rel->relfilenode;
