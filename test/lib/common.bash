@@ -65,6 +65,7 @@ cleanup()
 	local status=$? tries pids
 
 	trap '' INT TERM HUP
+	remove_setup_files
 	if [ -n "$CHILD" ]; then
 		kill -TERM -- "-$CHILD" 2>/dev/null
 		wait "$CHILD" 2>/dev/null

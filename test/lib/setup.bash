@@ -7,6 +7,10 @@
 # The majors that src/compat.h knows, the preferred one first.
 MAJORS="15 17 18 16"
 
+# What is to be removed when the setup ends.
+SETUP_LOG=
+DROPIN=
+
 # Whether this pg_config belongs to an installation with server and PGXS.
 usable_pg_config()
 {
@@ -41,14 +45,19 @@ find_pg_config()
 	return 1
 }
 
+# Says what to install where we cannot.
+need_root_for()
+{
+	[ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
+		die "these packages are missing and sudo is not there, please install them as root:" "$@"
+}
+
 as_root()
 {
 	if [ "$(id -u)" = 0 ]; then
 		"$@"
-	elif command -v sudo >/dev/null; then
-		sudo "$@"
 	else
-		die "root is needed for: $*"
+		sudo "$@"
 	fi
 }
 
@@ -94,18 +103,27 @@ refuse_server_upgrade()
 		"and restart servers on this machine; please install these packages yourself"
 }
 
+# At the end, also of a script that a signal or an error ends in the middle.
+remove_setup_files()
+{
+	[ -z "$DROPIN" ] || as_root rm -f "$DROPIN"
+	[ -z "$SETUP_LOG" ] || rm -f "$SETUP_LOG"
+	DROPIN=
+	SETUP_LOG=
+}
+
 # Installs packages.  A new server package would create and start a cluster
 # "main": a drop-in file, there only meanwhile, keeps it from that.
 install_packages()
 {
-	local dropin=/etc/postgresql-common/createcluster.d/hnsw_rebuild.conf status=0
+	local status=0
 
 	refuse_server_upgrade "$@"
 	say "installing: $*"
-	as_root mkdir -p "${dropin%/*}"
-	echo "create_main_cluster = false" | as_root tee "$dropin" >/dev/null
+	DROPIN=/etc/postgresql-common/createcluster.d/hnsw_rebuild.conf
+	as_root mkdir -p "${DROPIN%/*}"
+	echo "create_main_cluster = false" | as_root tee "$DROPIN" >/dev/null
 	apt install -q -y --no-upgrade --no-install-recommends "$@" >"$SETUP_LOG" 2>&1 || status=$?
-	as_root rm -f "$dropin"
 	if [ "$status" != 0 ]; then
 		tail -n 20 "$SETUP_LOG" >&2
 		die "apt-get install failed"
@@ -132,15 +150,18 @@ setup()
 	if ! find_pg_config; then
 		[ -e /etc/debian_version ] ||
 			die "no PostgreSQL with server and development files found; set PG_CONFIG"
+		major=$(choose_major) || major=${MAJORS%% *}
+		need_root_for $packages "postgresql-$major postgresql-server-dev-$major"
 		apt update -q >"$SETUP_LOG" 2>&1 || true
 		major=$(choose_major) || die "apt offers none of PostgreSQL $MAJORS"
 		packages="$packages postgresql-$major postgresql-server-dev-$major"
 	fi
 	if [ -n "$packages" ]; then
 		[ -e /etc/debian_version ] || die "please install:" $packages
+		need_root_for $packages
 		[ -n "${major:-}" ] || apt update -q >"$SETUP_LOG" 2>&1 || true
 		install_packages $packages
 		find_pg_config || die "no PostgreSQL found after the installation"
 	fi
-	rm -f "$SETUP_LOG"
+	remove_setup_files
 }
