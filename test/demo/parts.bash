@@ -85,6 +85,33 @@ load()
 	DIMS=$(value "SELECT vector_dims(v) FROM source LIMIT 1")
 }
 
+# nearest FROM COUNT: the median distance of vectors in FROM from their nearest row.
+nearest()
+{
+	value "SELECT round((percentile_cont(0.5) WITHIN GROUP (ORDER BY distance))::numeric, 2)
+		FROM (SELECT id, v FROM $1 ORDER BY hashint4(id) LIMIT $2) f,
+			LATERAL (SELECT s.v <-> f.v AS distance FROM source s
+				WHERE '$1' = 'query' OR s.id <> f.id ORDER BY 1 LIMIT 1) n"
+}
+
+# Sets ROW_DISTANCE and QUERY_DISTANCE.
+compare_queries_with_rows()
+{
+	ROW_DISTANCE=$(nearest source 50)
+	QUERY_DISTANCE=$(nearest query 50)
+	note "median distance from the nearest row: of a row $ROW_DISTANCE, of a query $QUERY_DISTANCE"
+}
+
+# Why index_degradation(), which asks with rows, may find less amiss than recall is.
+explain_queries()
+{
+	awk -v q="$QUERY_DISTANCE" -v r="$ROW_DISTANCE" 'BEGIN { exit !(q > 1.2 * r) }' ||
+		return 0
+	echo
+	note "These queries are unlike the rows: they lie further from them than rows do from each" \
+		"other. index_degradation() asks with rows, so it finds fewer neighbours missed."
+}
+
 # Sets RECALL, the mean recall@K of the queries, and DEGRADATION.  The exact
 # answers come from sequential scans; a row as near as the K-th of them counts
 # as found.

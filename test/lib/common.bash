@@ -202,11 +202,21 @@ prepare()
 	cd "$WORK/tree" || exit 1
 }
 
+# Of the vectors in a NumPy file; fails, and says why, where npy.pl cannot read it.
+dimensions()
+{
+	local row
+
+	row=$(perl "$TOP/test/lib/npy.pl" "$1" 0 1) || return 1
+	[ -n "$row" ] || die "$1: no rows"
+	tr -cd , <<<"$row," | wc -c
+}
+
 # vectors_from [BASE.npy[,QUERY.npy]]: what demo and bench work on, by default
 # the files in test/data.  Sets VECTORS, their name.
 vectors_from()
 {
-	local file
+	local file dims of_base=
 
 	BASE_FILE=$TOP/test/data/sift5k-128.base.npy
 	QUERY_FILE=$TOP/test/data/sift5k-128.query.npy
@@ -216,6 +226,9 @@ vectors_from()
 		[[ $1 != *,* ]] || QUERY_FILE=${1#*,}
 		for file in "$BASE_FILE" ${QUERY_FILE:+"$QUERY_FILE"}; do
 			[ -r "$file" ] || die "cannot read $file"
+			dims=$(dimensions "$file") || exit 1
+			[ "${of_base:=$dims}" = "$dims" ] ||
+				die "$BASE_FILE has $of_base dimensions, $file has $dims"
 		done
 		BASE_FILE=$(realpath "$BASE_FILE")
 		QUERY_FILE=${QUERY_FILE:+$(realpath "$QUERY_FILE")}

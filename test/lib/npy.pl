@@ -36,8 +36,8 @@ my ($major) = unpack 'C2', read_bytes(2);
 my $header = read_bytes($major == 1 ? unpack('v', read_bytes(2)) : unpack('V', read_bytes(4)));
 
 my ($descr) = $header =~ /'descr':\s*'([^']+)'/ or die "$file: no type in the header\n";
-my $type = $TYPES{$descr} or die "$file: type $descr is not known\n";
-$header =~ /'fortran_order':\s*False/ or die "$file: columns before rows\n";
+my $type = $TYPES{$descr} or die "$file: type $descr is none of " . join(' ', sort keys %TYPES) . "\n";
+$header =~ /'fortran_order':\s*False/ or die "$file: columns before rows (Fortran order)\n";
 my ($rows, $columns) = $header =~ /'shape':\s*\((\d+),\s*(\d+)\)/
   or die "$file: not two-dimensional\n";
 
