@@ -57,7 +57,10 @@ hnr_auto_backoff(int failures, double cooldown)
 	return fmin(wait, fmax(cooldown, HNR_AUTO_MAX_BACKOFF));
 }
 
-/* What makes a rebuild out of the question for now, else HNR_AUTO_MEASURE. */
+/*
+ * What makes a rebuild out of the question for now, else HNR_AUTO_MEASURE.  A reason
+ * is shown until another verdict replaces it, so it says nothing that goes by.
+ */
 static HnrAutoDecision
 may_rebuild(const HnrAutoFigures *f)
 {
@@ -68,16 +71,17 @@ may_rebuild(const HnrAutoFigures *f)
 	if (f->rebuilding)
 		return decision(HNR_AUTO_BUSY, "A rebuild is under way.");
 	if (f->rows < f->min_rows)
-		return decision(HNR_AUTO_TOO_SMALL, "%.0f rows are fewer than %.0f.",
+		return decision(HNR_AUTO_TOO_SMALL,
+						"%.0f rows are fewer than %.0f (hnsw_rebuild.auto_min_rows).",
 						f->rows, f->min_rows);
 	if (f->failures > 0 && f->since_failure >= 0 && f->since_failure < backoff)
 		return decision(HNR_AUTO_BACKING_OFF,
-						"%d rebuilds in a row failed, the last %.0f s ago; waiting for %.0f s.",
-						f->failures, f->since_failure, backoff);
+						"Failed or cancelled rebuilds in a row: %d. The next one is tried %.0f s after the last.",
+						f->failures, backoff);
 	if (f->since_rebuild >= 0 && f->since_rebuild < f->cooldown)
 		return decision(HNR_AUTO_COOLING_DOWN,
-						"Rebuilt %.0f s ago; waiting for %.0f s.",
-						f->since_rebuild, f->cooldown);
+						"Rebuilt less than %.0f s before (hnsw_rebuild.auto_cooldown).",
+						f->cooldown);
 	return decision(HNR_AUTO_MEASURE, "%.0f of %.0f rows have changed since the last measurement.",
 					f->changed, f->rows);
 }
