@@ -1,0 +1,150 @@
+# Recall@10 on sets of several shapes, for each operator class: of a fresh index, and of
+# one where a third of the rows came one by one and a fifth were deleted and vacuumed
+# away.  The bounds are what an honest graph does not fall below on these sets; a
+# broken one (links, codes, repairs) does.
+
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init;
+$node->append_conf('postgresql.conf', "fsync = off\nautovacuum = off\nlog_statement = none\nmaintenance_work_mem = 128MB\n");
+$node->start;
+$node->safe_psql('postgres', <<'X');
+CREATE EXTENSION hnsw_rebuild;
+-- part of the 10 nearest rows to each row of q that the index finds
+CREATE FUNCTION recall(op text) RETURNS double precision LANGUAGE plpgsql
+SET enable_sort = off SET max_parallel_workers_per_gather = 0 AS $$
+DECLARE
+	query vector;
+	kth double precision;
+	n bigint;
+	found bigint := 0;
+	wanted bigint := 0;
+BEGIN
+	FOR query IN SELECT e FROM q LOOP
+		PERFORM set_config('enable_indexscan', 'off', true), set_config('enable_seqscan', 'on', true);
+		EXECUTE format('SELECT max(x), count(*) FROM (SELECT e %s $1 AS x FROM r ORDER BY 1 LIMIT 10) s', op)
+			INTO kth, n USING query;
+		wanted := wanted + n;
+		PERFORM set_config('enable_indexscan', 'on', true), set_config('enable_seqscan', 'off', true);
+		EXECUTE format('SELECT count(*) FROM (SELECT e %1$s $1 AS x FROM r ORDER BY e %1$s $1 LIMIT 10) s
+			WHERE x <= $2 + 1e-5 * (abs($2) + 1)', op)
+			INTO n USING query, kth;
+		found := found + n;
+	END LOOP;
+	RETURN found::double precision / wanted;
+END $$;
+X
+
+# About normal, and uniform.
+sub normal { return rand() + rand() + rand() + rand() + rand() + rand() - 3; }
+
+my %shape = (
+	gaussian => sub {
+		my ($dims) = @_;
+		return sub { map { normal() } 1 .. $dims };
+	},
+	positive => sub {
+		my ($dims) = @_;
+		return sub { map { rand() } 1 .. $dims };
+	},
+	clustered => sub {
+		my ($dims) = @_;
+		my @centers = map { [ map { normal() } 1 .. $dims ] } 1 .. 12;
+		return sub { my $c = $centers[ rand(@centers) ]; map { $_ + normal() / 2 } @$c };
+	},
+	# some vectors many times, as texts and pictures come
+	duplicates => sub {
+		my ($dims) = @_;
+		my @often = map { [ map { normal() } 1 .. $dims ] } 1 .. 100;
+		return sub { rand() < 0.6 ? @{ $often[ rand(@often) ] } : map { normal() } 1 .. $dims };
+	},
+	# in a plane of 10 dimensions, as embeddings nearly are
+	plane => sub {
+		my ($dims) = @_;
+		my @axes = map { [ map { normal() } 1 .. $dims ] } 1 .. 10;
+		return sub {
+			my @at = map { normal() } @axes;
+			return map { my $j = $_; my $x = normal() / 20; $x += $at[$_] * $axes[$_][$j] for 0 .. $#axes; $x } 0 .. $dims - 1;
+		};
+	},
+);
+
+sub vectors_to
+{
+	my ($table, $make, $n) = @_;
+	my $path = PostgreSQL::Test::Utils::tempdir . "/$table";
+	open my $fh, '>', $path or die "$path: $!";
+	printf $fh "%d\t[%s]\n", $_, join ',', map { sprintf '%.4g', $_ } $make->() for 1 .. $n;
+	close $fh;
+	$node->safe_psql('postgres', "COPY $table FROM '$path'");
+}
+
+my %operator = (l2 => '<->', cosine => '<=>', ip => '<#>', l1 => '<+>');
+
+# The lowest recall to pass, by ef_search: fresh, and after the churn.
+my %bounds = (10 => [ 0.88, 0.85 ], 40 => [ 0.97, 0.96 ]);
+
+# shape, dimensions, rows, operator classes
+my @sets = (
+	[ 'gaussian', 3, 1000, qw(l2 ip) ],
+	[ 'gaussian', 8, 1000, qw(cosine l1) ],
+	[ 'gaussian', 16, 1000, qw(l2 cosine ip l1) ],
+	[ 'positive', 16, 1000, qw(ip) ],
+	[ 'clustered', 16, 1000, qw(l2) ],
+	[ 'duplicates', 16, 1200, qw(l2 l1) ],
+	[ 'plane', 128, 800, qw(l2 ip) ],
+	[ 'clustered', 128, 800, qw(cosine) ],
+	[ 'plane', 784, 300, qw(l2 cosine) ],
+);
+my $times = $ENV{HNR_TEST_TIMES} || 1;	# so many times the rows
+
+srand($ENV{HNR_TEST_SEED} || 42);
+for my $set (@sets)
+{
+	my ($name, $dims, $rows, @classes) = @$set;
+	my $make = $shape{$name}->($dims);
+
+	$node->safe_psql('postgres', "CREATE TABLE r (id int, e vector($dims)); CREATE TABLE q (id int, e vector($dims));"
+		  . "CREATE TABLE all_r (id int, e vector($dims))");
+	vectors_to('all_r', $make, $rows * $times);
+	vectors_to('q', $make, 15);
+	for my $class (@classes)
+	{
+		my $sql = join '', map
+		  { "SELECT set_config('hnsw.ef_search', '$_', false) \\g /dev/null\nSELECT recall('$operator{$class}');\n" }
+		  sort keys %bounds;
+		my @recall = split /\n/, $node->safe_psql('postgres', <<"X");
+TRUNCATE r;
+DROP INDEX IF EXISTS i;
+INSERT INTO r SELECT * FROM all_r;
+CREATE INDEX i ON r USING hnsw (e vector_${class}_ops);
+$sql
+TRUNCATE r;
+INSERT INTO r SELECT * FROM all_r WHERE id % 3 > 0;
+REINDEX INDEX i;
+INSERT INTO r SELECT * FROM all_r WHERE id % 3 = 0;
+DELETE FROM r WHERE id % 5 = 0;
+VACUUM r;
+$sql
+X
+		note("$name $dims $class: @recall");
+		for my $bound (map { my $churned = $_; map { [ $_, $bounds{$_}[$churned], $churned ] } sort keys %bounds } 0, 1)
+		{
+			my ($ef, $least, $churned) = @$bound;
+			cmp_ok(shift @recall, '>=', $least,
+				"$name, $dims dimensions, $class, ef_search $ef: " . ($churned ? 'after insertions and VACUUM' : 'fresh'));
+		}
+		is($node->safe_psql('postgres',
+				"SELECT * FROM check_index('i', true) WHERE severity = 'error' OR message NOT LIKE '%cannot be reached%'"),
+			'', "$name, $dims dimensions, $class: check_index");
+	}
+	$node->safe_psql('postgres', 'DROP TABLE r, q, all_r');
+}
+$node->stop;
+done_testing();
