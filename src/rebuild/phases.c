@@ -147,6 +147,8 @@ hnr_phase_create(HnrRun *run)
 	hnr_job_write(job);
 	PopActiveSnapshot();
 	hnr_run_progress(run, PROGRESS_CREATEIDX_PHASE_WAIT_1);
+	/* a crash that loses the entry would leave the file, and nobody to know it */
+	ForceSyncCommit();
 	CommitTransactionCommand();
 }
 
