@@ -174,7 +174,9 @@ hnr_phase_build(HnrRun *run)
 	set_index_safe(run);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	hnr_run_progress(run, PROGRESS_CREATEIDX_PHASE_BUILD);
+	hnr_watch_shadow(run->ids.shadow);
 	index_concurrently_build(run->ids.table, run->ids.shadow);
+	hnr_watch_shadow_end();
 	PopActiveSnapshot();
 	keep_progress(run);
 	CommitTransactionCommand();
@@ -195,7 +197,9 @@ hnr_phase_validate(HnrRun *run)
 	snapshot = RegisterSnapshot(GetTransactionSnapshot());
 	PushActiveSnapshot(snapshot);
 	hnr_run_progress(run, PROGRESS_CREATEIDX_PHASE_VALIDATE_IDXSCAN);
+	hnr_watch_shadow(run->ids.shadow);
 	validate_index(run->ids.table, run->ids.shadow, snapshot);
+	hnr_watch_shadow_end();
 	run->limit_xmin = snapshot->xmin;
 	PopActiveSnapshot();
 	UnregisterSnapshot(snapshot);

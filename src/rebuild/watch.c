@@ -15,6 +15,11 @@
  * for as long as we hold the lock, and one integer is read without a lock, the
  * worst outcome of which is an answer that is a moment old.
  *
+ * Dropping what an index depends on (DROP FUNCTION ... CASCADE, DROP EXTENSION)
+ * locks indexes before their tables: the live one, at which all queries then
+ * wait, and the shadow, which we have locked while we build or validate it.  So
+ * for that time we watch a lock on the shadow as well.
+ *
  * Statements that wait for a lock of our own strength (VACUUM, ANALYZE, CREATE
  * INDEX CONCURRENTLY) hold up nobody else; they wait.  But we may be waiting for
  * the very transaction that has now begun to wait for us.  The server looks for a
@@ -28,6 +33,7 @@
 
 #include "miscadmin.h"
 #include "storage/latch.h"
+#include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "utils/rel.h"
@@ -45,19 +51,21 @@
 	 LOCKBIT_ON(ExclusiveLock) | LOCKBIT_ON(AccessExclusiveLock))
 
 static TimeoutId timer = MAX_TIMEOUTS;
-static LOCK *volatile watched = NULL;
+/* The table's, and for a while the shadow's. */
+static LOCK *volatile watched[2] = {NULL, NULL};
 static volatile LOCKMASK wish = 0;
 
 /* In a signal handler. */
 static void
 look(void)
 {
-	LOCK	   *lock = watched;
-	LOCKMASK	waiting;
+	LOCKMASK	waiting = 0;
 
-	if (lock == NULL || wish != 0)
+	if (wish != 0)
 		return;
-	waiting = ((volatile LOCK *) lock)->waitMask;
+	for (int i = 0; i < lengthof(watched); i++)
+		if (watched[i] != NULL)
+			waiting |= ((volatile LOCK *) watched[i])->waitMask;
 	if ((waiting & STRONGER_MODES) == 0)
 	{
 		if (waiting != 0)
@@ -100,8 +108,8 @@ hnr_watch_start(const LOCKTAG *tag)
 	if (timer == MAX_TIMEOUTS)
 		timer = RegisterTimeout(USER_TIMEOUT, look);
 	wish = 0;
-	watched = find_lock(tag);
-	if (watched == NULL)
+	watched[0] = find_lock(tag);
+	if (watched[0] == NULL)
 		elog(ERROR, "lock to watch is not held");
 	enable_timeout_every(timer,
 						 TimestampTzPlusMilliseconds(GetCurrentTimestamp(), WATCH_INTERVAL_MS),
@@ -109,9 +117,25 @@ hnr_watch_start(const LOCKTAG *tag)
 }
 
 void
+hnr_watch_shadow(Oid shadow)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, shadow);
+	LockRelationOid(shadow, ShareUpdateExclusiveLock);
+	watched[1] = find_lock(&tag);
+}
+
+void
+hnr_watch_shadow_end(void)
+{
+	watched[1] = NULL;
+}
+
+void
 hnr_watch_stop(void)
 {
-	watched = NULL;
+	watched[0] = watched[1] = NULL;
 	if (timer != MAX_TIMEOUTS)
 		disable_timeout(timer, false);
 	if (wish != 0)

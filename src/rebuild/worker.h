@@ -128,6 +128,10 @@ extern void hnr_drop_leftovers(Oid table);
 extern void hnr_watch_start(const LOCKTAG *tag);
 /* Before the session lock is given back. */
 extern void hnr_watch_stop(void);
+/* Locks the shadow for this transaction and watches it too, until its end. */
+extern void hnr_watch_shadow(Oid shadow);
+/* Before the commit. */
+extern void hnr_watch_shadow_end(void);
 /* Whether the watch raised the error; NULL, or the lock wished for. */
 extern const char *hnr_watch_wish(void);
 /*

@@ -142,6 +142,28 @@ is(wait_for_job($node), 'done', 'a rebuild goes on without its measurement befor
 is(job($node, 'recall_before IS NULL AND recall_after IS NOT NULL'), 't',
 	'which has given way to ALTER TABLE');
 
+# ---- what the index depends on is dropped, and the indexes locked before the table ----
+
+make_items($node, 100);
+$node->safe_psql('postgres', <<'X');
+CREATE FUNCTION wait_here(v vector) RETURNS vector LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+	PERFORM pg_advisory_xact_lock_shared(1234);
+	RETURN v;
+END $$;
+CREATE INDEX items_w ON items USING hnsw ((wait_here(e)::vector(8)) vector_l2_ops);
+X
+my $holder = $node->background_psql('postgres');
+$holder->query_safe('SELECT pg_advisory_lock(1234)');
+$node->safe_psql('postgres', "SELECT rebuild_index('items_w', m => 8, measure => false)");
+wait_for_pause($node);
+is(job($node, 'phase'), 'building', 'the build evaluates an expression');
+($code, $out, $err) = $node->psql('postgres', 'DROP FUNCTION wait_here CASCADE');
+is($code, 0, 'DROP FUNCTION ... CASCADE does not wait for it') or diag($err);
+is(wait_for_job($node), 'failed', 'it gives way');
+ok(no_shadows($node), 'nothing is left over');
+$holder->quit;
+
 # ---- two rebuilds on one table: one gives way while the other waits ----
 
 make_items($node, 100);
