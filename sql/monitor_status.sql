@@ -39,8 +39,10 @@ SELECT m, ef_construction, options FROM index_status('status_test_a');
 REINDEX INDEX status_test_a;
 SELECT m, ef_construction, options FROM index_status('status_test_a');
 
--- The threshold; without the launcher it does nothing, which is worth a warning.
+-- The threshold; a warning says where no launcher runs.
+SET client_min_messages = error;
 ALTER INDEX status_test_b SET (auto_rebuild_threshold = 0.2);
+RESET client_min_messages;
 SELECT auto_rebuild_threshold, options FROM index_status('status_test_b');
 ALTER INDEX status_test_b RESET (auto_rebuild_threshold);
 SELECT auto_rebuild_threshold FROM index_status('status_test_b');

@@ -1,5 +1,6 @@
 # hnsw.ef_search: defined in backends only, when needed, and shared with another
-# library that defines it too, in whatever order both are loaded.
+# library that defines it too, in whatever order both are loaded.  And what an
+# option says without the library's launcher.
 
 use strict;
 use warnings;
@@ -60,6 +61,13 @@ like(answers("$search SET hnsw.ef_search = 0"), qr/0 is outside the valid range/
 	'range');
 like(answers("SET hnsw_rebuild.nonsense = 1; $search"), qr/^(t\n40\n7|error: .*nonsense)/s,
 	'an unknown setting of ours does no harm');
+my $warning;
+$node->psql('postgres', q{
+	ALTER INDEX t_v SET (auto_rebuild_threshold = 0.2);
+	ALTER INDEX t_v RESET (auto_rebuild_threshold);
+}, stderr => \$warning);
+like($warning, qr/WARNING:  auto_rebuild_threshold has no effect/,
+	'a threshold without the launcher does nothing, which is worth a warning');
 
 # Beside the other library.
 is(answers("LOAD '$other'; SET hnsw.ef_search = 77; $search SHOW hnsw.ef_search"),
