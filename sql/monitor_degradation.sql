@@ -14,13 +14,13 @@ CREATE INDEX degradation_test_ip ON degradation_test USING hnsw (v vector_ip_ops
 CREATE INDEX degradation_test_cosine ON degradation_test USING hnsw (v vector_cosine_ops);
 CREATE INDEX degradation_test_l1 ON degradation_test USING hnsw (v vector_l1_ops);
 SET hnsw.ef_search = 400;
-SELECT i, index_degradation(i::regclass) <= 0.02 AS nothing_missed
+SELECT i, index_degradation(i::regclass) <= 0.05 AS nothing_missed
 FROM unnest(ARRAY['degradation_test_l2', 'degradation_test_ip',
 				  'degradation_test_cosine', 'degradation_test_l1']) AS i;
-SELECT index_degradation('degradation_test_l2', sample_size => 10000, k => 1) <= 0.02 AS nothing_missed;
-SELECT index_degradation('degradation_test_l2', sample_size => 1, k => 299) <= 0.02 AS nothing_missed;
+SELECT index_degradation('degradation_test_l2', sample_size => 10000, k => 1) <= 0.05 AS nothing_missed;
+SELECT index_degradation('degradation_test_l2', sample_size => 1, k => 299) <= 0.05 AS nothing_missed;
 -- More neighbours asked for than there are: all others are the true answer.
-SELECT index_degradation('degradation_test_l2', 50, 1000) <= 0.02 AS nothing_missed;
+SELECT index_degradation('degradation_test_l2', 50, 1000) <= 0.05 AS nothing_missed;
 
 -- A narrow search misses much.
 SET hnsw.ef_search = 1;
@@ -44,7 +44,7 @@ DROP TABLE degradation_test_wide;
 
 -- The results are kept.
 RESET hnsw.ef_search;
-SELECT sample_size, k, ef_search, recall >= 0.98 AS recall, rows, purpose
+SELECT sample_size, k, ef_search, recall >= 0.95 AS recall, rows, purpose
 FROM hnsw_rebuild.measurement
 WHERE index_oid = 'degradation_test_l2'::regclass ORDER BY id LIMIT 4;
 SELECT degradation BETWEEN 0.2 AND 1 AS kept, measured_at IS NOT NULL AS when

@@ -3,7 +3,8 @@
  * build.c
  *		CREATE INDEX and REINDEX.
  *
- * Phases: rows are added to a graph in memory; the graph is written to pages; rows
+ * Phases: the first rows are looked at, to choose how vectors are stored; rows are
+ * added to a graph in memory; the graph is written to pages; rows
  * that no longer fitted into maintenance_work_mem are then inserted on the pages,
  * one by one; at last the whole relation is logged.  Nobody else sees the relation
  * before the end, and a crash loses it whole, so no page is logged on its own.
@@ -15,6 +16,7 @@
 #include "access/tableam.h"
 #include "access/xloginsert.h"
 #include "am/callbacks.h"
+#include "am/encoding.h"
 #include "am/flush.h"
 #include "am/insert.h"
 #include "am/place.h"
@@ -33,10 +35,16 @@
 typedef struct Building
 {
 	HnrIndex   *index;
-	HnrMemGraph *graph;			/* NULL once it was written */
-	float	   *vec;
+	Relation	rel;
+	HnrMemGraph *graph;			/* NULL before the sample is complete, and once it was
+								 * written */
+	float	   *sample;			/* vectors of the first rows; NULL afterwards */
+	ItemPointerData *sample_tids;
+	int			nsample;
+	HnrRow		row;
 	double		rows;			/* seen */
 	double		indexed;
+	MemoryContext context;
 	MemoryContext row_context;
 } Building;
 
@@ -85,6 +93,57 @@ graph_full(Building *b)
 	set_phase(PHASE_GRAPH);
 }
 
+/* Adds b->row, whose vector is not rounded yet. */
+static void
+index_row(Building *b)
+{
+	b->row.error = hnr_stored_round(b->index->metric, b->index->layout.encoding,
+									b->index->layout.dims, b->row.vec);
+	if (b->graph && hnr_mem_graph_size(b->graph) > (Size) maintenance_work_mem * 1024)
+		graph_full(b);
+	if (b->graph)
+		hnr_mem_graph_add(b->graph, &b->row);
+	else
+		hnr_insert_row(b->index, &b->row);
+	b->indexed++;
+}
+
+/* With the first rows at hand: settles the format and begins the graph with them. */
+static void
+begin_graph(Building *b)
+{
+	MemoryContext old = MemoryContextSwitchTo(b->context);
+	int			dims = b->index->layout.dims;
+	float	   *sample = b->sample;
+
+	b->index = hnr_index_plan(b->rel, hnr_choose_encoding(b->index->metric, dims,
+														  sample, b->nsample));
+	hnr_index_write_meta(b->index, MAIN_FORKNUM);
+	b->graph = hnr_mem_graph_create(b->index);
+	b->sample = NULL;
+	MemoryContextSwitchTo(b->row_context);
+	for (int i = 0; i < b->nsample; i++)
+	{
+		memcpy(b->row.vec, sample + (Size) i * dims, sizeof(float) * dims);
+		b->row.tid = b->sample_tids[i];
+		index_row(b);
+		MemoryContextReset(b->row_context);
+	}
+	pfree(sample);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+add_to_sample(Building *b)
+{
+	int			dims = b->index->layout.dims;
+
+	memcpy(b->sample + (Size) b->nsample * dims, b->row.vec, sizeof(float) * dims);
+	b->sample_tids[b->nsample] = b->row.tid;
+	if (++b->nsample == HNR_ENCODING_SAMPLE)
+		begin_graph(b);
+}
+
 static void
 add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull,
 		bool tuple_is_alive, void *state)
@@ -96,15 +155,13 @@ add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull,
 	if (isnull[0])
 		return;
 	old = MemoryContextSwitchTo(b->row_context);
-	if (hnr_metric_form_vector(b->index->metric, values[0], b->index->layout.dims, b->vec))
+	b->row.tid = *tid;
+	if (hnr_metric_form_vector(b->index->metric, values[0], b->index->layout.dims, b->row.vec))
 	{
-		if (b->graph && hnr_mem_graph_size(b->graph) > (Size) maintenance_work_mem * 1024)
-			graph_full(b);
-		if (b->graph)
-			hnr_mem_graph_add(b->graph, b->vec, tid);
+		if (b->sample)
+			add_to_sample(b);
 		else
-			hnr_insert_row(b->index, b->vec, tid);
-		b->indexed++;
+			index_row(b);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(b->row_context);
@@ -141,10 +198,13 @@ hnr_build(Relation heap, Relation rel, IndexInfo *info)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("index \"%s\" already contains data", RelationGetRelationName(rel))));
 	hnr_place_forget(rel);
-	b.index = hnr_index_plan(rel);
-	b.vec = palloc(sizeof(float) * b.index->layout.dims);
-	hnr_index_write_meta(b.index, MAIN_FORKNUM);
-	b.graph = hnr_mem_graph_create(b.index);
+	b.rel = rel;
+	b.context = CurrentMemoryContext;
+	b.index = hnr_index_plan(rel, HNR_ENCODING_FLOAT);
+	b.row.vec = palloc(sizeof(float) * b.index->layout.dims);
+	b.sample = palloc_extended(sizeof(float) * HNR_ENCODING_SAMPLE * (Size) b.index->layout.dims,
+							   MCXT_ALLOC_HUGE);
+	b.sample_tids = palloc(sizeof(ItemPointerData) * HNR_ENCODING_SAMPLE);
 	b.row_context = AllocSetContextCreate(CurrentMemoryContext, "hnsw build row",
 										  ALLOCSET_DEFAULT_SIZES);
 
@@ -152,6 +212,8 @@ hnr_build(Relation heap, Relation rel, IndexInfo *info)
 	set_phase(PHASE_GRAPH);
 	result->heap_tuples = table_index_build_scan(heap, rel, info, true, true, add_row, &b, NULL);
 	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, (int64) b.rows);
+	if (b.sample)
+		begin_graph(&b);
 	if (b.graph)
 		finish_graph(&b);
 	log_relation(rel);
@@ -163,5 +225,5 @@ hnr_build(Relation heap, Relation rel, IndexInfo *info)
 void
 hnr_buildempty(Relation rel)
 {
-	hnr_index_write_meta(hnr_index_plan(rel), INIT_FORKNUM);
+	hnr_index_write_meta(hnr_index_plan(rel, HNR_ENCODING_FLOAT), INIT_FORKNUM);
 }

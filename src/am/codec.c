@@ -10,7 +10,6 @@
 #include <math.h>
 
 #include "am/codec.h"
-#include "am/half.h"
 #include "distance/distance.h"
 #include "utils/memutils.h"
 
@@ -93,6 +92,20 @@ hnr_codec_rotate(const HnrCodec *codec, const float *vec, float *rotated)
 		hnr_rotate(codec->quantizer, vec, rotated);
 }
 
+/* Rounds a factor to what a slot keeps. */
+static void
+set_factor(HnrSlot *slot, float factor)
+{
+	union
+	{
+		float		f;
+		uint32		u;
+	}			v;
+
+	v.f = factor;
+	slot->factor = (uint16) ((v.u + 0x7FFF + ((v.u >> 16) & 1)) >> 16);
+}
+
 void
 hnr_codec_encode(HnrCodec *codec, HnrCodecPoint p, HnrCodecPoint o,
 				 ItemPointer tid, HnrSlot *slot)
@@ -115,13 +128,12 @@ hnr_codec_encode(HnrCodec *codec, HnrCodecPoint p, HnrCodecPoint o,
 	for (int i = 0; i < rn; i++)
 		codec->residual[i] = o.rotated[i] - p.rotated[i];
 	g = hnr_encode(codec->quantizer, codec->residual, hnr_slot_code(slot));
-	slot->inverse = hnr_half_from_float(g);
 	r2 = hnr_distance->l2_squared(n, p.vec, o.vec);
 	xbar_p = hnr_code_dot(codec->quantizer, hnr_slot_code(slot), p.rotated);
 	if (codec->metric->kind == HNR_METRIC_L2)
 	{
-		slot->factor = -2.0f * sqrtf(r2) * g;
-		slot->constant = r2 - slot->factor * xbar_p;
+		set_factor(slot, -2.0f * sqrtf(r2) * g);
+		slot->constant = r2 - hnr_slot_factor(slot) * xbar_p;
 	}
 	else
 	{
@@ -130,29 +142,36 @@ hnr_codec_encode(HnrCodec *codec, HnrCodecPoint p, HnrCodecPoint o,
 
 		for (int i = 0; i < n; i++)
 			p_op += (double) p.vec[i] * ((double) o.vec[i] - p.vec[i]);
-		slot->factor = -sqrtf(r2) * g;
-		slot->constant = (float) (-p_op) - slot->factor * xbar_p;
+		set_factor(slot, -sqrtf(r2) * g);
+		slot->constant = (float) (-p_op) - hnr_slot_factor(slot) * xbar_p;
 	}
 }
 
 float
 hnr_codec_length(const HnrCodec *codec, const HnrSlot *slot)
 {
-	float		g = hnr_half_to_float(slot->inverse);
+	float		factor = hnr_slot_factor(slot);
 
-	if (g == 0)
+	if (factor == 0)
 		return 0;
-	return -slot->factor / (codec->metric->kind == HNR_METRIC_L2 ? 2.0f * g : g);
+	if (codec->metric->kind == HNR_METRIC_L2)
+		factor /= 2;
+	return -factor / hnr_code_inverse(codec->quantizer, hnr_slot_code(slot));
 }
 
 float
 hnr_codec_pair_l2_squared(const HnrCodec *codec, const HnrSlot *a, const HnrSlot *b)
 {
+	const uint8 *code_a = hnr_slot_code(a);
+	const uint8 *code_b = hnr_slot_code(b);
 	float		ra = hnr_codec_length(codec, a);
 	float		rb = hnr_codec_length(codec, b);
-	float		cosine = hnr_code_cosine(codec->quantizer,
-										 hnr_slot_code(a), hnr_half_to_float(a->inverse),
-										 hnr_slot_code(b), hnr_half_to_float(b->inverse));
+	float		cosine;
 
+	if (ra == 0 || rb == 0)
+		return ra * ra + rb * rb;
+	cosine = hnr_code_cosine(codec->quantizer,
+							 code_a, hnr_code_inverse(codec->quantizer, code_a),
+							 code_b, hnr_code_inverse(codec->quantizer, code_b));
 	return ra * ra + rb * rb - 2.0f * ra * rb * cosine;
 }

@@ -51,6 +51,23 @@ extern void hnr_codec_encode(HnrCodec *codec, HnrCodecPoint p, HnrCodecPoint o,
 extern float hnr_codec_length(const HnrCodec *codec, const HnrSlot *slot);
 extern float hnr_codec_pair_l2_squared(const HnrCodec *codec, const HnrSlot *a, const HnrSlot *b);
 
+/*
+ * A factor keeps eight digits: far more than the estimate it is for.  The constant
+ * is made with the factor as kept, so that the two fit.
+ */
+static inline float
+hnr_slot_factor(const HnrSlot *slot)
+{
+	union
+	{
+		uint32		u;
+		float		f;
+	}			v;
+
+	v.u = (uint32) slot->factor << 16;
+	return v.f;
+}
+
 /* The code behind a slot. */
 static inline uint8 *
 hnr_slot_code(const HnrSlot *slot)

@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "am/adopt.h"
 #include "am/buffer.h"
 #include "am/flush.h"
 #include "am/store_disk.h"
@@ -159,15 +160,6 @@ rotated_of(Flushing *f, uint32 node, float *scratch)
 	return scratch;
 }
 
-static int
-compare_edges(const void *a, const void *b)
-{
-	float		x = ((const HnrMemEdge *) a)->distance;
-	float		y = ((const HnrMemEdge *) b)->distance;
-
-	return (x > y) - (x < y);
-}
-
 /* Encodes the slots of a node at a level, nearest neighbour first. */
 static int
 encode_slots(Flushing *f, uint32 node, int level)
@@ -176,7 +168,7 @@ encode_slots(Flushing *f, uint32 node, int level)
 	HnrMemEdges *edges = hnr_mem_graph_edges(f->graph, n, level);
 	HnrCodecPoint self = {n->vec, rotated_of(f, node, f->rotated_self)};
 
-	qsort(edges->edge, edges->count, sizeof(HnrMemEdge), compare_edges);
+	qsort(edges->edge, edges->count, sizeof(HnrMemEdge), hnr_mem_compare_edges);
 	for (int i = 0; i < edges->count; i++)
 	{
 		uint32		other = edges->edge[i].node;
@@ -199,6 +191,7 @@ make_image(Flushing *f, uint32 node, int level, HnrVertexImage *image)
 	memset(image, 0, sizeof(*image));
 	image->level = level;
 	image->vec = n->vec;
+	image->error = n->error;
 	image->degree = encode_slots(f, node, level);
 	image->slots = f->slots;
 	if (level > 0)
@@ -338,6 +331,7 @@ hnr_flush_graph(HnrIndex *index, HnrMemGraph *graph, HnrFlushProgress progress)
 	f->strategy = GetAccessStrategy(BAS_BULKWRITE);
 	if (hnr_mem_graph_entry(graph, &node, &entry.level))
 	{
+		hnr_adopt_orphans(index, graph);
 		plan(f);
 		rotate_all(f);
 		for (int level = 0; level <= f->levels; level++)

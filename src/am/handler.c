@@ -44,16 +44,17 @@ hnr_aminsert(Relation rel, Datum *values, bool *isnull, ItemPointer heap_tid,
 	MemoryContext context;
 	MemoryContext old;
 	HnrIndex   *index;
-	float	   *vec;
+	HnrRow		row;
 
 	if (isnull[0])
 		return false;
 	context = AllocSetContextCreate(CurrentMemoryContext, "hnsw insert", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
 	index = hnr_index_open(rel);
-	vec = palloc(sizeof(float) * index->layout.dims);
-	if (hnr_metric_form_vector(index->metric, values[0], index->layout.dims, vec))
-		hnr_insert_row(index, vec, heap_tid);
+	row.vec = palloc(sizeof(float) * index->layout.dims);
+	row.tid = *heap_tid;
+	if (hnr_stored_form_row(index->metric, &index->layout, values[0], &row))
+		hnr_insert_row(index, &row);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return false;

@@ -16,7 +16,6 @@
 #include "miscadmin.h"
 
 /* Room for neighbours; stands on the metapage, for other versions to choose. */
-#define GROUND_SLOTS(m)	(2 * (m))
 #define UPPER_SLOTS(m)	(m)
 
 static int
@@ -30,8 +29,7 @@ compute_layout(HnrIndex *index)
 {
 	HnrMetaPage *meta = &index->meta;
 
-	if (!hnr_layout_compute(&index->layout, meta->dims, meta->code_bits,
-							meta->slots_ground, meta->slots_upper))
+	if (!hnr_layout_compute(&index->layout, meta))
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("a vertex of %d dimensions with m = %d exceeds %d pages",
@@ -57,10 +55,13 @@ hnr_index_meta_problem(Relation rel, const HnrMetaPage *meta)
 	/* a column's dimensions can be given up without a new index, but not be changed */
 	if (declared >= 0 && meta->dims != declared)
 		return "The metapage names other dimensions than the column has.";
+	if (meta->encoding != HNR_ENCODING_FLOAT && meta->encoding != HNR_ENCODING_HALF)
+		return "The metapage names an encoding of vectors that does not exist.";
 	if (meta->m < HNR_MIN_M || meta->m > HNR_MAX_M ||
 		meta->ef_construction < HNR_MIN_EF_CONSTRUCTION ||
 		meta->ef_construction > HNR_MAX_EF_CONSTRUCTION ||
-		meta->slots_ground != GROUND_SLOTS(meta->m) || meta->slots_upper != UPPER_SLOTS(meta->m))
+		meta->slots_ground != hnr_layout_choose_slots(meta) ||
+		meta->slots_upper != UPPER_SLOTS(meta->m))
 		return "The metapage names parameters that no index has.";
 	if (meta->code_bits != code_bits_of(metric, meta->dims))
 		return "The metapage names another code than vectors of these dimensions have.";
@@ -142,7 +143,7 @@ declared_dims(Relation rel, const HnrMetric *metric)
 }
 
 HnrIndex *
-hnr_index_plan(Relation rel)
+hnr_index_plan(Relation rel, HnrEncoding encoding)
 {
 	HnrIndex   *index = palloc0(sizeof(HnrIndex));
 	HnrMetaPage *meta = &index->meta;
@@ -165,7 +166,8 @@ hnr_index_plan(Relation rel)
 	meta->code_bits = code_bits_of(index->metric, meta->dims);
 	meta->m = m;
 	meta->ef_construction = ef_construction;
-	meta->slots_ground = GROUND_SLOTS(m);
+	meta->encoding = encoding;
+	meta->slots_ground = hnr_layout_choose_slots(meta);
 	meta->slots_upper = UPPER_SLOTS(m);
 	meta->seed = HNR_DEFAULT_SEED;
 	meta->entry_level = -1;

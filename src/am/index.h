@@ -47,7 +47,7 @@ extern HnrEntry hnr_index_entry(HnrIndex *index);
 extern bool hnr_index_entry_moved(HnrIndex *index, HnrEntry before);
 
 /* A metapage for a new build of rel with its present options, not yet on disk. */
-extern HnrIndex *hnr_index_plan(Relation rel);
+extern HnrIndex *hnr_index_plan(Relation rel, HnrEncoding encoding);
 
 /* Writes block 0 of a fork of an empty relation from index->meta. */
 extern void hnr_index_write_meta(HnrIndex *index, ForkNumber fork);

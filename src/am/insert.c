@@ -49,7 +49,7 @@ typedef struct Inserting
 	HnrIndex   *index;
 	const float *vec;
 	const float *rotated;
-	ItemPointer heap_tid;
+	const HnrRow *row;			/* NULL: a vertex that is there is linked anew */
 	int			level;			/* of the new vertex */
 	HnrStore   *store;
 	HnrSearch  *search;
@@ -143,7 +143,8 @@ choose_neighbors(Inserting *ins, int level, const HnrCandidate *found, int n)
 		distance[i] = found[i].distance;
 		c.vec[i] = hnr_disk_store_visited(ins->store, found[i].ref)->vec;
 	}
-	links->n = hnr_select_neighbors(distance, n, index->meta.m, candidate_pair, &c, chosen);
+	links->n = hnr_select_neighbors(distance, n, hnr_new_degree(&index->layout, level, index->meta.m),
+									candidate_pair, &c, chosen);
 	links->end = palloc(sizeof(HnrEnd) * Max(links->n, 1));
 	links->slots = palloc((Size) index->layout.slot_size * Max(links->n, 1));
 	for (int i = 0; i < links->n; i++)
@@ -185,7 +186,7 @@ join_duplicate(Inserting *ins, const HnrCandidate *found, int n)
 		same = memcmp(now, ins->vec, size) == 0;
 		pfree(now);
 		if (same)
-			hnr_tids_add(&locked, ins->heap_tid);
+			hnr_tids_add(&locked, unconstify(ItemPointerData *, &ins->row->tid), ins->row->error);
 		hnr_vertex_unlock(&locked);
 		if (same)
 			return true;
@@ -254,7 +255,8 @@ store_vertex(Inserting *ins)
 		{
 			ItemPointerSetInvalid(&image.link);
 			image.ntids = 1;
-			image.tids[0] = *ins->heap_tid;
+			image.tids[0] = ins->row->tid;
+			image.error = ins->row->error;
 		}
 		else
 		{
@@ -451,15 +453,15 @@ hnr_relink_vertex(HnrIndex *index, ItemPointer tid)
 }
 
 void
-hnr_insert_row(HnrIndex *index, const float *vec, ItemPointer heap_tid)
+hnr_insert_row(HnrIndex *index, const HnrRow *row)
 {
 	Inserting	ins;
 	HnrEntry	self;
 	bool		found_any;
 	bool		linked;
 
-	begin_inserting(&ins, index, vec);
-	ins.heap_tid = heap_tid;
+	begin_inserting(&ins, index, row->vec);
+	ins.row = row;
 	ins.level = hnr_random_level(index->meta.m);
 	for (;;)
 	{

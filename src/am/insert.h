@@ -12,13 +12,14 @@
 #include "am/index.h"
 #include "am/search.h"
 #include "am/store_disk.h"
+#include "am/stored.h"
 
 /*
- * Adds one row; vec as hnr_metric_form_vector gives it.  Works in the current
+ * Adds one row.  Works in the current
  * memory context, which the caller resets.  Needs no lock on the index beyond
  * the one that any user of it holds; takes content locks one after another.
  */
-extern void hnr_insert_row(HnrIndex *index, const float *vec, ItemPointer heap_tid);
+extern void hnr_insert_row(HnrIndex *index, const HnrRow *row);
 
 /*
  * Links a live ground vertex anew, by a search for its own vector: for one that

@@ -45,6 +45,15 @@ align_vectors(HnrShape *shape)
 	pl->size = size;
 }
 
+/* Slots are read as structs: they stay aligned for float. */
+static int
+slot_size(int dims, int code_bits)
+{
+	if (code_bits == 0)
+		return HNR_PLAIN_SLOT_SIZE;
+	return INTALIGN((int) sizeof(HnrSlot) + hnr_code_size(dims, code_bits));
+}
+
 static bool
 compute_shape(HnrLayout *layout, HnrShape *shape, HnrPageKind kind, int slots)
 {
@@ -64,9 +73,9 @@ compute_shape(HnrLayout *layout, HnrShape *shape, HnrPageKind kind, int slots)
 		pl->vec_offset = shape->parts == 0 ? sizeof(HnrVertex) : sizeof(HnrPart);
 		room = HNR_PAGE_CAPACITY - pl->vec_offset;
 		pl->vec_first = vec;
-		pl->vec_count = Min(layout->dims - vec, room / (int) sizeof(float));
-		room -= pl->vec_count * (int) sizeof(float);
-		pl->slot_offset = pl->vec_offset + pl->vec_count * (int) sizeof(float);
+		pl->vec_count = Min(layout->dims - vec, room / hnr_coordinates_size(layout->encoding, 1));
+		pl->slot_offset = INTALIGN(pl->vec_offset + hnr_coordinates_size(layout->encoding, pl->vec_count));
+		room = HNR_PAGE_CAPACITY - pl->slot_offset;
 		pl->slot_first = slot;
 		pl->slot_count = Min(slots - slot, room / layout->slot_size);
 		pl->size = pl->slot_offset + pl->slot_count * layout->slot_size;
@@ -84,20 +93,14 @@ compute_shape(HnrLayout *layout, HnrShape *shape, HnrPageKind kind, int slots)
 }
 
 bool
-hnr_layout_compute(HnrLayout *layout, int dims, int code_bits,
-				   int slots_ground, int slots_upper)
+hnr_layout_compute(HnrLayout *layout, const HnrMetaPage *meta)
 {
-	layout->dims = dims;
-	layout->code_bits = code_bits;
-	if (code_bits > 0)
-	{
-		/* Slots are read as structs: keep them aligned for float. */
-		layout->slot_size = INTALIGN(sizeof(HnrSlot) + hnr_code_size(dims, code_bits));
-	}
-	else
-		layout->slot_size = HNR_PLAIN_SLOT_SIZE;
-	return compute_shape(layout, &layout->ground, HNR_PAGE_GROUND, slots_ground) &&
-		compute_shape(layout, &layout->upper, HNR_PAGE_UPPER, slots_upper);
+	layout->dims = meta->dims;
+	layout->code_bits = meta->code_bits;
+	layout->encoding = meta->encoding;
+	layout->slot_size = slot_size(meta->dims, meta->code_bits);
+	return compute_shape(layout, &layout->ground, HNR_PAGE_GROUND, meta->slots_ground) &&
+		compute_shape(layout, &layout->upper, HNR_PAGE_UPPER, meta->slots_upper);
 }
 
 int
@@ -109,4 +112,37 @@ hnr_shape_part_of_slot(const HnrShape *shape, int i)
 		part++;
 	Assert(part < shape->parts);
 	return part;
+}
+
+/*
+ * A new vertex is linked to m others and needs some slots more, so that others can
+ * be linked to it without pushing them out; beyond 2 m they are of no use.  Where
+ * slots are small, it gets them all.
+ */
+#define SMALL_DIMS	64
+
+static int
+wanted_slots(int dims, int m)
+{
+	if (dims <= SMALL_DIMS)
+		return 2 * m;
+	return Min(Max(6 * m / 5, m + 3), 2 * m);
+}
+
+int
+hnr_layout_choose_slots(const HnrMetaPage *meta)
+{
+	int			fixed = INTALIGN((int) sizeof(HnrVertex) +
+								 hnr_coordinates_size(meta->encoding, meta->dims));
+	int			slot = slot_size(meta->dims, meta->code_bits);
+	int			wanted = wanted_slots(meta->dims, meta->m);
+	int			least = meta->m * 9 / 10;
+	int			per_page = HNR_PAGE_CAPACITY / MAXALIGN(fixed + wanted * slot);
+
+	/* rather a few less than a page more */
+	if (per_page == 0 && fixed + least * slot <= HNR_PAGE_CAPACITY)
+		per_page = 1;
+	if (per_page == 0)
+		return wanted;
+	return Min((MAXALIGN_DOWN(HNR_PAGE_CAPACITY / per_page) - fixed) / slot, 2 * meta->m);
 }

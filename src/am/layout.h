@@ -42,6 +42,7 @@ typedef struct HnrLayout
 {
 	int			dims;
 	int			code_bits;		/* 0: plain slots */
+	HnrEncoding encoding;
 	int			slot_size;
 	HnrShape	ground;
 	HnrShape	upper;
@@ -50,9 +51,23 @@ typedef struct HnrLayout
 /* Code bits per dimension for vectors of these dimensions. */
 extern int	hnr_layout_choose_bits(int dims);
 
-/* Fills the layout; false if a vertex would need more than HNR_MAX_PARTS pages. */
-extern bool hnr_layout_compute(HnrLayout *layout, int dims, int code_bits,
-							   int slots_ground, int slots_upper);
+/*
+ * Slots of a ground vertex: up to 2 m, as many as fill the page without waste.
+ */
+extern int	hnr_layout_choose_slots(const HnrMetaPage *meta);
+
+/*
+ * Fills the layout from what the metapage says; false if a vertex would need more than
+ * HNR_MAX_PARTS pages.
+ */
+extern bool hnr_layout_compute(HnrLayout *layout, const HnrMetaPage *meta);
+
+/* Bytes of n coordinates. */
+static inline int
+hnr_coordinates_size(HnrEncoding encoding, int n)
+{
+	return n * (int) (encoding == HNR_ENCODING_HALF ? sizeof(uint16) : sizeof(float));
+}
 
 static inline const HnrShape *
 hnr_layout_shape(const HnrLayout *layout, int level)
@@ -79,5 +94,12 @@ hnr_slot_in_part(const HnrLayout *layout, const HnrPartLayout *pl, void *part, i
 
 /* The part that holds slot i. */
 extern int	hnr_shape_part_of_slot(const HnrShape *shape, int i);
+
+/* How many neighbours a vertex is linked to when it is new. */
+static inline int
+hnr_new_degree(const HnrLayout *layout, int level, int m)
+{
+	return Min(m, hnr_layout_shape(layout, level)->slots);
+}
 
 #endif							/* HNR_LAYOUT_H */

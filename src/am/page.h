@@ -49,6 +49,13 @@ typedef struct HnrPageHead
 #define HNR_PAGE_START		((int) (MAXALIGN(SizeOfPageHeaderData) + sizeof(HnrPageHead)))
 #define HNR_PAGE_CAPACITY	((int) BLCKSZ - HNR_PAGE_START)
 
+/* How the coordinates of vectors are stored (stored.h). */
+typedef enum HnrEncoding
+{
+	HNR_ENCODING_FLOAT = 1,
+	HNR_ENCODING_HALF = 2
+} HnrEncoding;
+
 /* The metapage, from the page's contents on. */
 typedef struct HnrMetaPage
 {
@@ -56,9 +63,9 @@ typedef struct HnrMetaPage
 	uint32		version;
 	uint16		dims;
 	uint8		metric;			/* HnrMetricKind */
-	uint8		element;		/* 1: float4 coordinates */
+	uint8		element;		/* of the column's type; 1: float4 */
 	uint8		code_bits;		/* per rotated dimension; 0: no codes */
-	uint8		unused;
+	uint8		encoding;		/* HnrEncoding */
 	uint16		m;
 	uint16		ef_construction;
 	uint16		slots_ground;
@@ -90,10 +97,11 @@ typedef struct HnrVertex
 	uint8		level;
 	uint16		degree;			/* slots in use */
 	uint8		ntids;			/* ground: tids in use */
-	uint8		unused;
-	uint16		unused2;
+	int8		exponent;		/* halves are to be multiplied by 2^exponent */
+	uint16		unused;
 	uint32		generation;		/* changes with each use of this place */
-	uint32		unused3;
+	float		error;			/* ground: what rounding the vector has cost, the
+								 * most of its rows (stored.h) */
 	ItemPointerData link;		/* ground: first chunk of more heap TIDs, or
 								 * invalid; upper: this vertex one level down */
 	ItemPointerData tids[HNR_INLINE_TIDS];	/* ground: heap TIDs; upper: [0] is
@@ -118,10 +126,8 @@ typedef struct HnrPart
 typedef struct HnrSlot
 {
 	ItemPointerData vertex;
-	uint16		inverse;		/* half-precision g = 1 / <xbar, x>; 0 if the
-								 * neighbour coincides with the vertex */
+	uint16		factor;			/* the upper half of a float */
 	float		constant;
-	float		factor;
 } HnrSlot;
 
 #define HNR_PLAIN_SLOT_SIZE		8	/* no codes: only .vertex counts */
@@ -143,7 +149,7 @@ typedef struct HnrTidChunk
 
 StaticAssertDecl(sizeof(HnrVertex) == 40, "HnrVertex is part of the disk format");
 StaticAssertDecl(sizeof(HnrPageHead) == 8, "HnrPageHead is part of the disk format");
-StaticAssertDecl(sizeof(HnrSlot) == 16, "HnrSlot is part of the disk format");
+StaticAssertDecl(sizeof(HnrSlot) == 12, "HnrSlot is part of the disk format");
 
 /* Whether two TIDs are the same; either may be invalid, as what is read may be. */
 static inline bool

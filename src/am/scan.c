@@ -4,9 +4,10 @@
  *		Index scans: rows in the order of their distance from a query vector.
  *
  * The first fetch searches the graph; what was visited is then returned nearest
- * first.  Vectors in the index are exact, so the order is, too.  When more rows are
- * asked for, the search goes on from where it ended; what it then finds nearer than
- * the last row returned is left out, for rows come in order.  No lock or pin is
+ * first.  Where what rounding the vectors has cost leaves their order open, the
+ * executor is told to compare the rows (order.h).  When more rows are asked for, the
+ * search goes on from where it ended; what it then finds nearer than the last vertex
+ * returned is left out, for rows come in order.  No lock or pin is
  * held between fetches: an MVCC snapshot does not see a row that later takes the
  * place of one that vacuum removed.
  *
@@ -14,11 +15,14 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/relscan.h"
 #include "am/am.h"
 #include "am/buffer.h"
 #include "am/callbacks.h"
 #include "am/insert.h"
+#include "am/order.h"
 #include "am/tids.h"
 #include "catalog/pg_am.h"
 #include "debug_point.h"
@@ -26,6 +30,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
+#include "utils/float.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -42,10 +47,15 @@ typedef struct HnswScan
 	HnrSearch  *search;
 	HnrCandidate *found;
 	int			nfound;
+	HnrBounds  *bounds;			/* of the found */
+	HnrOrder   *order;
+	int			maxorder;
 	int			current;		/* being returned; its TIDs are in the reader */
 	int64		visited;		/* in all rounds */
-	float		last;			/* distance of the last vertex returned */
 	BlockNumber heap_blocks;	/* the table's size, as last asked for */
+	float		last;			/* distance of the last vertex returned */
+	bool		any_order;		/* the query has no distances */
+	double		query_length;
 	HnrTidReader reader;
 } HnswScan;
 
@@ -53,24 +63,31 @@ IndexScanDesc
 hnr_beginscan(Relation index, int nkeys, int norderbys)
 {
 	IndexScanDesc scan = RelationGetIndexScan(index, nkeys, norderbys);
-	HnswScan  *state = palloc0(sizeof(HnswScan));
+	HnswScan   *state = palloc0(sizeof(HnswScan));
 
 	hnr_guc_define_search_settings();
 	state->context = AllocSetContextCreate(CurrentMemoryContext, "hnsw scan",
 										   ALLOCSET_DEFAULT_SIZES);
 	scan->opaque = state;
+	if (norderbys > 0)
+	{
+		scan->xs_orderbyvals = palloc0(sizeof(Datum) * norderbys);
+		scan->xs_orderbynulls = palloc(sizeof(bool) * norderbys);
+		memset(scan->xs_orderbynulls, true, sizeof(bool) * norderbys);
+	}
 	return scan;
 }
 
 void
 hnr_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int norderbys)
 {
-	HnswScan  *state = scan->opaque;
+	HnswScan   *state = scan->opaque;
 
 	MemoryContextReset(state->context);
 	state->searched = false;
 	ItemPointerSetInvalid(&state->left_out);
 	state->search = NULL;
+	state->maxorder = 0;
 	state->nfound = 0;
 	state->current = -1;
 	if (keys && scan->numberOfKeys > 0)
@@ -88,7 +105,7 @@ hnr_scan_leave_out(IndexScanDesc scan, ItemPointer heap_tid)
 void
 hnr_endscan(IndexScanDesc scan)
 {
-	HnswScan  *state = scan->opaque;
+	HnswScan   *state = scan->opaque;
 
 	MemoryContextDelete(state->context);
 	pfree(state);
@@ -105,9 +122,14 @@ form_query(HnswScan *state, ScanKey key)
 	int			dims = state->index->layout.dims;
 	float	   *query = palloc0(sizeof(float) * dims);
 
-	if (!(key->sk_flags & SK_ISNULL))
-		if (!hnr_metric_form_vector(state->index->metric, key->sk_argument, dims, query))
-			memset(query, 0, sizeof(float) * dims);
+	state->any_order = (key->sk_flags & SK_ISNULL) ||
+		!hnr_metric_form_vector(state->index->metric, key->sk_argument, dims, query);
+	if (state->any_order)
+		memset(query, 0, sizeof(float) * dims);
+	state->query_length = 0;
+	for (int i = 0; i < dims; i++)
+		state->query_length += (double) query[i] * query[i];
+	state->query_length = sqrt(state->query_length);
 	return query;
 }
 
@@ -118,10 +140,48 @@ form_query(HnswScan *state, ScanKey key)
  */
 #define POOL_MARGIN 10
 
+static const HnrVisited *
+visited_of(HnswScan *state, int i)
+{
+	return hnr_disk_store_visited(state->store, state->found[i].ref);
+}
+
+/*
+ * Tells how certain the order of the found is.  Leaves out those that are nearer than
+ * what was returned before.
+ */
+static void
+put_in_order(HnswScan *state)
+{
+	int			kept = 0;
+
+	if (state->nfound > state->maxorder)
+	{
+		state->maxorder = state->nfound;
+		state->bounds = palloc(sizeof(HnrBounds) * state->maxorder);
+		state->order = palloc(sizeof(HnrOrder) * state->maxorder);
+	}
+	for (int i = 0; i < state->nfound; i++)
+	{
+		const HnrVisited *v = visited_of(state, i);
+		HnrBounds  *b = &state->bounds[kept];
+
+		if (state->found[i].distance < state->last)
+			continue;
+		*b = hnr_order_bounds(state->index->metric, state->index->layout.dims,
+							  state->query_length, state->found[i].distance, v->error);
+		b->several = state->index->layout.encoding == HNR_ENCODING_HALF && v->error > 0 &&
+			(v->ntids > 1 || ItemPointerIsValid(&v->link));
+		state->found[kept++] = state->found[i];
+	}
+	state->nfound = kept;
+	hnr_order_results(state->bounds, kept, state->order);
+}
+
 static void
 search(IndexScanDesc scan)
 {
-	HnswScan  *state = scan->opaque;
+	HnswScan   *state = scan->opaque;
 	HnrCandidate entries[HNR_DESCENT_WIDTH];
 	HnrEntry	entry;
 	int			ef = hnr_guc_ef_search() + POOL_MARGIN;
@@ -153,6 +213,8 @@ search(IndexScanDesc scan)
 		state->nfound = hnr_search_run(state->search, entries, n, 0, ef, &state->found);
 	}
 	state->visited = state->nfound;
+	state->last = -get_float4_infinity();
+	put_in_order(state);
 }
 
 /* More vertices, none of them nearer than the last; false at the end. */
@@ -165,10 +227,9 @@ search_more(HnswScan *state)
 		if (state->nfound == 0)
 			return false;
 		state->visited += state->nfound;
+		put_in_order(state);
 		state->current = 0;
-		while (state->current < state->nfound && state->found[state->current].distance < state->last)
-			state->current++;
-		if (state->current < state->nfound)
+		if (state->nfound > 0)
 			return true;
 	}
 	return false;
@@ -185,7 +246,7 @@ next_vertex(HnswScan *state)
 	}
 	state->last = state->found[state->current].distance;
 	hnr_tids_read_start(&state->reader, state->index,
-						hnr_disk_store_visited(state->store, state->found[state->current].ref));
+						visited_of(state, state->current));
 	return true;
 }
 
@@ -206,10 +267,22 @@ check_heap_tid(IndexScanDesc scan)
 							 "A heap TID names a block beyond the end of the table.");
 }
 
+/* What the executor is told of the current vertex's place in the order. */
+static void
+tell_order(IndexScanDesc scan)
+{
+	HnswScan   *state = scan->opaque;
+	HnrOrder   *order = &state->order[state->current];
+
+	scan->xs_recheckorderby = order->recheck && !state->any_order;
+	scan->xs_orderbynulls[0] = state->any_order;
+	scan->xs_orderbyvals[0] = state->any_order ? (Datum) 0 : Float8GetDatum(order->value);
+}
+
 bool
 hnr_gettuple(IndexScanDesc scan, ScanDirection direction)
 {
-	HnswScan  *state = scan->opaque;
+	HnswScan   *state = scan->opaque;
 	MemoryContext old = MemoryContextSwitchTo(state->context);
 	bool		got = true;
 
@@ -228,7 +301,8 @@ hnr_gettuple(IndexScanDesc scan, ScanDirection direction)
 	if (got)
 		check_heap_tid(scan);
 	scan->xs_recheck = false;
-	scan->xs_recheckorderby = false;
+	if (got)
+		tell_order(scan);
 	MemoryContextSwitchTo(old);
 	return got;
 }

@@ -10,6 +10,7 @@
 #include "am/buffer.h"
 #include "am/idset.h"
 #include "am/store_disk.h"
+#include "am/stored.h"
 #include "am/vertex.h"
 #include "miscadmin.h"
 
@@ -20,11 +21,12 @@ struct HnrDiskStore
 	bool		keep_vectors;
 	ItemPointerData left_out;	/* valid: the row to search for as if it were not
 								 * there */
+	float	   *rounded;		/* then: its vector as stored, the query rounded */
 	const float *query;
 	float	   *rotated;
 	HnrCodeQuery *code_query;
 	HnrIdSet	seen;
-	float	   *vec;			/* a vector that stands on several pages */
+	float	   *vec;			/* the vector of the vertex being looked at */
 	float	   *dots;
 	HnrVisited *visited;
 	int			nvisited;
@@ -62,6 +64,21 @@ disk_mark(HnrStore *store, HnrNodeId node)
 	return hnr_idset_add(&((HnrDiskStore *) store)->seen, node);
 }
 
+static bool
+is_present(const HnrVertex *vertex, int level)
+{
+	return (vertex->state == HNR_VERTEX_LIVE || vertex->state == HNR_VERTEX_DELETED) &&
+		vertex->level == level;
+}
+
+/* Takes a part's coordinates to ds->vec. */
+static void
+decode_part(HnrDiskStore *ds, const HnrPartLayout *pl, const HnrVertex *vertex, const char *part)
+{
+	hnr_stored_decode(ds->index->layout.encoding, part + pl->vec_offset, pl->vec_count,
+					  vertex->exponent, ds->vec + pl->vec_first);
+}
+
 /* Lists the neighbours in one part's slots; the page is share-locked. */
 static void
 list_slots(Visiting *v, const HnrPartLayout *pl, char *part)
@@ -87,7 +104,7 @@ list_slots(Visiting *v, const HnrPartLayout *pl, char *part)
 		c = &v->out[v->result.nneighbors++];
 		c->id = id;
 		c->distance = ds->code_query ?
-			v->result.distance + slot->constant + slot->factor * ds->dots[i] : 0;
+			v->result.distance + slot->constant + hnr_slot_factor(slot) * ds->dots[i] : 0;
 	}
 }
 
@@ -109,6 +126,7 @@ remember(Visiting *v, const float *vec)
 	r->generation = v->vertex.generation;
 	r->ntids = Min(v->vertex.ntids, HNR_INLINE_TIDS);
 	memcpy(r->tids, v->vertex.tids, sizeof(r->tids));
+	r->error = v->vertex.error;
 	r->vec = NULL;
 	if (ds->keep_vectors)
 	{
@@ -133,7 +151,7 @@ is_left_out(Visiting *v, const float *vec)
 	if (!ItemPointerIsValid(&ds->left_out) || ds->nvisited == 0)
 		return false;
 	if (v->vertex.level > 0)
-		return memcmp(vec, ds->query, sizeof(float) * ds->index->layout.dims) == 0;
+		return memcmp(vec, ds->rounded, sizeof(float) * ds->index->layout.dims) == 0;
 	return v->vertex.ntids == 1 && !ItemPointerIsValid(&v->vertex.link) &&
 		ItemPointerEquals(&v->vertex.tids[0], &ds->left_out);
 }
@@ -169,10 +187,40 @@ visit_later_parts(Visiting *v)
 			hnr_buffer_release(buf);
 			return false;
 		}
-		memcpy(ds->vec + pl->vec_first, part + pl->vec_offset, sizeof(float) * pl->vec_count);
+		decode_part(ds, pl, &v->vertex, part);
 		if (pl->vec_count > 0 && pl->vec_first + pl->vec_count == ds->index->layout.dims)
 			measure(v, ds->vec);
 		list_slots(v, pl, part);
+		hnr_buffer_release(buf);
+	}
+	return true;
+}
+
+/*
+ * Reads the vector of a neighbour into ds->vec; false if it is gone.  One that is
+ * replaced between two of its parts gives a wrong distance, and a visit rights it.
+ */
+static bool
+read_vector(HnrDiskStore *ds, const HnrShape *shape, ItemPointer tid, int level)
+{
+	BlockNumber block = ItemPointerGetBlockNumberNoCheck(tid);
+	Buffer		buf = hnr_buffer_read(ds->index->rel, block, BUFFER_LOCK_SHARE,
+									  HNR_KIND_BIT(shape->kind));
+	HnrVertex	vertex;
+
+	hnr_vertex_check_position(ds->index, shape, tid);
+	vertex = *hnr_vertex_at(shape, BufferGetPage(buf), ItemPointerGetOffsetNumber(tid));
+	if (is_present(&vertex, level))
+		decode_part(ds, &shape->part[0], &vertex,
+					(char *) hnr_vertex_at(shape, BufferGetPage(buf), ItemPointerGetOffsetNumber(tid)));
+	hnr_buffer_release(buf);
+	if (!is_present(&vertex, level))
+		return false;
+	for (int p = 1; p < shape->parts && shape->part[p].vec_count > 0; p++)
+	{
+		buf = hnr_buffer_read(ds->index->rel, block + p, BUFFER_LOCK_SHARE,
+							  HNR_KIND_BIT(HNR_PAGE_PART));
+		decode_part(ds, &shape->part[p], &vertex, hnr_page_contents(BufferGetPage(buf)));
 		hnr_buffer_release(buf);
 	}
 	return true;
@@ -190,38 +238,11 @@ measure_plain_neighbors(Visiting *v, int level)
 
 	for (int i = 0; i < v->result.nneighbors; i++)
 	{
-		Visiting	other;
-		Buffer		buf;
-		char	   *part;
-		const HnrPartLayout *pl = &v->shape->part[0];
-		HnrVertex  *vertex;
+		ItemPointerData tid;
 
-		memset(&other, 0, sizeof(other));
-		hnr_tid_of_node(v->out[i].id, &other.tid);
-		buf = hnr_buffer_read(ds->index->rel, ItemPointerGetBlockNumberNoCheck(&other.tid),
-							  BUFFER_LOCK_SHARE, HNR_KIND_BIT(v->shape->kind));
-		hnr_vertex_check_position(ds->index, v->shape, &other.tid);
-		vertex = hnr_vertex_at(v->shape, BufferGetPage(buf), ItemPointerGetOffsetNumber(&other.tid));
-		if ((vertex->state != HNR_VERTEX_LIVE && vertex->state != HNR_VERTEX_DELETED) ||
-			vertex->level != level)
-		{
-			hnr_buffer_release(buf);
+		hnr_tid_of_node(v->out[i].id, &tid);
+		if (!read_vector(ds, v->shape, &tid, level))
 			continue;
-		}
-		part = (char *) vertex;
-		memcpy(ds->vec, part + pl->vec_offset, sizeof(float) * pl->vec_count);
-		hnr_buffer_release(buf);
-		for (int p = 1; p < v->shape->parts; p++)
-		{
-			pl = &v->shape->part[p];
-			if (pl->vec_count == 0)
-				break;
-			buf = hnr_buffer_read(ds->index->rel, ItemPointerGetBlockNumberNoCheck(&other.tid) + p,
-								  BUFFER_LOCK_SHARE, HNR_KIND_BIT(HNR_PAGE_PART));
-			part = hnr_page_contents(BufferGetPage(buf));
-			memcpy(ds->vec + pl->vec_first, part + pl->vec_offset, sizeof(float) * pl->vec_count);
-			hnr_buffer_release(buf);
-		}
 		v->out[kept].id = v->out[i].id;
 		v->out[kept++].distance = hnr_metric_distance(ds->index->metric, ds->index->layout.dims,
 													  ds->query, ds->vec);
@@ -251,8 +272,7 @@ disk_visit(HnrStore *store, HnrNodeId node, int level, HnrCandidate *neighbors)
 						  BUFFER_LOCK_SHARE, HNR_KIND_BIT(v.shape->kind));
 	hnr_vertex_check_position(ds->index, v.shape, &v.tid);
 	vertex = hnr_vertex_at(v.shape, BufferGetPage(buf), ItemPointerGetOffsetNumber(&v.tid));
-	if ((vertex->state != HNR_VERTEX_LIVE && vertex->state != HNR_VERTEX_DELETED) ||
-		vertex->level != level)
+	if (!is_present(vertex, level))
 	{
 		hnr_buffer_release(buf);
 		return v.result;
@@ -260,14 +280,9 @@ disk_visit(HnrStore *store, HnrNodeId node, int level, HnrCandidate *neighbors)
 	v.vertex = *vertex;
 	v.result.present = true;
 	v.result.live = vertex->state == HNR_VERTEX_LIVE;
-	if (v.shape->parts == 1)
-		measure(&v, (float *) ((char *) vertex + pl->vec_offset));
-	else
-	{
-		memcpy(ds->vec, (char *) vertex + pl->vec_offset, sizeof(float) * pl->vec_count);
-		if (pl->vec_count == ds->index->layout.dims)
-			measure(&v, ds->vec);
-	}
+	decode_part(ds, pl, vertex, (char *) vertex);
+	if (pl->vec_count == ds->index->layout.dims)
+		measure(&v, ds->vec);
 	list_slots(&v, pl, (char *) vertex);
 	hnr_buffer_release(buf);
 
@@ -344,7 +359,16 @@ hnr_disk_store_set_query(HnrStore *store, const float *query)
 void
 hnr_disk_store_leave_out(HnrStore *store, ItemPointer heap_tid)
 {
-	((HnrDiskStore *) store)->left_out = *heap_tid;
+	HnrDiskStore *ds = (HnrDiskStore *) store;
+	Size		size = sizeof(float) * ds->index->layout.dims;
+
+	ds->left_out = *heap_tid;
+	if (!ItemPointerIsValid(heap_tid))
+		return;
+	ds->rounded = palloc(size);
+	memcpy(ds->rounded, ds->query, size);
+	hnr_stored_round(ds->index->metric, ds->index->layout.encoding, ds->index->layout.dims,
+					 ds->rounded);
 }
 
 const float *

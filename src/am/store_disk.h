@@ -26,6 +26,7 @@ typedef struct HnrVisited
 	uint32		generation;
 	int			ntids;
 	ItemPointerData tids[HNR_INLINE_TIDS];
+	float		error;			/* see HnrVertex */
 	const float *vec;			/* NULL unless the store keeps vectors */
 } HnrVisited;
 
@@ -35,10 +36,13 @@ typedef struct HnrVisited
  */
 extern HnrStore *hnr_disk_store_create(HnrIndex *index, bool keep_vectors);
 
-/* Sets the query: dims floats, which must outlive its searches. */
+/* Sets the query: dims floats, not rounded, which must outlive its searches. */
 extern void hnr_disk_store_set_query(HnrStore *store, const float *query);
 
-/* Searches as if the vertex of this heap TID, if it has no other, were not there. */
+/*
+ * Searches as if the vertex of this heap TID, if it has no other, were not there; the
+ * query, set before, is its own vector.  An invalid TID: none.
+ */
 extern void hnr_disk_store_leave_out(HnrStore *store, ItemPointer heap_tid);
 
 /* The query rotated (NULL with plain slots). */

@@ -254,12 +254,13 @@ grow_vector_table(HnrMemGraph *graph)
 }
 
 static void
-add_tid(HnrMemGraph *graph, HnrMemNode *node, ItemPointer tid)
+add_row(HnrMemGraph *graph, HnrMemNode *node, const HnrRow *row)
 {
 	graph->tids = grow(graph, graph->tids, graph->ntids, &graph->maxtids, sizeof(HnrMemTid));
-	graph->tids[graph->ntids].tid = *tid;
+	graph->tids[graph->ntids].tid = row->tid;
 	graph->tids[graph->ntids].next = node->first_tid;
 	node->first_tid = graph->ntids++;
+	node->error = Max(node->error, row->error);
 }
 
 /* Adds a node without edges. */
@@ -285,6 +286,7 @@ add_node(HnrMemGraph *graph, const float *vec, int level)
 	memcpy(node->vec, vec, sizeof(float) * dims);
 	node->level = level;
 	node->first_tid = HNR_MEM_NONE;
+	node->error = 0;
 	if (level == 0)
 		node->edges = (HnrMemEdges *) (graph->edge_chunk + in_chunk * graph->ground_size);
 	else
@@ -353,7 +355,7 @@ static void
 connect(HnrMemGraph *graph, uint32 node, int level, const HnrCandidate *found, int n)
 {
 	/* a new vertex takes m at every level and leaves the rest to later ones */
-	int			max = graph->index->meta.m;
+	int			max = hnr_new_degree(&graph->index->layout, level, graph->index->meta.m);
 	HnrMemEdges *edges = hnr_mem_graph_edges(graph, hnr_mem_graph_node(graph, node), level);
 
 	n = Min(n, graph->index->meta.ef_construction);
@@ -398,7 +400,7 @@ insert_node(HnrMemGraph *graph, uint32 node)
 }
 
 void
-hnr_mem_graph_add(HnrMemGraph *graph, const float *vec, ItemPointer tid)
+hnr_mem_graph_add(HnrMemGraph *graph, const HnrRow *row)
 {
 	uint32	   *place;
 	uint32		node;
@@ -406,16 +408,16 @@ hnr_mem_graph_add(HnrMemGraph *graph, const float *vec, ItemPointer tid)
 
 	if (graph->by_vector == NULL || graph->nnodes > graph->by_vector_mask / 2)
 		grow_vector_table(graph);
-	place = vector_place(graph, vec);
+	place = vector_place(graph, row->vec);
 	if (*place != HNR_MEM_NONE)
 	{
-		add_tid(graph, &graph->nodes[*place], tid);
+		add_row(graph, &graph->nodes[*place], row);
 		return;
 	}
 	level = hnr_random_level(graph->index->meta.m);
-	node = add_node(graph, vec, level);
+	node = add_node(graph, row->vec, level);
 	*place = node;
-	add_tid(graph, &graph->nodes[node], tid);
+	add_row(graph, &graph->nodes[node], row);
 	if (graph->entry_level >= 0)
 		insert_node(graph, node);
 	if (level > graph->entry_level)
@@ -423,4 +425,13 @@ hnr_mem_graph_add(HnrMemGraph *graph, const float *vec, ItemPointer tid)
 		graph->entry = node;
 		graph->entry_level = level;
 	}
+}
+
+int
+hnr_mem_compare_edges(const void *a, const void *b)
+{
+	float		x = ((const HnrMemEdge *) a)->distance;
+	float		y = ((const HnrMemEdge *) b)->distance;
+
+	return (x > y) - (x < y);
 }

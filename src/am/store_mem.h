@@ -14,6 +14,7 @@
 
 #include "am/graph.h"
 #include "am/index.h"
+#include "am/stored.h"
 #include "storage/itemptr.h"
 
 typedef struct HnrMemEdge
@@ -42,16 +43,20 @@ typedef struct HnrMemNode
 	float	   *vec;
 	HnrMemEdges *edges;			/* of level 0, those of upper levels behind it */
 	uint32		first_tid;
+	float		error;			/* the most of its rows */
 	int			level;
 } HnrMemNode;
 
 typedef struct HnrMemGraph HnrMemGraph;
 
+/* For qsort: nearest first. */
+extern int	hnr_mem_compare_edges(const void *a, const void *b);
+
 extern HnrMemGraph *hnr_mem_graph_create(HnrIndex *index);
 extern void hnr_mem_graph_free(HnrMemGraph *graph);
 
-/* Adds a row; vec is copied. */
-extern void hnr_mem_graph_add(HnrMemGraph *graph, const float *vec, ItemPointer tid);
+/* Adds a row; it is copied. */
+extern void hnr_mem_graph_add(HnrMemGraph *graph, const HnrRow *row);
 
 /* Bytes held. */
 extern Size hnr_mem_graph_size(const HnrMemGraph *graph);

@@ -98,9 +98,26 @@ add_chunk(HnrLockedVertex *locked, ItemPointer heap_tid)
 	hnr_buffer_release(place.buf);
 }
 
-void
-hnr_tids_add(HnrLockedVertex *locked, ItemPointer heap_tid)
+/*
+ * Before the row is added: an error that is too great does no harm, one that is too
+ * small would.
+ */
+static void
+raise_error(HnrLockedVertex *locked, float error)
 {
+	HnrChange	change;
+
+	if (error <= locked->vertex->error)
+		return;
+	hnr_change_begin(&change, locked->index->rel, locked->index->building);
+	changed_vertex(locked, &change)->error = error;
+	hnr_change_end(&change);
+}
+
+void
+hnr_tids_add(HnrLockedVertex *locked, ItemPointer heap_tid, float error)
+{
+	raise_error(locked, error);
 	Assert(locked->vertex->level == 0);
 	if (locked->vertex->ntids < HNR_INLINE_TIDS)
 	{

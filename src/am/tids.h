@@ -15,8 +15,8 @@
 #include "am/store_disk.h"
 #include "am/vertex.h"
 
-/* Adds a heap TID to a locked ground vertex. */
-extern void hnr_tids_add(HnrLockedVertex *locked, ItemPointer heap_tid);
+/* Adds a heap TID, and the error of its row's vector, to a locked ground vertex. */
+extern void hnr_tids_add(HnrLockedVertex *locked, ItemPointer heap_tid, float error);
 
 /* Reads the TIDs of a visited vertex one after another, without keeping locks. */
 typedef struct HnrTidReader

@@ -12,6 +12,7 @@
 
 #include "am/buffer.h"
 #include "am/place.h"
+#include "am/stored.h"
 #include "am/vertex.h"
 #include "am/wal.h"
 
@@ -21,6 +22,7 @@ hnr_vertex_fill_part(const HnrLayout *layout, const HnrVertexImage *image,
 {
 	const HnrPartLayout *pl = &hnr_layout_shape(layout, image->level)->part[p];
 	int			nslots = Min(pl->slot_count, image->degree - pl->slot_first);
+	int			exponent = hnr_stored_exponent(layout->encoding, layout->dims, image->vec);
 
 	memset(dest, 0, pl->size);
 	if (p == 0)
@@ -33,6 +35,8 @@ hnr_vertex_fill_part(const HnrLayout *layout, const HnrVertexImage *image,
 		v->ntids = image->ntids;
 		v->generation = generation;
 		v->link = image->link;
+		v->error = image->error;
+		v->exponent = exponent;
 		memcpy(v->tids, image->tids, sizeof(v->tids));
 	}
 	else
@@ -40,7 +44,8 @@ hnr_vertex_fill_part(const HnrLayout *layout, const HnrVertexImage *image,
 		((HnrPart *) dest)->generation = generation;
 		((HnrPart *) dest)->part = p;
 	}
-	memcpy(dest + pl->vec_offset, image->vec + pl->vec_first, sizeof(float) * pl->vec_count);
+	hnr_stored_encode(layout->encoding, image->vec + pl->vec_first, pl->vec_count, exponent,
+					  dest + pl->vec_offset);
 	if (nslots > 0)
 		memcpy(dest + pl->slot_offset,
 			   image->slots + (Size) pl->slot_first * layout->slot_size,
@@ -176,9 +181,9 @@ hnr_vertex_get_vector(HnrLockedVertex *locked, float *vec)
 		const HnrPartLayout *pl = &locked->shape->part[p];
 		Buffer		buf = lock_part(locked, p, BUFFER_LOCK_SHARE);
 
-		memcpy(vec + pl->vec_first,
-			   part_start(locked, p, BufferGetPage(buf)) + pl->vec_offset,
-			   sizeof(float) * pl->vec_count);
+		hnr_stored_decode(locked->index->layout.encoding,
+						  part_start(locked, p, BufferGetPage(buf)) + pl->vec_offset,
+						  pl->vec_count, locked->vertex->exponent, vec + pl->vec_first);
 		unlock_part(p, buf);
 	}
 }

@@ -18,7 +18,8 @@ typedef struct HnrVertexImage
 	ItemPointerData link;
 	int			ntids;
 	ItemPointerData tids[HNR_INLINE_TIDS];
-	const float *vec;			/* layout->dims coordinates */
+	const float *vec;			/* layout->dims coordinates, rounded (stored.h) */
+	float		error;
 	int			degree;
 	const char *slots;			/* degree slots of layout->slot_size bytes */
 } HnrVertexImage;

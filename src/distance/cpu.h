@@ -18,7 +18,7 @@
 typedef enum HnrCpuLevel
 {
 	HNR_CPU_ANY,				/* what the build's baseline has (NEON too) */
-	HNR_CPU_AVX2,				/* AVX2, FMA, POPCNT */
+	HNR_CPU_AVX2,				/* AVX2, FMA, POPCNT, and F16C, which is older */
 	HNR_CPU_AVX512F,			/* AVX-512 foundation */
 	HNR_CPU_AVX512BW,			/* and byte and word, length and double-quad */
 	HNR_CPU_AVX512VNNI			/* and the byte dot product */

@@ -27,6 +27,8 @@ typedef struct HnrDistanceKernels
 	/* a.b, a.a and b.b in one pass */
 	void		(*products) (int n, const float *a, const float *b,
 							 float *ab, float *aa, float *bb);
+	/* out = scale * half, exact for a scale that is a power of two in float's range */
+	void		(*from_half) (int n, const uint16 *half, float scale, float *out);
 } HnrDistanceKernels;
 
 /* The kernels in use; never NULL. */

@@ -15,7 +15,7 @@
 
 #define HNR_KERNELS			hnr_distance_avx2
 #define HNR_ISA				"avx2"
-#define HNR_TARGET			__attribute__((target("avx2,fma")))
+#define HNR_TARGET			__attribute__((target("avx2,fma,f16c")))
 #define V					__m256
 #define V_WIDTH				8
 #define V_ZERO()			_mm256_setzero_ps()
@@ -26,6 +26,9 @@
 #define V_FMA(x, y, z)		_mm256_fmadd_ps(x, y, z)
 #define V_ABS(v)			_mm256_andnot_ps(_mm256_set1_ps(-0.0f), v)
 #define V_SUM(v)			sum_lanes(v)
+#define V_FROM_HALF(p, s) \
+	_mm256_mul_ps(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *) (p))), _mm256_set1_ps(s))
+#define V_STORE(p, v)		_mm256_storeu_ps(p, v)
 
 /* A masked load reads, and can fault on, none of the lanes masked out. */
 HNR_TARGET static inline __m256

@@ -26,6 +26,9 @@
 #define V_FMA(x, y, z)		_mm512_fmadd_ps(x, y, z)
 #define V_ABS(v)			_mm512_abs_ps(v)
 #define V_SUM(v)			_mm512_reduce_add_ps(v)
+#define V_FROM_HALF(p, s) \
+	_mm512_mul_ps(_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *) (p))), _mm512_set1_ps(s))
+#define V_STORE(p, v)		_mm512_storeu_ps(p, v)
 
 #include "distance/kernels.inc.h"
 

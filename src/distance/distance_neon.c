@@ -26,6 +26,8 @@
 #define V_FMA(x, y, z)		vfmaq_f32(z, x, y)
 #define V_ABS(v)			vabsq_f32(v)
 #define V_SUM(v)			vaddvq_f32(v)
+#define V_FROM_HALF(p, s)	vmulq_n_f32(vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))), s)
+#define V_STORE(p, v)		vst1q_f32(p, v)
 
 static inline float32x4_t
 load_part(const float *p, int count)

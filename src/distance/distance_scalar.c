@@ -12,6 +12,7 @@
 
 #include <math.h>
 
+#include "distance/half.h"
 #include "distance/kernels.h"
 
 #define LANES 4
@@ -65,6 +66,16 @@ lanes_abs(Lanes a)
 	return a;
 }
 
+static inline Lanes
+lanes_from_half(const uint16 *p, float scale)
+{
+	Lanes		v;
+
+	for (int i = 0; i < LANES; i++)
+		v.x[i] = hnr_half_decode(p[i]) * scale;
+	return v;
+}
+
 #define HNR_KERNELS			hnr_distance_scalar
 #define HNR_ISA				"scalar"
 #define HNR_TARGET
@@ -78,6 +89,8 @@ lanes_abs(Lanes a)
 #define V_FMA(x, y, z)		lanes_fma(x, y, z)
 #define V_ABS(v)			lanes_abs(v)
 #define V_SUM(v)			lanes_sum(v)
+#define V_FROM_HALF(p, s)	lanes_from_half(p, s)
+#define V_STORE(p, v)		memcpy(p, (v).x, sizeof(Lanes))
 
 static inline float
 lanes_sum(Lanes v)

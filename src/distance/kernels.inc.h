@@ -18,6 +18,8 @@
  *		V_FMA(x, y, z)		x * y + z
  *		V_ABS(x)
  *		V_SUM(x)			the sum over the lanes
+ *		V_FROM_HALF(p, s)	V_WIDTH halves at p times the number s
+ *		V_STORE(p, x)		to V_WIDTH floats at p, of any alignment
  *
  * A sum is kept in four registers, so that consecutive additions do not wait
  * for each other: an addition takes about four cycles and one can start in each.
@@ -127,10 +129,29 @@ products(int n, const float *a, const float *b, float *ab, float *aa, float *bb)
 	*bb = V_SUM(V_ADD(bb0, bb1));
 }
 
+HNR_TARGET static void
+from_half(int n, const uint16 *half, float scale, float *out)
+{
+	int			i = 0;
+
+	for (; n - i >= V_WIDTH; i += V_WIDTH)
+		V_STORE(out + i, V_FROM_HALF(half + i, scale));
+	if (n > i)
+	{
+		uint16		rest[V_WIDTH] = {0};
+		float		lanes[V_WIDTH];
+
+		memcpy(rest, half + i, sizeof(uint16) * (n - i));
+		V_STORE(lanes, V_FROM_HALF(rest, scale));
+		memcpy(out + i, lanes, sizeof(float) * (n - i));
+	}
+}
+
 const HnrDistanceKernels HNR_KERNELS = {
 	.isa = HNR_ISA,
 	.l2_squared = l2_squared,
 	.inner_product = inner_product,
 	.l1 = l1,
 	.products = products,
+	.from_half = from_half,
 };

@@ -130,8 +130,7 @@ open_verified(HnrVerify *v, Relation rel)
 			if (problem == NULL && meta->version != HNR_FORMAT_VERSION)
 				problem = "the index is of another format version";
 			if (problem == NULL &&
-				!hnr_layout_compute(&layout, meta->dims, meta->code_bits,
-									meta->slots_ground, meta->slots_upper))
+				!hnr_layout_compute(&layout, meta))
 				problem = "a vertex of the metapage's measures would not fit on its pages";
 		}
 	}

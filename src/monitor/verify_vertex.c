@@ -11,7 +11,7 @@
 #include <math.h>
 
 #include "am/buffer.h"
-#include "am/half.h"
+#include "am/stored.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
@@ -29,8 +29,8 @@
 
 /* Deviations allowed: what instruction sets sum differently, and halves' digits. */
 #define NORM_TOLERANCE		1e-3
-#define ESTIMATE_TOLERANCE	1e-3
-#define INVERSE_TOLERANCE	0.05
+#define ESTIMATE_TOLERANCE	6e-3
+#define FACTOR_TOLERANCE	0.05
 
 typedef struct VertexPass
 {
@@ -52,7 +52,8 @@ copy_part(HnrVerify *v, HnrVertexCopy *copy, const HnrPartLayout *pl, const char
 	Size		size = v->index->layout.slot_size;
 	int			nslots = Min(pl->slot_count, copy->nslots - pl->slot_first);
 
-	memcpy(copy->vec + pl->vec_first, part + pl->vec_offset, sizeof(float) * pl->vec_count);
+	hnr_stored_decode(v->index->layout.encoding, part + pl->vec_offset, pl->vec_count,
+					  copy->head.exponent, copy->vec + pl->vec_first);
 	if (nslots > 0)
 		memcpy(copy->slots + pl->slot_first * size, part + pl->slot_offset, nslots * size);
 }
@@ -252,7 +253,7 @@ code_agrees(HnrVerify *v, const HnrSlot *slot, HnrCodecPoint at, HnrCodecPoint t
 				r2 = 0,
 				norms = 0,
 				tolerance,
-				inverse;
+				factor;
 
 	hnr_codec_encode(codec, at, there, &tid, now);
 	xp = hnr_code_dot(codec->quantizer, hnr_slot_code(slot), at.rotated);
@@ -271,15 +272,15 @@ code_agrees(HnrVerify *v, const HnrSlot *slot, HnrCodecPoint at, HnrCodecPoint t
 		from_p = r2;
 		from_o = -r2;
 	}
-	tolerance = ESTIMATE_TOLERANCE * (r2 + sqrt(r2 * norms) + fabs(slot->factor) * (fabs(xp) + fabs(xo)));
+	tolerance = ESTIMATE_TOLERANCE * (r2 + sqrt(r2 * norms) + fabs(hnr_slot_factor(slot)) * (fabs(xp) + fabs(xo)));
 	if (!isfinite((float) (tolerance * 1e3)))
 		return true;			/* beyond the range of the estimates */
-	inverse = hnr_half_to_float(now->inverse);
+	factor = hnr_slot_factor(now);
 	pfree(now);
 	/* written so that NaN does not agree */
-	return fabs(slot->constant + slot->factor * xp - from_p) <= tolerance &&
-		fabs(slot->constant + slot->factor * xo - from_o) <= tolerance &&
-		fabs(hnr_half_to_float(slot->inverse) - inverse) <= INVERSE_TOLERANCE * inverse;
+	return fabs(slot->constant + hnr_slot_factor(slot) * xp - from_p) <= tolerance &&
+		fabs(slot->constant + hnr_slot_factor(slot) * xo - from_o) <= tolerance &&
+		fabs(hnr_slot_factor(slot) - factor) <= FACTOR_TOLERANCE * fabs(factor);
 }
 
 /* rotated: the vertex's own vector; room: for another. */

@@ -293,3 +293,17 @@ hnr_code_cosine(const HnrQuantizer *qz, const uint8 *a, float ga,
 	cosine += (0.25f * ga * gb * ab - cosine) * (1 - fade);
 	return Max(-1.0f, Min(1.0f, cosine));
 }
+
+/* The cosine between a direction and what its code stands for, on average. */
+static const float code_fidelity[] = {[1] = 0.798f,[2] = 0.940f,[4] = 0.994f};
+
+float
+hnr_code_inverse(const HnrQuantizer *qz, const uint8 *code)
+{
+	int32		ab,
+				aa,
+				bb;
+
+	hnr_quant_kernels->code_products(qz, code, code, &ab, &aa, &bb);
+	return 2.0f / (sqrtf((float) aa) * code_fidelity[qz->bits]);
+}

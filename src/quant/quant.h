@@ -84,4 +84,10 @@ extern float hnr_code_cosine(const HnrQuantizer *qz, const uint8 *a, float ga,
  */
 extern bool hnr_quant_init(const char *isa);
 
+/*
+ * About what hnr_encode returned with a code, told from the code alone: right to a
+ * few per cent.
+ */
+extern float hnr_code_inverse(const HnrQuantizer *qz, const uint8 *code);
+
 #endif							/* HNR_QUANT_H */

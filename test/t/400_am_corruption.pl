@@ -106,7 +106,7 @@ my $vertex_size;
 my @damages = (
 	[ 'page id', qr/not one of an hnsw index/, sub { (BLCKSZ + PAGE_ID, pack('S', 7)) } ],
 	[ 'page kind', qr/no known kind/, sub { (BLCKSZ + KIND, pack('S', 77)) } ],
-	[ 'other kind', qr/does not end where/, sub { (BLCKSZ + KIND, pack('S', $TIDS)) } ],
+	[ 'other kind', qr/does not end where/, sub { (BLCKSZ + KIND, pack('S', $UPPER)) } ],
 	[ 'magic', qr/magic number/, sub { (META_MAGIC, pack('L', 1)) } ],
 	[ 'dimensions', qr/contradicts the operator class/, sub { (META_DIMS, pack('S', 60000)) } ],
 	[ 'other dimensions', qr/other dimensions than the column/, sub { (META_DIMS, pack('S', 9)) } ],
@@ -134,7 +134,7 @@ my @damages = (
 			return ($at + slot_size($bytes), substr($bytes, $at, 6));
 		}
 	],
-	[ 'factor', qr/code of neighbor .* does not agree/, sub { (BLCKSZ + CONTENTS + $slots + 12, pack('f', -1000)) } ],
+	[ 'factor', qr/code of neighbor .* does not agree/, sub { (BLCKSZ + CONTENTS + $slots + 6, pack('S', 0xC47A)) } ],
 	[ 'constant', qr/code of neighbor .* does not agree/, sub { (BLCKSZ + CONTENTS + $slots + 8, pack('f', 'nan')) } ],
 	[ 'heap block', qr/names block 99999/, sub { (BLCKSZ + CONTENTS + TIDS, tid(99999, 1)) } ],
 	[ 'heap block nowhere', qr/names block 4294967295/, sub { (BLCKSZ + CONTENTS + TIDS, tid(0xFFFFFFFF, 1)) } ],
@@ -160,9 +160,9 @@ my @damages = (
 	# the vertex of the many rows; an insertion has that page locked when it follows the link
 	[ 'chunk on the vertex', qr/not a chunk/, sub { many_rows($_[0], LINK) } ],
 	[ 'chunk nowhere', qr/not a chunk/, sub { chunk($_[0], 0, CHUNK_NEXT, tid(0xFFFFFFFF, 1)) } ],
-	[ 'part generation', qr/another generation/, sub { part($_[0], 0, pack('L', 9)) }, dims => 2500, rows => 20 ],
-	[ 'part number', qr/not in order/, sub { part($_[0], 4, pack('S', 2)) }, dims => 2500, rows => 20 ],
-	[ 'part kind', qr/part of a vertex is missing/, sub { (block_of_kind($_[0], $PART) * BLCKSZ + KIND, pack('S', $UPPER)) }, dims => 2500, rows => 20 ],
+	[ 'part generation', qr/another generation/, sub { part($_[0], 0, pack('L', 9)) }, dims => 5000, rows => 20 ],
+	[ 'part number', qr/not in order/, sub { part($_[0], 4, pack('S', 2)) }, dims => 5000, rows => 20 ],
+	[ 'part kind', qr/part of a vertex is missing/, sub { (block_of_kind($_[0], $PART) * BLCKSZ + KIND, pack('S', $UPPER)) }, dims => 5000, rows => 20 ],
 );
 
 # The second vertex of block 1 begins where the first one's bytes end.
@@ -176,8 +176,8 @@ sub vertex_size
 	return $size;
 }
 
-# 16 bytes and the code: 4 bits for each of 8 dimensions, rotated into 16.
-sub slot_size { return 16 + 8; }
+# 12 bytes and the code: 4 bits for each of 8 dimensions, rotated into 16.
+sub slot_size { return 12 + 8; }
 
 # A ground vertex that is not that of the first upper vertex; levels are drawn.
 sub another_ground
@@ -216,7 +216,7 @@ sub part
 my $random = $ENV{HNR_TEST_ROUNDS} || 20;
 srand($ENV{HNR_TEST_SEED} || 1);
 make_table("d$_", @{ $damages[$_] }[ 3 .. $#{ $damages[$_] } ]) for 0 .. $#damages;
-make_table("r$_", $_ % 5 == 0 ? (dims => 2500, rows => 20) : ()) for 1 .. $random;
+make_table("r$_", $_ % 5 == 0 ? (dims => 5000, rows => 20) : ()) for 1 .. $random;
 my @names = ((map { "d$_" } 0 .. $#damages), (map { "r$_" } 1 .. $random));
 my %path = map { $_ => index_file($_) } @names;
 

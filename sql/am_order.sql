@@ -1,0 +1,67 @@
+-- rows come in the order of their own distances, although the index may round vectors
+CREATE FUNCTION ordered_check(op text, query vector, n int)
+RETURNS TABLE (rows bigint, in_order bool, same_distances bool) LANGUAGE plpgsql AS $$
+BEGIN
+	SET LOCAL enable_seqscan = off;
+	SET LOCAL enable_sort = off;
+	SET LOCAL enable_indexscan = on;
+	EXECUTE format('CREATE TEMP TABLE by_index AS SELECT row_number() OVER () AS at, v %s $1 AS d
+		FROM (SELECT v FROM ordered ORDER BY v %s $1 LIMIT $2) s', op, op) USING query, n;
+	SET LOCAL enable_seqscan = on;
+	SET LOCAL enable_sort = on;
+	SET LOCAL enable_indexscan = off;
+	EXECUTE format('CREATE TEMP TABLE by_sort AS SELECT row_number() OVER () AS at, v %s $1 AS d
+		FROM (SELECT v FROM ordered ORDER BY v %s $1 LIMIT $2) s', op, op) USING query, n;
+	RETURN QUERY SELECT count(*), bool_and(i.d >= i.before), bool_and(i.d = s.d)
+		FROM (SELECT at, d, lag(d, 1, d) OVER (ORDER BY at) AS before FROM by_index) i
+		JOIN by_sort s USING (at);
+	DROP TABLE by_index, by_sort;
+END $$;
+
+
+CREATE TABLE ordered (id int, v vector(40));
+CREATE FUNCTION ordered_vector(i int, shift float8) RETURNS vector LANGUAGE sql IMMUTABLE AS
+$$ SELECT array_agg(sin(i * j) + CASE j WHEN 1 THEN shift ELSE 0 END ORDER BY j)::vector FROM generate_series(1, 40) j $$;
+INSERT INTO ordered SELECT i, ordered_vector(i, 0) FROM generate_series(1, 300) i;
+CREATE INDEX ordered_l2 ON ordered USING hnsw (v vector_l2_ops);
+CREATE INDEX ordered_ip ON ordered USING hnsw (v vector_ip_ops);
+CREATE INDEX ordered_cosine ON ordered USING hnsw (v vector_cosine_ops);
+CREATE INDEX ordered_l1 ON ordered USING hnsw (v vector_l1_ops);
+-- then rows nearer to each other than half precision can tell
+INSERT INTO ordered SELECT 1000 + i, ordered_vector(7, i * 1e-6) FROM generate_series(1, 100) i;
+
+SET enable_seqscan = off;
+SELECT op, c.* FROM unnest(ARRAY['<->', '<#>', '<=>', '<+>']) op,
+	LATERAL ordered_check(op, ordered_vector(7, 0.5), 30) c;
+SELECT op, c.rows, c.in_order FROM unnest(ARRAY['<->', '<#>', '<=>', '<+>']) op,
+	LATERAL ordered_check(op, ordered_vector(100, 2), 100) c;
+SELECT severity, message FROM check_index('ordered_l2') WHERE severity = 'error';
+
+-- a table of such rows is stored as it is
+CREATE TABLE ordered_close (id int, v vector(40));
+INSERT INTO ordered_close SELECT i, ordered_vector(7, 1000 + i * 1e-3) FROM generate_series(1, 1000) i;
+CREATE INDEX ordered_close_l2 ON ordered_close USING hnsw (v vector_l2_ops);
+SELECT array_agg(id) FROM (SELECT id FROM ordered_close ORDER BY v <-> ordered_vector(7, 1000.5) LIMIT 1) s;
+SELECT count(*) FROM (SELECT id FROM ordered_close ORDER BY v <-> ordered_vector(7, 1000.5) LIMIT 10) s
+	WHERE id BETWEEN 494 AND 506;
+DROP TABLE ordered_close;
+
+-- of any size; squares beyond the range of a float order nothing, and break nothing
+TRUNCATE ordered;
+INSERT INTO ordered SELECT i, l2_normalize(ordered_vector(i, 0)) FROM generate_series(1, 200) i;
+UPDATE ordered SET v = (SELECT array_agg(x * 1e-30)::vector FROM unnest(v::real[]) x);
+SELECT op, c.rows > 0 AS some FROM unnest(ARRAY['<->', '<#>', '<=>', '<+>']) op,
+	LATERAL ordered_check(op, ordered_vector(3, 0), 50) c;
+TRUNCATE ordered;
+INSERT INTO ordered SELECT i, (SELECT array_agg(3.4028234e38 * sin(i * j))::vector FROM generate_series(1, 40) j) FROM generate_series(1, 100) i;
+SELECT op, c.rows > 0 AS some FROM unnest(ARRAY['<->', '<#>', '<+>']) op,
+	LATERAL ordered_check(op, ordered_vector(3, 0), 50) c;
+
+-- NULL and zero have no distances
+SELECT count(*) FROM (SELECT id FROM ordered ORDER BY v <-> NULL LIMIT 5) s;
+TRUNCATE ordered;
+INSERT INTO ordered SELECT i, ordered_vector(i, 0) FROM generate_series(1, 300) i;
+SELECT count(*) FROM (SELECT id FROM ordered ORDER BY v <=> array_fill(0, ARRAY[40])::vector LIMIT 5) s;
+
+DROP TABLE ordered;
+DROP FUNCTION ordered_check, ordered_vector;

@@ -1,0 +1,84 @@
+/*-------------------------------------------------------------------------
+ *
+ * encoding.c
+ *		The choice of how a new index stores vectors.  See encoding.h.
+ *
+ * Half precision keeps eleven digits of a coordinate.  That is plenty for embeddings
+ * and exact for small integers, but not for, say, vectors that lie close together far
+ * from the origin.  So it is compared with the distances in a sample: if what rounding
+ * moves a vector by is small beside the way to its nearest other there, it is small
+ * beside the way to those nearer ones that the whole table has.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "am/encoding.h"
+#include "am/stored.h"
+#include "distance/distance.h"
+#include "miscadmin.h"
+
+/* Fewer rows than this tell nothing of the distances to come. */
+#define LEAST_SAMPLE	64
+
+/* Below this a vector is the smaller part of its vertex anyway. */
+#define LEAST_DIMS		32
+
+/* The nearest in the sample has to be this many times farther than the rounding. */
+#define MARGIN			128
+
+/* In how many of a hundred it may be otherwise. */
+#define TOLERATED		5
+
+static float
+distance_between(const HnrMetric *metric, int dims, const float *a, const float *b)
+{
+	if (metric->kind == HNR_METRIC_L1)
+		return hnr_distance->l1(dims, a, b);
+	return sqrtf(hnr_distance->l2_squared(dims, a, b));
+}
+
+/* The way to the nearest other vector that is not the same. */
+static float
+nearest_other(const HnrMetric *metric, int dims, const float *vectors, int n, int self)
+{
+	const float *v = vectors + (Size) self * dims;
+	float		nearest = INFINITY;
+
+	for (int i = 0; i < n; i++)
+	{
+		const float *other = vectors + (Size) i * dims;
+
+		if (i != self && memcmp(v, other, sizeof(float) * dims) != 0)
+			nearest = Min(nearest, distance_between(metric, dims, v, other));
+	}
+	return nearest;
+}
+
+HnrEncoding
+hnr_choose_encoding(const HnrMetric *metric, int dims, const float *vectors, int n)
+{
+	float	   *rounded;
+	int			bad = 0;
+
+	if (n < LEAST_SAMPLE || dims < LEAST_DIMS)
+		return HNR_ENCODING_FLOAT;
+	rounded = palloc(sizeof(float) * dims);
+	for (int i = 0; i < n; i++)
+	{
+		const float *v = vectors + (Size) i * dims;
+
+		CHECK_FOR_INTERRUPTS();
+		memcpy(rounded, v, sizeof(float) * dims);
+		if (hnr_stored_round(metric, HNR_ENCODING_HALF, dims, rounded) == 0)
+			continue;
+		/* written so that what is not finite is bad */
+		if (!(distance_between(metric, dims, v, rounded) * MARGIN <=
+			  nearest_other(metric, dims, vectors, n, i)))
+			bad++;
+	}
+	pfree(rounded);
+	return bad * 100 > n * TOLERATED ? HNR_ENCODING_FLOAT : HNR_ENCODING_HALF;
+}
