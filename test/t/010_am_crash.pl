@@ -66,9 +66,12 @@ for my $point (qw(vacuum_collected vacuum_unlinked))
 	for my $part ('id % 2 = 0', 'true')
 	{
 		$node->safe_psql('postgres', "DELETE FROM items WHERE $part");
+		my $offset = -s $node->logfile;
 		my ($status) = $node->psql('postgres',
 			"SET hnsw_rebuild.debug_point_action = '$point:crash'; VACUUM (PARALLEL 0) items");
 		isnt($status, 0, "$point, $part: crashed");
+		# the postmaster may take a moment to notice, and answer until then
+		$node->wait_for_log(qr/reinitializing/, $offset);
 		$node->poll_query_until('postgres', 'SELECT true');
 		check_after_crash("$point, $part");
 		$node->safe_psql('postgres',
