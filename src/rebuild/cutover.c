@@ -77,7 +77,7 @@
 /* A holder seen for this long is a long one. */
 #define LONG_HOLDER_MS			100
 
-/* Queue up in spite of long holders after this time. */
+/* Queue up in spite of long holders, or let others have the table, after this time. */
 #define PATIENCE_MS				10000
 
 /* Of the attempts to swap. */
@@ -186,20 +186,6 @@ check_timeout(const Attempts *a)
 }
 
 /*
- * While we only look, somebody waits for our lock on the table: perhaps a holder,
- * which no deadlock detector would ever find out.  Throws, to give way.
- */
-static void
-give_way_to_waiter(const HnrRun *run)
-{
-	if (LockHasWaiters(&run->table_tag, ShareUpdateExclusiveLock, true))
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_DEADLOCK_DETECTED),
-				 errmsg("another session waits for the lock on the table of index %s",
-						run->job->index_name)));
-}
-
-/*
  * Looks until it is worth an attempt.  Returns how long to queue up for the
  * locks, 0: take them without waiting.  One transaction without snapshot or xid.
  */
@@ -220,9 +206,10 @@ wait_for_opportunity(Attempts *a)
 		check_timeout(a);
 		holders = find_holders(a->run, &n);
 		long_holder = has_long_holder(a, holders, n);
-		pfree(holders);
 		if (long_holder)
-			give_way_to_waiter(a->run);
+			hnr_watch_check_waiters(holders, n,
+									TimestampDifferenceExceeds(a->started_at, now, PATIENCE_MS));
+		pfree(holders);
 		if (n == 0)
 			result = 0;
 		else if (now >= a->next_queue_at && (!long_holder || now >= a->impatient_at))

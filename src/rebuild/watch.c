@@ -36,6 +36,7 @@
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
+#include "storage/sinvaladt.h"
 #include "utils/rel.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
@@ -167,4 +168,23 @@ hnr_table_is_wanted(Relation table)
 	/* Not found: held by the fast path, so that nobody waits for a stronger lock. */
 	lock = find_lock(&tag);
 	return lock != NULL && (((volatile LOCK *) lock)->waitMask & STRONGER_MODES) != 0;
+}
+
+void
+hnr_watch_check_waiters(const VirtualTransactionId *holders, int n, bool anybody)
+{
+	LOCK	   *lock = watched[0];
+	bool		wanted = lock != NULL && anybody && ((volatile LOCK *) lock)->waitMask != 0;
+
+	for (int i = 0; i < n && !wanted; i++)
+	{
+		PGPROC	   *proc = hnr_vxid_proc(holders[i]);
+
+		/* Without the lock that guards it: an old answer is replaced soon. */
+		wanted = lock != NULL && proc != NULL && ((volatile PGPROC *) proc)->waitLock == lock;
+	}
+	if (wanted)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_DEADLOCK_DETECTED),
+				 errmsg("another session waits for the lock on the table")));
 }

@@ -135,6 +135,12 @@ extern void hnr_watch_shadow_end(void);
 /* Whether the watch raised the error; NULL, or the lock wished for. */
 extern const char *hnr_watch_wish(void);
 /*
+ * While we only look whether some transactions are over, which no deadlock detector
+ * knows of: an ERROR (ERRCODE_T_R_DEADLOCK_DETECTED) where one of them waits for the
+ * table's lock, or, if asked, where anybody does.
+ */
+extern void hnr_watch_check_waiters(const VirtualTransactionId *holders, int n, bool anybody);
+/*
  * Whether a session waits for a lock on a table, which this process has locked,
  * that conflicts with reading or writing it.
  */

@@ -88,6 +88,21 @@ $user->query_safe('COMMIT');
 is(wait_for_job($node), 'done', 'and goes on');
 is(rows_differ($node), '', 'every row is in the index');
 
+# Somebody else waits for the one that holds the swap off.
+make_items($node, 100);
+my $second = $node->background_psql('postgres');
+$second->query_safe('CREATE TABLE locked (); BEGIN; LOCK TABLE locked');
+$user->query_safe('BEGIN; SELECT count(*) FROM items');
+$node->safe_psql('postgres', "SELECT rebuild_index('items_e', m => 8, measure => false)");
+wait_for_phase($node, 'waiting for cutover');
+$second->query_until(qr/begun/, "\\echo begun\nANALYZE items;\nCOMMIT;\n");
+wait_for_waiter();
+is(complaint($user, 'SELECT * FROM locked'), '',
+	'waiting for cutover: the rebuild gives way to a third one');
+$user->query_safe('COMMIT');
+is(wait_for_job($node), 'done', 'and goes on');
+$second->quit;
+
 # The old storage is to be dropped; a user of the table holds that up.
 make_items($node, 100);
 my $pauser = pause_at($node, 'rebuild_drop_dead');
