@@ -207,6 +207,9 @@ prune_plain(Pruning *p, int level, const HnrEnd *from, const HnrEnd *to,
 
 		measure_plain(p, level, from, to);
 		victim = choose_victim(p, plain_pair, force);
+		/* a list of wide vectors is megabytes, and an insertion prunes many */
+		pfree(p->vectors);
+		p->vectors = NULL;
 		if (!hnr_vertex_lock(p->index, unconstify(ItemPointerData *, &from->tid), level, &locked))
 			return HNR_LINK_GONE;
 		pruning_fill(now, &locked, added);

@@ -12,7 +12,7 @@ use Test::More;
 
 use AmTest;
 
-my $seconds = $ENV{HNR_TEST_SECONDS} || 24;
+my $seconds = $ENV{HNR_TEST_SECONDS} || 16;
 my $rounds = $seconds > 60 ? int($seconds / 15) : 4;
 my $node = am_node('main');
 am_table($node, 300);
