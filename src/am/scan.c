@@ -45,8 +45,13 @@ typedef struct HnswScan
 	HnrIndex   *index;
 	HnrStore   *store;
 	HnrSearch  *search;
-	HnrCandidate *found;
+	int			ef;				/* the pool's size: how many a round is sure of */
+	HnrCandidate *found;		/* to return now */
 	int			nfound;
+	int			maxfound;
+	HnrCandidate *held;			/* visited, but nearer ones may still come */
+	int			nheld;
+	int			maxheld;
 	HnrBounds  *bounds;			/* of the found */
 	HnrOrder   *order;
 	int			maxorder;
@@ -87,7 +92,8 @@ hnr_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int no
 	state->searched = false;
 	ItemPointerSetInvalid(&state->left_out);
 	state->search = NULL;
-	state->maxorder = 0;
+	state->maxorder = state->maxfound = state->maxheld = state->nheld = 0;
+	state->held = NULL;
 	state->nfound = 0;
 	state->current = -1;
 	if (keys && scan->numberOfKeys > 0)
@@ -178,12 +184,86 @@ put_in_order(HnswScan *state)
 	hnr_order_results(state->bounds, kept, state->order);
 }
 
+static int
+compare_distances(const void *a, const void *b)
+{
+	const HnrCandidate *x = a;
+	const HnrCandidate *y = b;
+
+	if (x->distance != y->distance)
+		return x->distance < y->distance ? -1 : 1;
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+/*
+ * Extends the n nearest of the held by those that may, for all that rounding leaves
+ * open, be nearer than one of these: they have to be compared with each other.
+ */
+static int
+whole_groups(HnswScan *state, int n, int total)
+{
+	double		most = -get_float8_infinity();
+
+	for (int i = 0; i < total; i++)
+	{
+		const HnrCandidate *c = &state->held[i];
+		HnrBounds	b = hnr_order_bounds(state->index->metric, state->index->layout.dims,
+										 state->query_length, c->distance,
+										 hnr_disk_store_visited(state->store, c->ref)->error);
+
+		if (i >= n && b.least >= most)
+			return i;
+		most = Max(most, b.most);
+	}
+	return total;
+}
+
+/*
+ * Of what was found now and held back before, takes the n nearest to be returned and
+ * holds the others back.  A search is sure of as many as its pool holds; it has visited
+ * farther ones on its way, which are not the next nearest by far.
+ */
+static void
+take_nearest(HnswScan *state, const HnrCandidate *found, int nfound, int n)
+{
+	int			total = state->nheld + nfound;
+
+	state->nfound = 0;
+	if (total == 0)
+		return;
+	if (total > state->maxheld)
+	{
+		Size		size = sizeof(HnrCandidate) * (Size) total * 2;
+
+		state->held = state->held ? repalloc_huge(state->held, size) :
+			palloc_extended(size, MCXT_ALLOC_HUGE);
+		state->maxheld = total * 2;
+	}
+	if (nfound > 0)
+		memcpy(state->held + state->nheld, found, sizeof(HnrCandidate) * nfound);
+	qsort(state->held, total, sizeof(HnrCandidate), compare_distances);
+
+	n = whole_groups(state, Min(n, total), total);
+	if (n > state->maxfound)
+	{
+		state->maxfound = n;
+		state->found = palloc_extended(sizeof(HnrCandidate) * n, MCXT_ALLOC_HUGE);
+	}
+	memcpy(state->found, state->held, sizeof(HnrCandidate) * n);
+	state->nheld = total - n;
+	memmove(state->held, state->held + n, sizeof(HnrCandidate) * state->nheld);
+	state->nfound = n;
+	state->current = 0;
+	put_in_order(state);
+}
+
 static void
 search(IndexScanDesc scan)
 {
 	HnswScan   *state = scan->opaque;
 	HnrCandidate entries[HNR_DESCENT_WIDTH];
 	HnrEntry	entry;
+	HnrCandidate *found = NULL;
 	int			ef = hnr_guc_ef_search() + POOL_MARGIN;
 	int			n;
 
@@ -210,11 +290,13 @@ search(IndexScanDesc scan)
 		if (n == 0)
 			break;
 		HNR_DEBUG_POINT("scan_entered");
-		state->nfound = hnr_search_run(state->search, entries, n, 0, ef, &state->found);
+		state->nfound = hnr_search_run(state->search, entries, n, 0, ef, &found);
 	}
 	state->visited = state->nfound;
 	state->last = -get_float4_infinity();
-	put_in_order(state);
+	state->ef = ef;
+	take_nearest(state, found, state->nfound, ef);
+	state->current = -1;
 }
 
 /* More vertices, none of them nearer than the last; false at the end. */
@@ -223,16 +305,18 @@ search_more(HnswScan *state)
 {
 	while (state->visited < hnr_guc_max_scan_tuples())
 	{
-		state->nfound = hnr_search_continue(state->search, &state->found);
-		if (state->nfound == 0)
-			return false;
-		state->visited += state->nfound;
-		put_in_order(state);
-		state->current = 0;
+		HnrCandidate *found;
+		int			n = hnr_search_continue(state->search, &found);
+
+		if (n == 0)
+			break;
+		state->visited += n;
+		take_nearest(state, found, n, state->ef);
 		if (state->nfound > 0)
 			return true;
 	}
-	return false;
+	take_nearest(state, NULL, 0, state->nheld);
+	return state->nfound > 0;
 }
 
 /* Moves to the next vertex to return; false at the end. */
