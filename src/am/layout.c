@@ -142,7 +142,8 @@ hnr_layout_choose_slots(const HnrMetaPage *meta)
 	/* rather a few less than a page more */
 	if (per_page == 0 && fixed + least * slot <= HNR_PAGE_CAPACITY)
 		per_page = 1;
+	/* over several pages there is nothing to fill */
 	if (per_page == 0)
-		return wanted;
+		return 2 * meta->m;
 	return Min((MAXALIGN_DOWN(HNR_PAGE_CAPACITY / per_page) - fixed) / slot, 2 * meta->m);
 }
