@@ -122,5 +122,28 @@ SELECT count(*) FROM (SELECT id FROM t ORDER BY e <=> '[0,0,0]' LIMIT 5) s;
 SELECT * FROM check_all('i');
 DROP TABLE t;
 
+-- unit vectors that half precision holds exactly, among others that it does not: no
+-- row may come nearer than the index says
+CREATE TABLE t (id int, e vector(32));
+INSERT INTO t SELECT i, ARRAY(SELECT CASE WHEN i % 2 = 1 THEN abs(hashint4(i * 100 + j) % 1000) WHEN j = 1 + (i / 2) % 32 THEN 1 ELSE 0 END
+	FROM generate_series(1, 32) j)::vector FROM generate_series(1, 600) i;
+CREATE INDEX i ON t USING hnsw (e vector_cosine_ops);
+CREATE FUNCTION ask(n int) RETURNS bigint LANGUAGE plpgsql SET enable_sort = off AS $$
+DECLARE
+	q vector;
+	rows bigint := 0;
+	some bigint;
+BEGIN
+	FOR i IN 1..n LOOP
+		q := ARRAY(SELECT abs(hashint4(-i * 100 - j) % 1000) + CASE WHEN j = 1 + i % 32 THEN 3000 ELSE 0 END FROM generate_series(1, 32) j)::vector;
+		SELECT count(*) INTO some FROM (SELECT e <=> q AS x FROM am_test.t ORDER BY e <=> q LIMIT 60) s WHERE x > 0;
+		rows := rows + some;
+	END LOOP;
+	RETURN rows;
+END $$;
+SELECT ask(500);
+SELECT * FROM check_all('i');
+DROP TABLE t;
+
 \set VERBOSITY terse
 DROP SCHEMA am_test CASCADE;

@@ -113,7 +113,8 @@ hnr_stored_round(const HnrMetric *metric, HnrEncoding encoding, int n, float *ve
 		length += (double) rounded * rounded;
 		vec[i] = rounded;
 	}
-	if (lost == 0)
+	/* under cosine the vector is of unit length, in float: not quite the row's direction */
+	if (lost == 0 && metric->kind != HNR_METRIC_COSINE)
 		return 0;
 	if (metric->kind != HNR_METRIC_L1)
 		lost = sqrt(lost);
