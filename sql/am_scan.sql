@@ -131,15 +131,15 @@ CREATE INDEX i ON t USING hnsw (e vector_cosine_ops);
 CREATE FUNCTION ask(n int) RETURNS bigint LANGUAGE plpgsql SET enable_sort = off AS $$
 DECLARE
 	q vector;
-	rows bigint := 0;
-	some bigint;
+	total bigint := 0;
+	n_rows bigint;
 BEGIN
 	FOR i IN 1..n LOOP
 		q := ARRAY(SELECT abs(hashint4(-i * 100 - j) % 1000) + CASE WHEN j = 1 + i % 32 THEN 3000 ELSE 0 END FROM generate_series(1, 32) j)::vector;
-		SELECT count(*) INTO some FROM (SELECT e <=> q AS x FROM am_test.t ORDER BY e <=> q LIMIT 60) s WHERE x > 0;
-		rows := rows + some;
+		SELECT count(*) INTO n_rows FROM (SELECT e <=> q AS x FROM am_test.t ORDER BY e <=> q LIMIT 60) s WHERE x > 0;
+		total := total + n_rows;
 	END LOOP;
-	RETURN rows;
+	RETURN total;
 END $$;
 SELECT ask(500);
 SELECT * FROM check_all('i');
