@@ -10,8 +10,8 @@
  * more at the end.
  *
  * Locks: AccessShareLock on table and index, content locks in share mode one at a
- * time; works on a standby.  Memory: 9 bytes a page, 2 bytes a vertex, and 8 bytes
- * a vertex reached; heap TIDs are sorted within maintenance_work_mem.
+ * time; works on a standby.  Memory: 9 bytes a page, 4 bytes a vertex or chunk, and
+ * 8 bytes a vertex reached; heap TIDs are sorted within maintenance_work_mem.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,8 +24,6 @@
 #include "access/xlog.h"
 #include "catalog/index.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_operator_d.h"
-#include "catalog/pg_type_d.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/builtins.h"
@@ -165,14 +163,11 @@ run_passes(HnrVerify *v, Relation rel, Snapshot snapshot)
 	v->maxplaces = (uint64) v->blocks * 8;
 	v->place = palloc_extended(sizeof(uint16) * v->maxplaces, MCXT_ALLOC_HUGE);
 	init_suspects(&v->links);
-	v->tids = tuplesort_begin_datum(INT8OID, Int8LessOperator, InvalidOid, false,
-									maintenance_work_mem, NULL, TUPLESORT_NONE);
 	hnr_verify_pages(v);
 	hnr_verify_vertices(v);
 	hnr_verify_chunks(v);
 	hnr_verify_graph(v);
 	hnr_verify_tids(v, snapshot);
-	tuplesort_end(v->tids);
 	if (v->nfindings > MAX_FINDINGS)
 		put_finding(v, HNR_FINDING_WARNING, InvalidBlockNumber, 0,
 					psprintf(INT64_FORMAT " more findings are not listed",

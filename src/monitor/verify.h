@@ -58,13 +58,14 @@ typedef struct HnrVerify
 	uint8	   *kind;			/* by block; 0: new, or not one of ours */
 	uint64	   *first;			/* by block: its first place */
 	uint16	   *place;			/* HNR_PLACE_* */
+	uint16	   *print;			/* by place: of a ground vertex's vector */
 	uint64		nplaces;
 	uint64		maxplaces;
 	int64		nlive;			/* ground vertices */
 	int64		nslots;
 	HnrSuspects links;			/* vertex, neighbour that is not live */
 
-	Tuplesortstate *tids;		/* NULL: do not collect */
+	Tuplesortstate *tids;		/* of heap TIDs, each with its vector's print */
 
 	ReturnSetInfo *result;
 	int64		nfindings;
@@ -104,11 +105,16 @@ extern const HnrShape *hnr_verify_shape(HnrVerify *v, int kind);
 /* What is known of a place; NULL if there is none such or it came later. */
 extern uint16 *hnr_verify_place(HnrVerify *v, HnrNodeId id);
 
-/* Calls back for every heap TID on a page copy. */
-typedef void (*HnrTidSeen) (HnrVerify *v, ItemPointer heap_tid, BlockNumber block, int position,
+/*
+ * Calls back for every heap TID, in one pass over the index: with its vertex, and
+ * with the place it stands at, which may be a chunk.
+ */
+typedef void (*HnrTidSeen) (HnrVerify *v, ItemPointer heap_tid, HnrNodeId vertex, HnrNodeId at,
 							void *state);
-extern void hnr_verify_each_tid(HnrVerify *v, Page page, BlockNumber block,
-								HnrTidSeen seen, void *state);
+extern void hnr_verify_each_tid(HnrVerify *v, HnrTidSeen seen, void *state);
+
+/* Sixteen bits of a stored vector, to tell it from others. */
+extern uint16 hnr_verify_print(HnrVerify *v, const float *vec);
 
 /* ---- verify_vertex.c: each vertex, its slots, its upper and lower selves ---- */
 
@@ -133,8 +139,8 @@ extern void hnr_verify_chain(HnrVerify *v, const HnrVertexCopy *vertex);
 extern void hnr_verify_chunks(HnrVerify *v);
 
 /*
- * Compares the heap TIDs collected in v->tids with each other and, where snapshot
- * is not NULL, with the table's rows that it sees.
+ * Compares the heap TIDs with each other and, where snapshot is not NULL, them and
+ * the vectors with the table's rows that it sees.
  */
 extern void hnr_verify_tids(HnrVerify *v, Snapshot snapshot);
 

@@ -3,8 +3,7 @@
  * verify_page.c
  *		check_index(): each page in itself.  See verify.h.
  *
- * Notes what every block and every place is, for the passes after it, and collects
- * the heap TIDs.
+ * Notes what every block and every place is, for the passes after it.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,7 +12,6 @@
 #include "access/transam.h"
 #include "access/xlog.h"
 #include "am/buffer.h"
-#include "catalog/index.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
@@ -270,59 +268,56 @@ check_parts(HnrVerify *v)
 	}
 }
 
-void
-hnr_verify_each_tid(HnrVerify *v, Page page, BlockNumber block, HnrTidSeen seen, void *state)
+static void
+each_tid_on_page(HnrVerify *v, BlockNumber block, HnrTidSeen seen, void *state)
 {
 	const HnrShape *shape = &v->index->layout.ground;
 
 	if (v->kind[block] == HNR_PAGE_GROUND)
 		for (int pos = 1; pos <= shape->per_page; pos++)
 		{
-			HnrVertex  *vertex = hnr_vertex_at(shape, page, pos);
+			HnrVertex  *vertex = hnr_vertex_at(shape, v->page, pos);
+			HnrNodeId	id = ((HnrNodeId) block << 16) | pos;
 
 			if (vertex->state == HNR_VERTEX_LIVE)
 				for (int i = 0; i < Min(vertex->ntids, HNR_INLINE_TIDS); i++)
-					seen(v, &vertex->tids[i], block, pos, state);
+					seen(v, &vertex->tids[i], id, id, state);
 		}
 	if (v->kind[block] == HNR_PAGE_TIDS)
 		for (int pos = 1; pos <= HNR_CHUNKS_PER_PAGE; pos++)
 		{
-			HnrTidChunk *chunk = hnr_page_chunk(page, pos);
+			HnrTidChunk *chunk = hnr_page_chunk(v->page, pos);
 
 			if (ItemPointerIsValid(&chunk->owner))
 				for (int i = 0; i < Min(chunk->ntids, HNR_CHUNK_TIDS); i++)
-					seen(v, &chunk->tids[i], block, pos, state);
+					seen(v, &chunk->tids[i], hnr_node_of_tid(&chunk->owner),
+						 ((HnrNodeId) block << 16) | pos, state);
 		}
 }
 
-static void
-collect_tid(HnrVerify *v, ItemPointer heap_tid, BlockNumber block, int position, void *state)
+void
+hnr_verify_each_tid(HnrVerify *v, HnrTidSeen seen, void *state)
 {
-	BlockNumber *heap_blocks = state;
-
-	if (ItemPointerGetBlockNumberNoCheck(heap_tid) >= *heap_blocks)
-		*heap_blocks = RelationGetNumberOfBlocks(v->heap);
-	if (ItemPointerGetBlockNumberNoCheck(heap_tid) >= *heap_blocks)
-		hnr_verify_report(v, HNR_FINDING_ERROR, block, position,
-						  "a heap TID names block %u, the table has %u",
-						  ItemPointerGetBlockNumberNoCheck(heap_tid), *heap_blocks);
-	if (ItemPointerIsValid(heap_tid))
-		tuplesort_putdatum(v->tids, Int64GetDatum(itemptr_encode(heap_tid)), false);
+	for (BlockNumber block = HNR_METAPAGE + 1; block < v->blocks; block++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (v->kind[block] != HNR_PAGE_GROUND && v->kind[block] != HNR_PAGE_TIDS)
+			continue;
+		hnr_buffer_copy(v->index->rel, block, v->strategy, v->page);
+		if (hnr_verify_page_problem(v->page) == NULL &&
+			hnr_page_head(v->page)->kind == v->kind[block])
+			each_tid_on_page(v, block, seen, state);
+	}
 }
 
 void
 hnr_verify_pages(HnrVerify *v)
 {
-	BlockNumber heap_blocks = RelationGetNumberOfBlocks(v->heap);
-
 	for (BlockNumber block = HNR_METAPAGE + 1; block < v->blocks; block++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		hnr_buffer_copy(v->index->rel, block, v->strategy, v->page);
 		check_page(v, block);
-		if (v->kind[block] != 0)
-			hnr_verify_each_tid(v, v->page, block, collect_tid, &heap_blocks);
 	}
-	tuplesort_performsort(v->tids);
 	check_parts(v);
 }

@@ -10,6 +10,7 @@
 #include "access/heapam.h"
 #include "access/tableam.h"
 #include "am/buffer.h"
+#include "am/stored.h"
 #include "catalog/index.h"
 #include "catalog/pg_operator_d.h"
 #include "catalog/pg_type_d.h"
@@ -175,22 +176,31 @@ hnr_verify_chunks(HnrVerify *v)
 
 #define MAX_DOUBTS 1000
 
-/* A heap TID that is in the index twice, or leads to nothing in the table. */
+/* What may be wrong about a heap TID of the index. */
+typedef enum DoubtKind
+{
+	DOUBT_TWICE,				/* it is there twice */
+	DOUBT_DANGLING,				/* it leads to nothing in the table */
+	DOUBT_VECTOR				/* its row has another vector than its vertex */
+} DoubtKind;
+
 typedef struct Doubt
 {
 	ItemPointerData tid;
-	bool		dangling;
+	DoubtKind	kind;
+	uint16		print;			/* of the row's vector */
 	int			seen;			/* times, in the second look */
-	BlockNumber block;			/* where, the last time */
-	int			position;
+	HnrNodeId	vertex;			/* the last time */
+	HnrNodeId	at;
 } Doubt;
 
 typedef struct TidCheck
 {
 	HnrVerify  *v;
+	BlockNumber heap_blocks;
 	Tuplesortstate *rows;		/* heap TIDs of rows that belong in the index */
 	MemoryContext row_context;
-	float	   *vec;
+	HnrRow		row;
 	Page		heap_page;
 	BlockNumber heap_block;		/* on heap_page */
 	bool		is_heap;		/* the table's pages are known to us */
@@ -198,36 +208,75 @@ typedef struct TidCheck
 	int			ndoubts;
 } TidCheck;
 
+/* A heap TID and the print of its vector as one number, in the order of TIDs. */
+static Datum
+entry_of(const ItemPointerData *tid, uint16 print)
+{
+	return Int64GetDatum((int64) (((uint64) ItemPointerGetBlockNumberNoCheck(tid) << 32 |
+								   (uint64) ItemPointerGetOffsetNumberNoCheck(tid) << 16 | print) ^
+								  UINT64CONST(1) << 63));
+}
+
+static Tuplesortstate *
+begin_sort(void)
+{
+	return tuplesort_begin_datum(INT8OID, Int8LessOperator, InvalidOid, false,
+								 maintenance_work_mem, NULL, TUPLESORT_NONE);
+}
+
 static bool
-next_tid(Tuplesortstate *sort, ItemPointer tid)
+next_entry(Tuplesortstate *sort, ItemPointer tid, uint16 *print)
 {
 	Datum		value;
 	bool		isnull;
+	uint64		entry;
 
 	if (!hnr_tuplesort_getdatum(sort, &value, &isnull))
 		return false;
-	itemptr_decode(tid, DatumGetInt64(value));
+	entry = (uint64) DatumGetInt64(value) ^ UINT64CONST(1) << 63;
+	ItemPointerSet(tid, (BlockNumber) (entry >> 32), (OffsetNumber) (entry >> 16));
+	*print = (uint16) entry;
 	return true;
 }
 
 static void
-add_doubt(TidCheck *c, ItemPointer tid, bool dangling)
+collect_tid(HnrVerify *v, ItemPointer heap_tid, HnrNodeId vertex, HnrNodeId at, void *state)
 {
-	if (c->ndoubts > 0 && hnr_same_tid(&c->doubts[c->ndoubts - 1].tid, tid))
+	TidCheck   *c = state;
+	BlockNumber block = ItemPointerGetBlockNumberNoCheck(heap_tid);
+	uint16	   *place = hnr_verify_place(v, vertex);
+
+	if (!ItemPointerIsValid(heap_tid))
+		return;					/* reported already */
+	if (block >= c->heap_blocks)
+		c->heap_blocks = RelationGetNumberOfBlocks(v->heap);
+	if (block >= c->heap_blocks)
+		hnr_verify_report(v, HNR_FINDING_ERROR, (BlockNumber) (at >> 16), (int) (at & 0xFFFF),
+						  "a heap TID names block %u, the table has %u", block, c->heap_blocks);
+	tuplesort_putdatum(v->tids, entry_of(heap_tid, place ? v->print[place - v->place] : 0), false);
+}
+
+/* A TID has one doubt at most: the first is enough. */
+static void
+add_doubt(TidCheck *c, const ItemPointerData *tid, DoubtKind kind, uint16 print)
+{
+	Doubt	   *doubt = &c->doubts[c->ndoubts];
+
+	if (c->ndoubts == MAX_DOUBTS || (c->ndoubts > 0 && hnr_same_tid(&doubt[-1].tid, tid)))
 		return;
-	if (c->ndoubts == MAX_DOUBTS)
-		return;
-	memset(&c->doubts[c->ndoubts], 0, sizeof(Doubt));
-	c->doubts[c->ndoubts].tid = *tid;
-	c->doubts[c->ndoubts++].dangling = dangling;
+	memset(doubt, 0, sizeof(Doubt));
+	doubt->tid = *tid;
+	doubt->kind = kind;
+	doubt->print = print;
+	c->ndoubts++;
 }
 
 /* Whether a heap TID of the index leads to the root of a row, dead or alive. */
 static bool
-leads_to_row(TidCheck *c, ItemPointer tid, bool fresh)
+leads_to_row(TidCheck *c, const ItemPointerData *tid, bool fresh)
 {
-	BlockNumber block = ItemPointerGetBlockNumber(tid);
-	OffsetNumber offset = ItemPointerGetOffsetNumber(tid);
+	BlockNumber block = ItemPointerGetBlockNumberNoCheck(tid);
+	OffsetNumber offset = ItemPointerGetOffsetNumberNoCheck(tid);
 	ItemId		item;
 
 	if (block != c->heap_block || fresh)
@@ -257,8 +306,8 @@ add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull,
 	if (isnull[0])
 		return;
 	old = MemoryContextSwitchTo(c->row_context);
-	if (hnr_metric_form_vector(index->metric, values[0], index->layout.dims, c->vec))
-		tuplesort_putdatum(c->rows, Int64GetDatum(itemptr_encode(tid)), false);
+	if (hnr_stored_form_row(index->metric, &index->layout, values[0], &c->row))
+		tuplesort_putdatum(c->rows, entry_of(tid, hnr_verify_print(c->v, c->row.vec)), false);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(c->row_context);
 }
@@ -273,13 +322,20 @@ collect_rows(TidCheck *c, Snapshot snapshot)
 
 	/* rows that an MVCC snapshot sees, as in the second scan of a concurrent build */
 	info->ii_Concurrent = true;
-	c->rows = tuplesort_begin_datum(INT8OID, Int8LessOperator, InvalidOid, false,
-									maintenance_work_mem, NULL, TUPLESORT_NONE);
+	c->rows = begin_sort();
 	c->row_context = AllocSetContextCreate(CurrentMemoryContext, "check_index row",
 										   ALLOCSET_DEFAULT_SIZES);
-	c->vec = palloc(sizeof(float) * v->index->layout.dims);
+	c->row.vec = palloc(sizeof(float) * v->index->layout.dims);
 	table_index_build_scan(v->heap, v->index->rel, info, true, false, add_row, c, scan);
 	tuplesort_performsort(c->rows);
+}
+
+static void
+report_missing(HnrVerify *v, const ItemPointerData *row)
+{
+	hnr_verify_report(v, HNR_FINDING_ERROR, InvalidBlockNumber, 0,
+					  "row (%u,%u) of the table is not in the index",
+					  ItemPointerGetBlockNumber(row), ItemPointerGetOffsetNumber(row));
 }
 
 /*
@@ -293,30 +349,33 @@ compare_tids(TidCheck *c)
 	ItemPointerData tid;
 	ItemPointerData last;
 	ItemPointerData row;
-	bool		more_rows = c->rows && next_tid(c->rows, &row);
+	uint16		print;
+	uint16		row_print;
+	bool		more_rows = c->rows && next_entry(c->rows, &row, &row_print);
 
 	ItemPointerSetInvalid(&last);
-	while (next_tid(c->v->tids, &tid))
+	while (next_entry(c->v->tids, &tid, &print))
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (hnr_same_tid(&tid, &last))
 		{
-			add_doubt(c, &tid, false);
+			add_doubt(c, &tid, DOUBT_TWICE, 0);
 			continue;
 		}
 		last = tid;
 		if (c->is_heap && !leads_to_row(c, &tid, false))
-			add_doubt(c, &tid, true);
-		for (; more_rows && ItemPointerCompare(&row, &tid) <= 0; more_rows = next_tid(c->rows, &row))
+			add_doubt(c, &tid, DOUBT_DANGLING, 0);
+		for (; more_rows && ItemPointerCompare(&row, &tid) <= 0;
+			 more_rows = next_entry(c->rows, &row, &row_print))
+		{
 			if (!hnr_same_tid(&row, &tid))
-				hnr_verify_report(c->v, HNR_FINDING_ERROR, InvalidBlockNumber, 0,
-								  "row (%u,%u) of the table is not in the index",
-								  ItemPointerGetBlockNumber(&row), ItemPointerGetOffsetNumber(&row));
+				report_missing(c->v, &row);
+			else if (row_print != print)
+				add_doubt(c, &tid, DOUBT_VECTOR, row_print);
+		}
 	}
-	for (; more_rows; more_rows = next_tid(c->rows, &row))
-		hnr_verify_report(c->v, HNR_FINDING_ERROR, InvalidBlockNumber, 0,
-						  "row (%u,%u) of the table is not in the index",
-						  ItemPointerGetBlockNumber(&row), ItemPointerGetOffsetNumber(&row));
+	for (; more_rows; more_rows = next_entry(c->rows, &row, &row_print))
+		report_missing(c->v, &row);
 }
 
 static int
@@ -327,7 +386,7 @@ compare_doubts(const void *a, const void *b)
 }
 
 static void
-see_doubt(HnrVerify *v, ItemPointer heap_tid, BlockNumber block, int position, void *state)
+see_doubt(HnrVerify *v, ItemPointer heap_tid, HnrNodeId vertex, HnrNodeId at, void *state)
 {
 	TidCheck   *c = state;
 	Doubt		key = {.tid = *heap_tid};
@@ -336,46 +395,40 @@ see_doubt(HnrVerify *v, ItemPointer heap_tid, BlockNumber block, int position, v
 	if (doubt == NULL)
 		return;
 	doubt->seen++;
-	doubt->block = block;
-	doubt->position = position;
+	doubt->vertex = vertex;
+	doubt->at = at;
 }
 
-/*
- * Looks once more at what vacuum and the use of a TID for another row may have
- * feigned.
- */
-static void
-settle_doubts(TidCheck *c)
+/* Whether the vertex of a doubt still has another vector than the row. */
+static bool
+vector_differs(HnrVerify *v, const Doubt *doubt)
 {
-	HnrVerify  *v = c->v;
+	HnrVertexCopy vertex;
+	bool		differs;
+	MemoryContext old = MemoryContextSwitchTo(v->scratch);
 
-	if (c->ndoubts == 0)
-		return;
-	for (BlockNumber block = HNR_METAPAGE + 1; block < v->blocks; block++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (v->kind[block] != HNR_PAGE_GROUND && v->kind[block] != HNR_PAGE_TIDS)
-			continue;
-		hnr_buffer_copy(v->index->rel, block, v->strategy, v->page);
-		if (hnr_verify_page_problem(v->page) == NULL &&
-			hnr_page_head(v->page)->kind == v->kind[block])
-			hnr_verify_each_tid(v, v->page, block, see_doubt, c);
-	}
-	for (int i = 0; i < c->ndoubts; i++)
-	{
-		Doubt	   *d = &c->doubts[i];
+	differs = hnr_verify_load(v, doubt->vertex, &vertex) && vertex.problem == NULL &&
+		vertex.head.state == HNR_VERTEX_LIVE && hnr_verify_print(v, vertex.vec) != doubt->print;
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(v->scratch);
+	return differs;
+}
 
-		if (d->seen > 1)
-			hnr_verify_report(v, HNR_FINDING_ERROR, d->block, d->position,
-							  "heap TID (%u,%u) is in the index %d times",
-							  ItemPointerGetBlockNumber(&d->tid),
-							  ItemPointerGetOffsetNumber(&d->tid), d->seen);
-		if (d->dangling && d->seen > 0 && !leads_to_row(c, &d->tid, true))
-			hnr_verify_report(v, HNR_FINDING_ERROR, d->block, d->position,
-							  "heap TID (%u,%u) leads to no row of the table",
-							  ItemPointerGetBlockNumber(&d->tid),
-							  ItemPointerGetOffsetNumber(&d->tid));
-	}
+static void
+settle_doubt(TidCheck *c, Doubt *d)
+{
+	const char *what = NULL;
+
+	if (d->seen > 1)
+		what = psprintf("is in the index %d times", d->seen);
+	else if (d->kind == DOUBT_DANGLING && d->seen > 0 && !leads_to_row(c, &d->tid, true))
+		what = "leads to no row of the table";
+	else if (d->kind == DOUBT_VECTOR && d->seen > 0 && vector_differs(c->v, d))
+		what = "is that of a row with another vector";
+	if (what)
+		hnr_verify_report(c->v, HNR_FINDING_ERROR, (BlockNumber) (d->at >> 16), (int) (d->at & 0xFFFF),
+						  "heap TID (%u,%u) %s", ItemPointerGetBlockNumber(&d->tid),
+						  ItemPointerGetOffsetNumber(&d->tid), what);
 }
 
 void
@@ -386,10 +439,18 @@ hnr_verify_tids(HnrVerify *v, Snapshot snapshot)
 	c.heap_page = palloc(BLCKSZ);
 	c.doubts = palloc(sizeof(Doubt) * MAX_DOUBTS);
 	c.is_heap = snapshot != NULL && v->heap->rd_tableam == GetHeapamTableAmRoutine();
+	v->tids = begin_sort();
+	hnr_verify_each_tid(v, collect_tid, &c);
+	tuplesort_performsort(v->tids);
 	if (snapshot)
 		collect_rows(&c, snapshot);
 	compare_tids(&c);
-	settle_doubts(&c);
+	/* look once more at what vacuum and the use of a TID for another row may feign */
+	if (c.ndoubts > 0)
+		hnr_verify_each_tid(v, see_doubt, &c);
+	for (int i = 0; i < c.ndoubts; i++)
+		settle_doubt(&c, &c.doubts[i]);
+	tuplesort_end(v->tids);
 	if (c.rows)
 		tuplesort_end(c.rows);
 }

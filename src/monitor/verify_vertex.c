@@ -12,6 +12,7 @@
 
 #include "am/buffer.h"
 #include "am/stored.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
@@ -379,6 +380,13 @@ check_selves(HnrVerify *v, const HnrVertexCopy *copy)
 	report_at(v, copy, HNR_FINDING_ERROR, problem);
 }
 
+/* -0 is another vector than 0 here: rows share a vertex if they are the same bits. */
+uint16
+hnr_verify_print(HnrVerify *v, const float *vec)
+{
+	return (uint16) hash_bytes((const unsigned char *) vec, sizeof(float) * v->index->layout.dims);
+}
+
 static void
 check_vertex(VertexPass *pass, HnrNodeId id)
 {
@@ -397,8 +405,12 @@ check_vertex(VertexPass *pass, HnrNodeId id)
 	check_double_links(v, &copy);
 	check_codes(pass, &copy);
 	if (copy.level > 0)
+	{
 		check_selves(v, &copy);
-	else if (ItemPointerIsValid(&copy.head.link))
+		return;
+	}
+	v->print[hnr_verify_place(v, id) - v->place] = hnr_verify_print(v, copy.vec);
+	if (ItemPointerIsValid(&copy.head.link))
 		hnr_verify_chain(v, &copy);
 }
 
@@ -406,7 +418,10 @@ void
 hnr_verify_vertices(HnrVerify *v)
 {
 	VertexPass	pass = {.v = v,.every = Max(v->nslots / MAX_CODES, 1)};
-	MemoryContext old = MemoryContextSwitchTo(v->scratch);
+	MemoryContext old;
+
+	v->print = palloc_extended(sizeof(uint16) * Max(v->nplaces, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	old = MemoryContextSwitchTo(v->scratch);
 
 	for (BlockNumber block = HNR_METAPAGE + 1; block < v->blocks; block++)
 	{

@@ -147,6 +147,15 @@ my @damages = (
 			return (BLCKSZ + CONTENTS + TIDS, substr($bytes, $next + TIDS, 6));
 		}
 	],
+	[
+		'rows of each other', qr/row with another vector/,
+		sub {
+			my ($bytes) = @_;
+			my $first = BLCKSZ + CONTENTS + TIDS;
+			my $size = vertex_size($bytes);
+			return ($first, substr($bytes, $first + $size, 6) . substr($bytes, $first + 6, $size - 6) . substr($bytes, $first, 6));
+		}
+	],
 	[ 'row missing', qr/is not in the index/, sub { (BLCKSZ + CONTENTS + TIDS, tid(0, 2)) } ],
 	[ 'upper ground', qr/not a vertex of that level|another vector/, sub { upper($_[0], TIDS, another_ground($_[0])) } ],
 	[ 'upper link', qr/leads down|another vector/, sub { upper($_[0], LINK, tid(70000, 7)) } ],
