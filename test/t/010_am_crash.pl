@@ -84,6 +84,20 @@ for my $point (qw(vacuum_collected vacuum_unlinked))
 	}
 }
 
+# A crash forgets the numbers of transactions that had written nothing, but not what
+# vacuum, which takes down the last one, wrote meanwhile.
+my @idle = map { $node->background_psql('postgres') } 1 .. 3;
+$node->safe_psql('postgres', 'DELETE FROM items WHERE id % 2 = 0');
+$_->query_safe('BEGIN; SELECT txid_current()') for @idle;
+$node->safe_psql('postgres', 'VACUUM items');
+$node->safe_psql('postgres', 'SELECT pg_switch_wal()');
+$node->stop('immediate');
+eval { $_->quit } for @idle;
+$node->start;
+check_after_crash('numbers forgotten');
+$node->safe_psql('postgres', 'INSERT INTO items SELECT i, 0, vec(i, 8), vec(i, 2100) FROM generate_series(2001, 2060) i');
+check_after_crash('numbers forgotten, after insertions');
+
 # An insertion that is cut short before and after its vertex is written.
 $node->safe_psql('postgres', 'VACUUM items; INSERT INTO items SELECT i, 0, vec(i, 8), vec(i, 2100) FROM generate_series(1, 60) i');
 for my $point (qw(insert_neighbors_chosen insert_vertex_stored))
