@@ -55,7 +55,7 @@ test:
 test-long:
 	@test/lib/run long
 
-# make bench [NPY=base.npy[,query.npy]]
+# make bench [NPY="base.npy[,query.npy[,l2|cosine|ip]] …"], see test/bench/README.md
 bench:
 	@test/bench/run $(NPY)
 

@@ -1,122 +1,52 @@
--- What `make bench` measures with; times by the server's clock, in one session.
+-- What `make bench` keeps its measurements in and computes with: made in each
+-- database; only those of "ours" are filled.
 
--- Milliseconds since t.
-CREATE FUNCTION ms_since(t timestamptz) RETURNS float8
-	RETURN extract(epoch FROM clock_timestamp() - t) * 1000;
+-- A run of the client, in the columns that it prints; ef and round where they apply.
+CREATE TABLE run (
+	ext text, kind text, ef int, round int,
+	n bigint, seconds float8, cpu float8, wait float8, client_wait float8,
+	median float8, p99 float8, longest float8);
 
-CREATE FUNCTION bench_build(m int, ef_construction int,
-	OUT seconds numeric, OUT vectors_per_second numeric, OUT index_size text, OUT table_size text)
+-- Other measurements.
+CREATE TABLE measured (ext text, kind text, ef int, round int, value float8);
+
+-- The rows a search found, as the client writes them; the distance of the k-th nearest.
+CREATE UNLOGGED TABLE found (query int, id bigint);
+CREATE TABLE truth (query int PRIMARY KEY, kth float8);
+
+-- The cost at a recall: between two points of a sweep the logarithm of the cost
+-- is taken as linear in the recall.  A cheaper point with more recall counts.
+CREATE FUNCTION at_recall(target float8, recalls float8[], costs float8[]) RETURNS float8
+	RETURN (
+		SELECT min(CASE
+				WHEN r0 < target
+				THEN least(c, exp(ln(c0) + (ln(c) - ln(c0)) * (target - r0) / (r - r0)))
+				ELSE c END)
+		FROM (SELECT r, c, lag(r) OVER w AS r0, lag(c) OVER w AS c0
+			FROM unnest(recalls, costs) AS p(r, c) WINDOW w AS (ORDER BY r, c)) AS pairs
+		WHERE r >= target);
+
+-- Pages of items that searches have asked for so far: all, and those not cached.
+CREATE FUNCTION pages_read(OUT asked float8, OUT missed float8)
 LANGUAGE plpgsql AS $$
-DECLARE
-	start timestamptz := clock_timestamp();
 BEGIN
-	EXECUTE format('CREATE INDEX items_embedding_hnsw ON items USING hnsw (embedding vector_l2_ops)
-		WITH (m = %s, ef_construction = %s)', m, ef_construction);
-	seconds := round(ms_since(start)::numeric / 1000, 2);
-	SELECT round(count(*) / seconds) INTO vectors_per_second FROM items;
-	index_size := pg_size_pretty(pg_relation_size('items_embedding_hnsw'));
-	table_size := pg_size_pretty(pg_table_size('items'));
+	SELECT heap_blks_hit + idx_blks_hit + coalesce(toast_blks_hit + tidx_blks_hit, 0) + m.misses, m.misses
+		INTO asked, missed
+		FROM pg_statio_all_tables, LATERAL (SELECT heap_blks_read + idx_blks_read
+			+ coalesce(toast_blks_read + tidx_blks_read, 0) AS misses) AS m
+		WHERE relid = 'items'::regclass;
 END $$;
 
--- Ids and distances of the k nearest to each query; the time of all, ms.
-CREATE FUNCTION nearest_to_all(k int, OUT ms float8, OUT distances float8[])
+-- Churn: chooses as many rows as share says to delete, and as many to come in.
+CREATE PROCEDURE churn_choose(share float8, seed int)
 LANGUAGE plpgsql AS $$
 DECLARE
-	q record;
-	start timestamptz;
-	one float8[];
+	n bigint := (SELECT round(count(*) * share) FROM items);
 BEGIN
-	ms := 0;
-	FOR q IN SELECT v FROM query ORDER BY id LOOP
-		start := clock_timestamp();
-		one := ARRAY(SELECT embedding <-> q.v FROM items ORDER BY embedding <-> q.v LIMIT k);
-		ms := ms + ms_since(start);
-		distances := distances || one || array_fill('NaN'::float8, ARRAY[k - cardinality(one)]);
-	END LOOP;
-END $$;
-
-CREATE FUNCTION bench_search(k int)
-RETURNS TABLE (method text, recall numeric, ms_per_query numeric, times_faster_than_exact numeric)
-LANGUAGE plpgsql AS $$
-DECLARE
-	queries int := (SELECT count(*) FROM query);
-	exact record;
-	found record;
-	ef int;
-BEGIN
-	SET LOCAL plan_cache_mode = force_custom_plan;
-	SET LOCAL enable_indexscan = off;
-	SELECT * INTO exact FROM nearest_to_all(k);
-	RETURN QUERY SELECT 'exact', 1.0, round((exact.ms / queries)::numeric, 3), 1.0;
-	SET LOCAL enable_indexscan = on;
-	SET LOCAL enable_seqscan = off;
-	FOREACH ef IN ARRAY ARRAY[10, 20, 40, 80, 160, 320] LOOP
-		PERFORM set_config('hnsw.ef_search', ef::text, true);
-		PERFORM nearest_to_all(k);
-		SELECT * INTO found FROM nearest_to_all(k);
-		-- As near as the k-th exact one counts as found.
-		RETURN QUERY SELECT 'hnsw.ef_search = ' || ef,
-			round(count(*) FILTER (WHERE f.d <= exact.distances[(f.i - 1) / k * k + k] * (1 + 1e-6))
-				/ (queries * k)::numeric, 4),
-			round((found.ms / queries)::numeric, 3), round((exact.ms / found.ms)::numeric, 1)
-			FROM unnest(found.distances) WITH ORDINALITY f(d, i) WHERE f.d <> 'NaN';
-	END LOOP;
-END $$;
-
-CREATE FUNCTION bench_insert(n int,
-	OUT ms_each numeric, OUT ms_each_without_index numeric)
-LANGUAGE plpgsql AS $$
-DECLARE
-	start timestamptz;
-	v vector;
-BEGIN
-	CREATE TEMP TABLE plain (LIKE items);
-	ms_each := 0;
-	ms_each_without_index := 0;
-	FOR v IN SELECT s.v FROM source s ORDER BY id DESC LIMIT n LOOP
-		start := clock_timestamp();
-		INSERT INTO items (embedding) VALUES (v);
-		ms_each := ms_each + ms_since(start)::numeric;
-		start := clock_timestamp();
-		INSERT INTO plain (id, embedding) VALUES (0, v);
-		ms_each_without_index := ms_each_without_index + ms_since(start)::numeric;
-	END LOOP;
-	ms_each := round(ms_each / n, 3);
-	ms_each_without_index := round(ms_each_without_index / n, 3);
-END $$;
-
--- Searches for some seconds; their mean time, ms.
-CREATE FUNCTION bench_quiet(seconds float8) RETURNS float8
-LANGUAGE plpgsql AS $$
-DECLARE
-	start timestamptz := clock_timestamp();
-	total float8 := 0;
-	rounds int := 0;
-BEGIN
-	WHILE ms_since(start) < seconds * 1000 LOOP
-		total := total + (SELECT ms FROM nearest_to_all(10));
-		rounds := rounds + 1;
-	END LOOP;
-	RETURN total / rounds / (SELECT count(*) FROM query);
-END $$;
-
--- Searches, each round in a transaction of its own, until the newest rebuild is
--- over; the mean against the one before it.
-CREATE PROCEDURE bench_rebuild(before float8,
-	INOUT ms_per_query_before numeric DEFAULT 0, INOUT ms_per_query_during numeric DEFAULT 0,
-	INOUT slower_by_pct numeric DEFAULT 0)
-LANGUAGE plpgsql AS $$
-DECLARE
-	total float8 := 0;
-	rounds int := 0;
-BEGIN
-	LOOP
-		total := total + (SELECT ms FROM nearest_to_all(10));
-		rounds := rounds + 1;
-		COMMIT;
-		EXIT WHEN (SELECT state NOT IN ('queued', 'running') FROM rebuild_history ORDER BY id DESC LIMIT 1);
-	END LOOP;
-	ms_per_query_before := round(before::numeric, 3);
-	ms_per_query_during := round((total / rounds / (SELECT count(*) FROM query))::numeric, 3);
-	slower_by_pct := round((ms_per_query_during / ms_per_query_before - 1) * 100, 1);
+	DROP TABLE IF EXISTS leaving, coming;
+	CREATE TABLE leaving AS
+		SELECT id FROM items ORDER BY hashint8extended(id, seed) LIMIT n;
+	CREATE TABLE coming AS
+		SELECT id FROM source s WHERE NOT EXISTS (SELECT FROM items i WHERE i.id = s.id)
+		ORDER BY hashint8extended(id, -seed) LIMIT n;
 END $$;

@@ -1,0 +1,136 @@
+-- What was measured, as tables; psql variables name, dims, rows, write_rows,
+-- metric, and summary, the file that gets two rows for all of it.
+
+\pset footer off
+\pset null '-'
+
+CREATE FUNCTION pg_temp.median_of(of_ext text, of_kind text, of_ef int DEFAULT NULL) RETURNS float8
+	RETURN (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY value) FROM measured
+		WHERE ext = of_ext AND kind = of_kind AND coalesce(ef = of_ef, of_ef IS NULL));
+CREATE FUNCTION pg_temp.cpu_of(of_ext text, of_kind text) RETURNS float8
+	RETURN (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY cpu) FROM run
+		WHERE ext = of_ext AND kind = of_kind);
+-- As many digits as mean something.
+CREATE FUNCTION pg_temp.digits(x float8) RETURNS text
+	RETURN to_char(x, CASE WHEN abs(x) < 10 THEN 'FM990.00' WHEN abs(x) < 100 THEN 'FM990.0'
+		ELSE 'FM999999999990' END);
+CREATE FUNCTION pg_temp.points(x float8) RETURNS text
+	RETURN to_char(x * 100, 'FMS990.00');
+
+-- Searches: costs at a recall, round by round.
+CREATE TEMP VIEW sweep AS
+	SELECT r.ext, r.round, r.ef, m.value AS recall, r.cpu, p.value AS pages
+	FROM run r JOIN measured m USING (ext, ef) JOIN measured p USING (ext, ef)
+	WHERE r.kind = 'search' AND m.kind = 'recall of fresh' AND p.kind = 'pages of fresh';
+CREATE TEMP TABLE reached AS
+	SELECT ext, round, target, at_recall(target, array_agg(recall), array_agg(cpu)) AS cpu,
+		at_recall(target, array_agg(recall), array_agg(pages)) AS pages
+	FROM sweep, unnest(ARRAY[0.90, 0.95, 0.99]) AS target GROUP BY ext, round, target;
+
+-- Two clients against one, round by round; apart: without the time in which they
+-- or their servers waited for a CPU, so that only waits for each other count.
+CREATE TEMP VIEW two_clients AS
+	SELECT ext, percentile_cont(0.5) WITHIN GROUP (ORDER BY (t.n / t.seconds) / (o.n / o.seconds)) AS gain,
+		percentile_cont(0.5) WITHIN GROUP (ORDER BY
+			2 * (o.seconds * 1e6 / o.n - o.wait - o.client_wait)
+				/ (2 * t.seconds * 1e6 / t.n - t.wait - t.client_wait)) AS apart
+	FROM run o JOIN run t USING (ext, round)
+	WHERE o.kind = '1 clients' AND t.kind = '2 clients' GROUP BY ext;
+
+-- The rows of the report; the ratio is the peer's through ours.
+CREATE TEMP TABLE figure (key text, what text, ours float8, peer float8, ratio float8);
+
+INSERT INTO figure
+	SELECT 'search ' || target, 'search at recall ' || target || ', CPU us',
+		percentile_cont(0.5) WITHIN GROUP (ORDER BY o.cpu), percentile_cont(0.5) WITHIN GROUP (ORDER BY p.cpu),
+		percentile_cont(0.5) WITHIN GROUP (ORDER BY p.cpu / o.cpu)
+	FROM (SELECT * FROM reached WHERE ext = 'ours') o
+		LEFT JOIN (SELECT * FROM reached WHERE ext = 'peer') p USING (round, target)
+	GROUP BY target ORDER BY target;
+INSERT INTO figure
+	SELECT key, what, ours, peer, peer / ours FROM (
+		SELECT key, what, pg_temp.cpu_of('ours', kind) / unit AS ours, pg_temp.cpu_of('peer', kind) / unit AS peer
+		FROM (VALUES
+			('exact', 'exact search, CPU us', 'exact', 1),
+			('build', 'build, CPU s', 'build', 1e6),
+			('insert', 'single-row insert, CPU us', 'insert into items', 1),
+			('plain', 'without the index', 'insert into plain', 1),
+			('vacuum 10', 'VACUUM after 10 % deletes, CPU ms', 'vacuum of 0.1', 1e3),
+			('vacuum 20', 'VACUUM after 20 % deletes, CPU ms', 'vacuum of 0.2', 1e3))
+			AS f(key, what, kind, unit)) AS runs;
+INSERT INTO figure
+	SELECT 'warm', 'pages of a search at .95, in the cache', o, p, p / o FROM (
+		SELECT min(pages) FILTER (WHERE ext = 'ours') AS o, min(pages) FILTER (WHERE ext = 'peer') AS p
+		FROM reached WHERE target = 0.95) AS pages;
+INSERT INTO figure
+	SELECT key, what, ours, peer, peer / ours FROM (
+		SELECT key, what, pg_temp.median_of('ours', kind) / unit AS ours, pg_temp.median_of('peer', kind) / unit AS peer
+		FROM (VALUES
+			('cold', 'different pages of a search at .95', 'cold pages', 1::float8),
+			('size', 'index, bytes per vector', 'size of build', :rows),
+			('grown', 'the same after churn', 'size after churn', :write_rows))
+			AS f(key, what, kind, unit)) AS others;
+INSERT INTO figure
+	SELECT key, what, ours, peer, peer / ours FROM (
+		SELECT key, what,
+			sum(value) FILTER (WHERE ext = 'ours') AS ours, sum(value) FILTER (WHERE ext = 'peer') AS peer
+		FROM (VALUES
+			('WAL', 'WAL of an insert, bytes', 'WAL of items', 1),
+			('plain WAL', 'without the index', 'WAL of plain', 1),
+			('WAL images', 'the same after a checkpoint, with page images', 'WAL of items', 2))
+			AS f(key, what, kind, round) JOIN measured USING (kind, round) GROUP BY key, what) AS wal ORDER BY key = 'plain WAL', key;
+-- What an index gains and costs.
+INSERT INTO figure
+	SELECT v.key, v.what, f.ours / s.ours, f.peer / s.peer
+	FROM (VALUES
+		('gain', 'exact search, times the CPU of one at .95', 'exact', 'search 0.95'),
+		('cost', 'insert, times the CPU of one without the index', 'insert', 'plain'))
+		AS v(key, what, first, second) JOIN figure f ON f.key = first JOIN figure s ON s.key = second;
+INSERT INTO figure
+	SELECT key, what, min(gain) FILTER (WHERE ext = 'ours'), min(gain) FILTER (WHERE ext = 'peer')
+	FROM (SELECT ext, 'clients', 'throughput of two clients, one is 1', gain FROM two_clients
+		UNION ALL SELECT ext, 'apart', 'the same without waits for a CPU', apart FROM two_clients)
+		AS f(ext, key, what, gain) GROUP BY key, what ORDER BY key DESC;
+SELECT o.ef, round(o.value::numeric, 4) AS ours, round(p.value::numeric, 4) AS peer,
+	pg_temp.points(o.value - p.value) AS points
+FROM measured o LEFT JOIN measured p ON p.ext = 'peer' AND p.kind = o.kind AND p.ef = o.ef
+WHERE o.ext = 'ours' AND o.kind = 'recall of fresh' ORDER BY o.ef \g (title='Recall at an ef_search')
+
+SELECT what, pg_temp.digits(ours) AS ours, pg_temp.digits(peer) AS peer, pg_temp.digits(ratio) AS "peer / ours"
+FROM figure \g (title='Costs')
+
+SELECT o.ef, split_part(o.kind, ' of ', 2) AS index, round(o.value::numeric, 4) AS ours, round(p.value::numeric, 4) AS peer
+FROM measured o LEFT JOIN measured p ON p.ext = 'peer' AND p.kind = o.kind AND p.ef = o.ef
+WHERE o.ext = 'ours' AND o.kind IN ('recall of before churn', 'recall of after churn', 'recall of reindex')
+ORDER BY o.ef, array_position(ARRAY['before churn', 'after churn', 'reindex'], split_part(o.kind, ' of ', 2))
+\g (title='Recall after churn')
+
+SELECT kind AS searches, pg_temp.digits(cpu) AS cpu_us, pg_temp.digits(p99) AS "99 % within us",
+	pg_temp.digits(longest) AS slowest_us
+FROM run WHERE kind IN ('before rebuild', 'beside rebuild') ORDER BY kind DESC \g (title='Searches and a rebuild of ours')
+
+-- One row of each of the tables in README.md; of what neither reaches, a dash.
+CREATE FUNCTION pg_temp.ratio_of(of_key text) RETURNS text
+	RETURN (SELECT coalesce(pg_temp.digits(ratio), CASE WHEN ours IS NOT NULL THEN 'only ours'
+		WHEN peer IS NOT NULL THEN 'only the peer' ELSE '-' END) FROM figure WHERE key = of_key);
+CREATE FUNCTION pg_temp.more(of_kind text, of_ef int) RETURNS text
+	RETURN coalesce(pg_temp.points(pg_temp.median_of('ours', of_kind, of_ef) - pg_temp.median_of('peer', of_kind, of_ef)), '-');
+CREATE FUNCTION pg_temp.kept(of_ext text) RETURNS text
+	RETURN coalesce(pg_temp.points(pg_temp.median_of(of_ext, 'recall of after churn', 40)
+		- pg_temp.median_of(of_ext, 'recall of reindex', 40)), '-');
+\pset tuples_only on
+\pset format unaligned
+\o :summary
+SELECT concat_ws(' | ', '| search', :'name', :rows, :dims, :'metric',
+	pg_temp.ratio_of('search 0.90'), pg_temp.ratio_of('search 0.95'), pg_temp.ratio_of('search 0.99'),
+	pg_temp.more('recall of fresh', 10), pg_temp.more('recall of fresh', 40), pg_temp.more('recall of fresh', 400),
+	pg_temp.ratio_of('warm'), pg_temp.ratio_of('cold'),
+	(SELECT coalesce(pg_temp.digits(ours) || ' (' || pg_temp.digits(peer) || ')', '-') FROM figure WHERE key = 'apart')) || ' |';
+SELECT concat_ws(' | ', '| write', :'name', pg_temp.ratio_of('build'),
+	(SELECT coalesce(pg_temp.digits(1 / ratio), '-') FROM figure WHERE key = 'size'),
+	pg_temp.ratio_of('insert'), pg_temp.ratio_of('WAL'),
+	(SELECT coalesce(pg_temp.digits((i.peer - p.peer) / (i.ours - p.ours)), '-')
+		FROM figure i, figure p WHERE i.key = 'WAL' AND p.key = 'plain WAL'),
+	pg_temp.ratio_of('WAL images'), pg_temp.ratio_of('vacuum 10'), pg_temp.ratio_of('vacuum 20'),
+	pg_temp.kept('ours'), pg_temp.kept('peer')) || ' |';
+\o
