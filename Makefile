@@ -48,7 +48,7 @@ endif
 demo:
 	@test/demo/run $(NPY)
 
-# make test [PG_CONFIG=…] [ONLY="source unit regress isolation tap"]
+# make test [PG_CONFIG=…] [ONLY="source unit regress isolation tap bench"]
 test:
 	@test/lib/run $(ONLY)
 

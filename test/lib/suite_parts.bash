@@ -181,3 +181,16 @@ isolation_suite()
 	[ -e "${1:-}" ] || return 0
 	run_pg_regress isolation isolation/pg_isolation_regress test/isolation $(basename -s .spec -a "$@")
 }
+
+# The bench is no test, but it has to run.
+bench_suite()
+{
+	. test/bench/settings.bash
+	export ROWS=500 ROUNDS=1 PERIOD=0.05 WARM=0.01 COLD_QUERIES=1 INSERTS=20 CHURN_ROUNDS=1 \
+		EFS=10,400 QUERIES=20
+	settings 1
+	mkdir "$RUN/npy"
+	cp test/data/sift5k-128.base.npy "$RUN/npy/base.npy"
+	cp test/data/sift5k-128.query.npy "$RUN/npy/query.npy"
+	check "bench: runs" test/bench/bench sift5k-128 l2
+}
