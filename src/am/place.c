@@ -78,6 +78,17 @@ hnr_place_record(HnrIndex *index, BlockNumber block, int kind)
 	RecordPageWithFreeSpace(index->rel, block, class_of_kind(kind));
 }
 
+int
+hnr_place_recorded(HnrIndex *index, BlockNumber block)
+{
+	Size		class = GetRecordedFreeSpace(index->rel, block);
+
+	for (int kind = HNR_PAGE_GROUND; kind <= HNR_PAGE_TIDS; kind++)
+		if (kind != HNR_PAGE_PART && class == class_of_kind(kind))
+			return kind;
+	return class >= CLASS_NEW / 2 ? 0 : -1;
+}
+
 bool
 hnr_place_reusable(const HnrVertex *vertex)
 {

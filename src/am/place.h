@@ -37,6 +37,9 @@ extern void hnr_place_forget(Relation rel);
 /* Tells the free space map of a free place on a page (kind 0: the page is new). */
 extern void hnr_place_record(HnrIndex *index, BlockNumber block, int kind);
 
+/* The kind of place that the map names on a page; 0: any, -1: none. */
+extern int	hnr_place_recorded(HnrIndex *index, BlockNumber block);
+
 /* Whether vacuum removed the vertex so long ago that its place can be used again. */
 extern bool hnr_place_reusable(const HnrVertex *vertex);
 

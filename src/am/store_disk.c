@@ -153,7 +153,7 @@ is_left_out(Visiting *v, const float *vec)
 	if (v->vertex.level > 0)
 		return memcmp(vec, ds->rounded, sizeof(float) * ds->index->layout.dims) == 0;
 	return v->vertex.ntids == 1 && !ItemPointerIsValid(&v->vertex.link) &&
-		ItemPointerEquals(&v->vertex.tids[0], &ds->left_out);
+		hnr_same_tid(&v->vertex.tids[0], &ds->left_out);
 }
 
 static void

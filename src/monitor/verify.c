@@ -4,13 +4,14 @@
  *		SQL: check_index().
  *
  * Passes: the metapage; every page in itself (verify_page.c); every vertex with
- * its slots (verify_vertex.c); lists of heap TIDs (verify_tids.c); the graph as a
- * whole (verify_graph.c); with heapallindexed, the table's rows.  What seemed
+ * its slots (verify_vertex.c); lists of heap TIDs (verify_chunks.c); the graph as a
+ * whole (verify_graph.c); free places (verify_space.c); the heap TIDs, with
+ * heapallindexed those of the table's rows as well (verify_tids.c).  What seemed
  * wrong between two pages that others may have changed meanwhile is looked at once
  * more at the end.
  *
  * Locks: AccessShareLock on table and index, content locks in share mode one at a
- * time; works on a standby.  Memory: 9 bytes a page, 4 bytes a vertex or chunk, and
+ * time; works on a standby.  Memory: 9 bytes a page, 10 bytes a vertex or chunk, and
  * 8 bytes a vertex reached; heap TIDs are sorted within maintenance_work_mem.
  *
  *-------------------------------------------------------------------------
@@ -46,19 +47,56 @@ PG_FUNCTION_INFO_V1(hnr_check_index);
 enum
 {
 	COL_SEVERITY,
+	COL_FINDING,
 	COL_BLOCK,
 	COL_POSITION,
 	COL_MESSAGE,
 	NCOLS
 };
 
+/* The names are for programs to tell findings by: they stay. */
+static const struct
+{
+	const char *name;
+	bool		error;
+}			findings[] = {
+	[HNR_FOUND_METAPAGE] = {"metapage", true},
+	[HNR_FOUND_VERSION] = {"format_version", true},
+	[HNR_FOUND_PAGE] = {"page_header", true},
+	[HNR_FOUND_VERTEX] = {"vertex_header", true},
+	[HNR_FOUND_PART] = {"vertex_part", true},
+	[HNR_FOUND_VECTOR] = {"vector", true},
+	[HNR_FOUND_ROUNDING] = {"rounding_error", true},
+	[HNR_FOUND_LINK] = {"link", true},
+	[HNR_FOUND_CODE] = {"code", true},
+	[HNR_FOUND_LEVELS] = {"levels", true},
+	[HNR_FOUND_CHUNK] = {"chunk", true},
+	[HNR_FOUND_TID_LIST] = {"tid_list", true},
+	[HNR_FOUND_TID_TWICE] = {"tid_twice", true},
+	[HNR_FOUND_TID_WITHOUT_ROW] = {"tid_without_row", true},
+	[HNR_FOUND_TID_OF_OTHER_VECTOR] = {"tid_of_other_vector", true},
+	[HNR_FOUND_ROW_MISSING] = {"row_missing", true},
+	[HNR_FOUND_ENTRY_POINT] = {"entry_point", true},
+	[HNR_FOUND_ENTRY_POINT_GONE] = {"entry_point_gone", false},
+	[HNR_FOUND_LINK_TWICE] = {"link_twice", false},
+	[HNR_FOUND_LINK_TO_DELETED] = {"link_to_deleted", false},
+	[HNR_FOUND_LINK_TO_REMOVED] = {"link_to_removed", false},
+	[HNR_FOUND_NO_LINKS] = {"no_links", false},
+	[HNR_FOUND_UNREACHABLE] = {"unreachable", false},
+	[HNR_FOUND_NO_ROW] = {"no_row", false},
+	[HNR_FOUND_LOST_PART] = {"lost_part", false},
+	[HNR_FOUND_FREE_SPACE] = {"free_space", false},
+	[HNR_FOUND_MORE] = {"more_findings", false},
+};
+
 static void
-put_finding(HnrVerify *v, HnrSeverity severity, BlockNumber block, int position, const char *message)
+put_finding(HnrVerify *v, HnrFinding finding, BlockNumber block, int position, const char *message)
 {
 	Datum		values[NCOLS] = {0};
 	bool		nulls[NCOLS] = {0};
 
-	values[COL_SEVERITY] = CStringGetTextDatum(severity == HNR_FINDING_ERROR ? "error" : "warning");
+	values[COL_SEVERITY] = CStringGetTextDatum(findings[finding].error ? "error" : "warning");
+	values[COL_FINDING] = CStringGetTextDatum(findings[finding].name);
 	values[COL_BLOCK] = Int64GetDatum((int64) block);
 	nulls[COL_BLOCK] = block == InvalidBlockNumber;
 	values[COL_POSITION] = Int32GetDatum(position);
@@ -68,7 +106,7 @@ put_finding(HnrVerify *v, HnrSeverity severity, BlockNumber block, int position,
 }
 
 void
-hnr_verify_report(HnrVerify *v, HnrSeverity severity, BlockNumber block, int position,
+hnr_verify_report(HnrVerify *v, HnrFinding finding, BlockNumber block, int position,
 				  const char *fmt,...)
 {
 	StringInfoData message;
@@ -87,7 +125,7 @@ hnr_verify_report(HnrVerify *v, HnrSeverity severity, BlockNumber block, int pos
 		if (needed > 0)
 			enlargeStringInfo(&message, needed);
 	}
-	put_finding(v, severity, block, position, message.data);
+	put_finding(v, finding, block, position, message.data);
 	pfree(message.data);
 }
 
@@ -103,6 +141,20 @@ hnr_verify_suspect(HnrSuspects *suspects, HnrNodeId at, HnrNodeId other)
 	suspects->list[suspects->n++].other = other;
 }
 
+/* What this version leaves alone. */
+static const char *
+unused_meta_problem(const HnrMetaPage *meta)
+{
+	static const HnrMetaPage zero;
+
+	if (BlockNumberIsValid(meta->pending_head) || BlockNumberIsValid(meta->pending_tail) ||
+		meta->pending_rows != 0)
+		return "the metapage names pending rows, which this version has not";
+	if (meta->unused2 != 0 || memcmp(meta->reserved, zero.reserved, sizeof(zero.reserved)) != 0)
+		return "the metapage has a value where this version has none";
+	return NULL;
+}
+
 /*
  * Block 0, into v->index; false if nothing else can be read without it.
  */
@@ -110,6 +162,7 @@ static bool
 open_verified(HnrVerify *v, Relation rel)
 {
 	const char *problem = NULL;
+	HnrFinding	finding = HNR_FOUND_METAPAGE;
 	HnrLayout	layout;
 	HnrMetaPage *meta;
 
@@ -126,15 +179,19 @@ open_verified(HnrVerify *v, Relation rel)
 			meta = hnr_page_meta(v->page);
 			problem = hnr_index_meta_problem(rel, meta);
 			if (problem == NULL && meta->version != HNR_FORMAT_VERSION)
+			{
 				problem = "the index is of another format version";
-			if (problem == NULL &&
-				!hnr_layout_compute(&layout, meta))
+				finding = HNR_FOUND_VERSION;
+			}
+			else if (problem == NULL)
+				problem = unused_meta_problem(meta);
+			if (problem == NULL && !hnr_layout_compute(&layout, meta))
 				problem = "a vertex of the metapage's measures would not fit on its pages";
 		}
 	}
 	if (problem)
 	{
-		hnr_verify_report(v, HNR_FINDING_ERROR, HNR_METAPAGE, 0, "%s", problem);
+		hnr_verify_report(v, finding, HNR_METAPAGE, 0, "%s", problem);
 		return false;
 	}
 	v->index = hnr_index_open(rel);
@@ -167,9 +224,10 @@ run_passes(HnrVerify *v, Relation rel, Snapshot snapshot)
 	hnr_verify_vertices(v);
 	hnr_verify_chunks(v);
 	hnr_verify_graph(v);
+	hnr_verify_space(v);
 	hnr_verify_tids(v, snapshot);
 	if (v->nfindings > MAX_FINDINGS)
-		put_finding(v, HNR_FINDING_WARNING, InvalidBlockNumber, 0,
+		put_finding(v, HNR_FOUND_MORE, InvalidBlockNumber, 0,
 					psprintf(INT64_FORMAT " more findings are not listed",
 							 v->nfindings - MAX_FINDINGS));
 }
@@ -230,8 +288,8 @@ open_both(Oid index, Relation *heap)
 }
 
 /*
- * check_index(index regclass, heapallindexed bool): SETOF (severity, block,
- * position, message).  For who may maintain the index: expressions of an index are
+ * check_index(index regclass, heapallindexed bool): SETOF (severity, finding,
+ * block, position, message).  For who may maintain the index: expressions of an index are
  * computed as the table's owner.
  */
 Datum

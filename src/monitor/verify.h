@@ -18,11 +18,42 @@
 #include "funcapi.h"
 #include "utils/tuplesort.h"
 
-typedef enum HnrSeverity
+/*
+ * What can be found, in the order of the table in README, which tells what each is
+ * called and how bad it is.
+ */
+typedef enum HnrFinding
 {
-	HNR_FINDING_WARNING,		/* allowed, but costs recall or room */
-	HNR_FINDING_ERROR			/* an invariant of the format is broken */
-} HnrSeverity;
+	/* an invariant of the format is broken */
+	HNR_FOUND_METAPAGE,
+	HNR_FOUND_VERSION,
+	HNR_FOUND_PAGE,
+	HNR_FOUND_VERTEX,
+	HNR_FOUND_PART,
+	HNR_FOUND_VECTOR,
+	HNR_FOUND_ROUNDING,
+	HNR_FOUND_LINK,
+	HNR_FOUND_CODE,
+	HNR_FOUND_LEVELS,
+	HNR_FOUND_CHUNK,
+	HNR_FOUND_TID_LIST,
+	HNR_FOUND_TID_TWICE,
+	HNR_FOUND_TID_WITHOUT_ROW,
+	HNR_FOUND_TID_OF_OTHER_VECTOR,
+	HNR_FOUND_ROW_MISSING,
+	HNR_FOUND_ENTRY_POINT,
+	/* allowed, but costs recall or room */
+	HNR_FOUND_ENTRY_POINT_GONE,
+	HNR_FOUND_LINK_TWICE,
+	HNR_FOUND_LINK_TO_DELETED,
+	HNR_FOUND_LINK_TO_REMOVED,
+	HNR_FOUND_NO_LINKS,
+	HNR_FOUND_UNREACHABLE,
+	HNR_FOUND_NO_ROW,
+	HNR_FOUND_LOST_PART,
+	HNR_FOUND_FREE_SPACE,
+	HNR_FOUND_MORE
+} HnrFinding;
 
 /* What is known of a place (vertex or chunk), as bits of a uint16. */
 #define HNR_PLACE_STATE			0x0003	/* HnrVertexState; chunks: LIVE or FREE */
@@ -46,6 +77,13 @@ typedef struct HnrSuspects
 	int64		dropped;		/* beyond HNR_MAX_SUSPECTS */
 } HnrSuspects;
 
+/* What to compare a ground vertex with its rows by. */
+typedef struct HnrPrint
+{
+	uint32		vector;			/* a hash of it */
+	float		error;			/* what rounding it has cost */
+} HnrPrint;
+
 typedef struct HnrVerify
 {
 	HnrIndex   *index;
@@ -58,11 +96,13 @@ typedef struct HnrVerify
 	uint8	   *kind;			/* by block; 0: new, or not one of ours */
 	uint64	   *first;			/* by block: its first place */
 	uint16	   *place;			/* HNR_PLACE_* */
-	uint16	   *print;			/* by place: of a ground vertex's vector */
+	HnrPrint   *print;			/* by place: of ground vertices */
 	uint64		nplaces;
 	uint64		maxplaces;
 	int64		nlive;			/* ground vertices */
 	int64		nslots;
+	int64		nunlinked;		/* ground vertices without a neighbor */
+	HnrNodeId	unlinked;		/* the first of them */
 	HnrSuspects links;			/* vertex, neighbour that is not live */
 
 	Tuplesortstate *tids;		/* of heap TIDs, each with its vector's print */
@@ -86,7 +126,7 @@ typedef struct HnrVertexCopy
 /* ---- verify.c ---- */
 
 /* Adds a row to the result; position 0: none. */
-extern void hnr_verify_report(HnrVerify *v, HnrSeverity severity, BlockNumber block, int position,
+extern void hnr_verify_report(HnrVerify *v, HnrFinding finding, BlockNumber block, int position,
 							  const char *fmt,...) pg_attribute_printf(5, 6);
 
 /* Notes a pair to look at again; forgets it where there are too many. */
@@ -113,8 +153,8 @@ typedef void (*HnrTidSeen) (HnrVerify *v, ItemPointer heap_tid, HnrNodeId vertex
 							void *state);
 extern void hnr_verify_each_tid(HnrVerify *v, HnrTidSeen seen, void *state);
 
-/* Sixteen bits of a stored vector, to tell it from others. */
-extern uint16 hnr_verify_print(HnrVerify *v, const float *vec);
+/* A hash of a vector as stored, to tell it from others. */
+extern uint32 hnr_verify_print(HnrVerify *v, const float *vec);
 
 /* ---- verify_vertex.c: each vertex, its slots, its upper and lower selves ---- */
 
@@ -130,13 +170,19 @@ extern void hnr_verify_vertices(HnrVerify *v);
 
 extern void hnr_verify_graph(HnrVerify *v);
 
-/* ---- verify_tids.c: lists of chunks, heap TIDs ---- */
+/* ---- verify_chunks.c: lists of chunks of heap TIDs ---- */
 
-/* The list of chunks of a ground vertex. */
+/* The list of a ground vertex. */
 extern void hnr_verify_chain(HnrVerify *v, const HnrVertexCopy *vertex);
 
 /* Chunks that no list has. */
 extern void hnr_verify_chunks(HnrVerify *v);
+
+/* ---- verify_space.c: free places and the free space map ---- */
+
+extern void hnr_verify_space(HnrVerify *v);
+
+/* ---- verify_tids.c: heap TIDs ---- */
 
 /*
  * Compares the heap TIDs with each other and, where snapshot is not NULL, them and

@@ -101,19 +101,19 @@ count_unreached(HnrVerify *v)
 		MemoryContextReset(v->scratch);
 	}
 	if (unreached > 0)
-		hnr_verify_report(v, HNR_FINDING_WARNING, (BlockNumber) (example >> 16), (int) (example & 0xFFFF),
+		hnr_verify_report(v, HNR_FOUND_UNREACHABLE, (BlockNumber) (example >> 16), (int) (example & 0xFFFF),
 						  INT64_FORMAT " of " INT64_FORMAT " vertices cannot be reached from the entry point, "
 						  INT64_FORMAT " of them have no link from any other; this is the first",
 						  unreached, v->nlive, orphans);
 }
 
-/* What is wrong about the entry point, or NULL; *severity is that of a problem. */
+/* What is wrong about the entry point, or NULL. */
 static const char *
-entry_problem(HnrVerify *v, HnrEntry entry, HnrSeverity *severity)
+entry_problem(HnrVerify *v, HnrEntry entry, HnrFinding *finding)
 {
 	HnrVertexCopy copy;
 
-	*severity = HNR_FINDING_ERROR;
+	*finding = HNR_FOUND_ENTRY_POINT;
 	if (entry.level < 0)
 		return v->nlive > 0 ? "there are live vertices and no entry point" : NULL;
 	if (entry.level > HNR_MAX_LEVEL)
@@ -125,7 +125,7 @@ entry_problem(HnrVerify *v, HnrEntry entry, HnrSeverity *severity)
 	if (copy.head.state == HNR_VERTEX_LIVE)
 		return NULL;
 	/* until vacuum, or an insertion that finds nothing live, names another */
-	*severity = HNR_FINDING_WARNING;
+	*finding = HNR_FOUND_ENTRY_POINT_GONE;
 	return copy.head.state == HNR_VERTEX_DELETED && !copy.problem ? "the entry point is deleted" :
 		"the entry point is a removed vertex";
 }
@@ -134,7 +134,7 @@ static HnrEntry
 check_entry(HnrVerify *v)
 {
 	HnrEntry	entry;
-	HnrSeverity severity;
+	HnrFinding	finding;
 	const char *problem;
 	int			tries = 0;
 
@@ -142,10 +142,10 @@ check_entry(HnrVerify *v)
 	do
 	{
 		entry = hnr_index_entry(v->index);
-		problem = entry_problem(v, entry, &severity);
+		problem = entry_problem(v, entry, &finding);
 	} while (problem && tries++ < 3 && hnr_index_entry_moved(v->index, entry));
 	if (problem)
-		hnr_verify_report(v, severity, HNR_METAPAGE, 0, "%s", problem);
+		hnr_verify_report(v, finding, HNR_METAPAGE, 0, "%s", problem);
 	return entry;
 }
 
@@ -182,11 +182,11 @@ settle_links(HnrVerify *v)
 			first_deleted = s->at;
 	}
 	if (deleted > 0)
-		hnr_verify_report(v, HNR_FINDING_WARNING, (BlockNumber) (first_deleted >> 16), (int) (first_deleted & 0xFFFF),
+		hnr_verify_report(v, HNR_FOUND_LINK_TO_DELETED, (BlockNumber) (first_deleted >> 16), (int) (first_deleted & 0xFFFF),
 						  INT64_FORMAT " links lead to deleted vertices, as while a vacuum runs or after one that did not finish; this vertex has the first",
 						  deleted);
 	if (removed > 0)
-		hnr_verify_report(v, HNR_FINDING_WARNING, (BlockNumber) (first_removed >> 16), (int) (first_removed & 0xFFFF),
+		hnr_verify_report(v, HNR_FOUND_LINK_TO_REMOVED, (BlockNumber) (first_removed >> 16), (int) (first_removed & 0xFFFF),
 						  INT64_FORMAT " links lead to removed vertices, as after an insertion that did not finish; this vertex has the first",
 						  removed);
 }
@@ -210,6 +210,10 @@ hnr_verify_graph(HnrVerify *v)
 		MemoryContextReset(v->scratch);
 	}
 	count_unreached(v);
+	if (v->nunlinked > 0)
+		hnr_verify_report(v, HNR_FOUND_NO_LINKS, (BlockNumber) (v->unlinked >> 16), (int) (v->unlinked & 0xFFFF),
+						  INT64_FORMAT " of " INT64_FORMAT " vertices have no neighbor, so that a search that comes to them ends; this is the first",
+						  v->nunlinked, v->nlive);
 	settle_links(v);
 	MemoryContextSwitchTo(old);
 	pfree(r.queue);

@@ -34,6 +34,8 @@ hnr_verify_page_problem(Page page)
 	kind = hnr_page_head(page)->kind;
 	if (kind < HNR_PAGE_META || kind > HNR_PAGE_TIDS)
 		return "the page is of no known kind";
+	if (hnr_page_head(page)->unused != 0)
+		return "the page has a value where this version has none";
 	return NULL;
 }
 
@@ -135,6 +137,8 @@ used_problem(const HnrShape *shape, const HnrVertex *vertex)
 		return "a vertex claims more neighbors than it has room for";
 	if (vertex->generation == 0)
 		return "a vertex in use has no generation";
+	if (vertex->unused != 0)
+		return "a vertex has a value where this version has none";
 	if (!ground)
 		return ItemPointerIsValid(&vertex->link) && ItemPointerIsValid(&vertex->tids[0]) ? NULL :
 			"an upper vertex has no link down";
@@ -162,7 +166,7 @@ check_vertex(HnrVerify *v, const HnrShape *shape, BlockNumber block, int pos)
 		problem = used ? used_problem(shape, vertex) : idle_problem(vertex);
 	if (problem)
 	{
-		hnr_verify_report(v, HNR_FINDING_ERROR, block, pos, "%s", problem);
+		hnr_verify_report(v, HNR_FOUND_VERTEX, block, pos, "%s", problem);
 		return;
 	}
 	*place = vertex->state | (used ? vertex->level << HNR_PLACE_LEVEL_SHIFT : 0);
@@ -173,7 +177,7 @@ check_vertex(HnrVerify *v, const HnrShape *shape, BlockNumber block, int pos)
 		return;
 	v->nlive++;
 	if (vertex->ntids == 0 && !ItemPointerIsValid(&vertex->link))
-		hnr_verify_report(v, HNR_FINDING_WARNING, block, pos,
+		hnr_verify_report(v, HNR_FOUND_NO_ROW, block, pos,
 						  "a live vertex has no row; the next vacuum that deletes anything removes it");
 }
 
@@ -186,17 +190,19 @@ check_chunk(HnrVerify *v, BlockNumber block, int pos)
 	if (!ItemPointerIsValid(&chunk->owner))
 	{
 		if (chunk->ntids != 0)
-			hnr_verify_report(v, HNR_FINDING_ERROR, block, pos, "a free chunk has heap TIDs");
+			hnr_verify_report(v, HNR_FOUND_CHUNK, block, pos, "a free chunk has heap TIDs");
 		return;
 	}
-	if (chunk->ntids > HNR_CHUNK_TIDS)
+	if (chunk->unused != 0)
+		problem = "a chunk has a value where this version has none";
+	else if (chunk->ntids > HNR_CHUNK_TIDS)
 		problem = "a chunk claims more heap TIDs than it has room for";
 	else
 		for (int i = 0; i < chunk->ntids; i++)
 			if (!ItemPointerIsValid(&chunk->tids[i]))
 				problem = "a chunk has an invalid heap TID";
 	if (problem)
-		hnr_verify_report(v, HNR_FINDING_ERROR, block, pos, "%s", problem);
+		hnr_verify_report(v, HNR_FOUND_CHUNK, block, pos, "%s", problem);
 	v->place[v->first[block] + pos - 1] = HNR_VERTEX_LIVE;
 }
 
@@ -233,7 +239,7 @@ check_page(HnrVerify *v, BlockNumber block)
 		problem = "the page does not end where its vertices or chunks do";
 	if (problem)
 	{
-		hnr_verify_report(v, HNR_FINDING_ERROR, block, 0, "%s", problem);
+		hnr_verify_report(v, HNR_FOUND_PAGE, block, 0, "%s", problem);
 		return;
 	}
 	add_places(v, block, kind);
@@ -263,7 +269,7 @@ check_parts(HnrVerify *v)
 		part = v->first[block];
 		if (part == 0 || part >= HNR_MAX_PARTS)
 		{
-			hnr_verify_report(v, HNR_FINDING_ERROR, block, 0,
+			hnr_verify_report(v, HNR_FOUND_PART, block, 0,
 							  "a later part of a vertex has number %d", (int) part);
 			continue;
 		}
@@ -271,7 +277,7 @@ check_parts(HnrVerify *v)
 			shape = hnr_verify_shape(v, v->kind[block - part]);
 		/* the parts of a vertex are written before the first one */
 		if (shape == NULL || part >= shape->parts)
-			hnr_verify_report(v, HNR_FINDING_WARNING, block, 0,
+			hnr_verify_report(v, HNR_FOUND_LOST_PART, block, 0,
 							  "a part of a vertex that does not exist, as a crash amid an insertion leaves it");
 	}
 }

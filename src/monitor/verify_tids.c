@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * verify_tids.c
- *		check_index(): lists of chunks, and heap TIDs.  See verify.h.
+ *		check_index(): the heap TIDs of an index and the rows of its table.  See verify.h.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,183 +12,34 @@
 #include "am/buffer.h"
 #include "am/stored.h"
 #include "catalog/index.h"
-#include "catalog/pg_operator_d.h"
 #include "catalog/pg_type_d.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/typcache.h"
+#include "utils/uuid.h"
 
 #include "compat.h"
 #include "monitor/verify.h"
 
-/* ---- lists of chunks ---- */
-
-typedef enum WalkResult
-{
-	WALK_END,
-	WALK_NOT_A_CHUNK,			/* a link leads elsewhere */
-	WALK_NOT_OURS,				/* a chunk of another vertex, or a free one */
-	WALK_CIRCLE
-} WalkResult;
-
-static const char *const walk_problem[] = {
-	[WALK_NOT_A_CHUNK] = "a list of heap TIDs leads to what is not a chunk of them",
-	[WALK_NOT_OURS] = "a list of heap TIDs leads to a chunk that does not belong to the vertex",
-	[WALK_CIRCLE] = "a list of heap TIDs runs in a circle",
-};
-
-/* Copies a chunk; false if there is no such place. */
-static bool
-load_chunk(HnrVerify *v, const ItemPointerData *tid, Page page, HnrTidChunk *chunk)
-{
-	BlockNumber block = ItemPointerGetBlockNumberNoCheck(tid);
-	int			pos = ItemPointerGetOffsetNumberNoCheck(tid);
-
-	if (block >= v->blocks && block >= RelationGetNumberOfBlocks(v->index->rel))
-		return false;
-	if (pos < 1 || pos > HNR_CHUNKS_PER_PAGE)
-		return false;
-	hnr_buffer_copy(v->index->rel, block, v->strategy, page);
-	if (hnr_verify_page_problem(page) || hnr_page_head(page)->kind != HNR_PAGE_TIDS)
-		return false;
-	*chunk = *hnr_page_chunk(page, pos);
-	return true;
-}
-
-/*
- * Follows the list of a vertex, marking its chunks; stops early at `target` and
- * says so in *found.
- */
-static WalkResult
-walk_chain(HnrVerify *v, const HnrVertexCopy *vertex, HnrNodeId target, bool *found)
-{
-	Page		page = palloc(BLCKSZ);
-	ItemPointerData at = vertex->head.link;
-	ItemPointerData milestone = at;
-	WalkResult	result = WALK_END;
-	uint64		steps = 0;
-
-	*found = false;
-	while (ItemPointerIsValid(&at) && !*found)
-	{
-		HnrTidChunk chunk;
-		uint16	   *place;
-
-		CHECK_FOR_INTERRUPTS();
-		if (!load_chunk(v, &at, page, &chunk))
-			result = WALK_NOT_A_CHUNK;
-		else if (!hnr_same_tid(&chunk.owner, &vertex->tid) ||
-				 chunk.generation != vertex->head.generation)
-			result = WALK_NOT_OURS;
-		else if (steps > 0 && hnr_same_tid(&at, &milestone))
-			result = WALK_CIRCLE;
-		if (result != WALK_END)
-			break;
-		/* milestones at powers of two find any circle */
-		if ((steps & (steps - 1)) == 0)
-			milestone = at;
-		steps++;
-		place = hnr_verify_place(v, hnr_node_of_tid(&at));
-		if (place)
-			*place |= HNR_PLACE_LINKED;
-		*found = hnr_node_of_tid(&at) == target;
-		at = chunk.next;
-	}
-	pfree(page);
-	return result;
-}
-
-void
-hnr_verify_chain(HnrVerify *v, const HnrVertexCopy *vertex)
-{
-	HnrVertexCopy now = *vertex;
-	WalkResult	result = WALK_END;
-	bool		found;
-
-	/* vacuum takes chunks away, and an insertion may use them for another vertex */
-	for (int try = 0; try < 3; try++)
-	{
-		if (try > 0 && (!hnr_verify_load(v, hnr_node_of_tid(&vertex->tid), &now) ||
-						now.head.state != HNR_VERTEX_LIVE || now.level != 0))
-			return;
-		result = walk_chain(v, &now, HNR_NO_NODE, &found);
-		if (result == WALK_END)
-			return;
-	}
-	hnr_verify_report(v, HNR_FINDING_ERROR, ItemPointerGetBlockNumber(&vertex->tid),
-					  ItemPointerGetOffsetNumber(&vertex->tid), "%s", walk_problem[result]);
-}
-
-/* What is wrong about a chunk that no walk came by, or NULL. */
-static const char *
-lost_chunk_problem(HnrVerify *v, HnrNodeId id)
-{
-	Page		page = palloc(BLCKSZ);
-	ItemPointerData tid;
-	HnrTidChunk chunk;
-	HnrVertexCopy owner;
-	bool		found = true;
-
-	hnr_tid_of_node(id, &tid);
-	if (!load_chunk(v, &tid, page, &chunk) || !ItemPointerIsValid(&chunk.owner))
-		return NULL;			/* free by now */
-	if (!hnr_verify_load(v, hnr_node_of_tid(&chunk.owner), &owner) || owner.level != 0)
-		return "a chunk of heap TIDs names an owner that is not a vertex of the ground level";
-	if (owner.head.state != HNR_VERTEX_LIVE || owner.head.generation != chunk.generation)
-		return "a chunk of heap TIDs belongs to a vertex that is no longer in use";
-	if (walk_chain(v, &owner, id, &found) == WALK_END && !found)
-		return "a chunk of heap TIDs is not in its owner's list";
-	return NULL;
-}
-
-static void
-check_lost_chunk(HnrVerify *v, HnrNodeId id)
-{
-	const char *problem = NULL;
-
-	for (int try = 0; try < 3; try++)
-	{
-		problem = lost_chunk_problem(v, id);
-		if (problem == NULL)
-			return;
-	}
-	hnr_verify_report(v, HNR_FINDING_ERROR, (BlockNumber) (id >> 16), (int) (id & 0xFFFF),
-					  "%s", problem);
-}
-
-void
-hnr_verify_chunks(HnrVerify *v)
-{
-	MemoryContext old = MemoryContextSwitchTo(v->scratch);
-
-	for (BlockNumber block = HNR_METAPAGE + 1; block < v->blocks; block++)
-		for (int pos = 1; v->kind[block] == HNR_PAGE_TIDS && pos <= HNR_CHUNKS_PER_PAGE; pos++)
-			if ((v->place[v->first[block] + pos - 1] & (HNR_PLACE_STATE | HNR_PLACE_LINKED)) == HNR_VERTEX_LIVE)
-			{
-				check_lost_chunk(v, ((HnrNodeId) block << 16) | pos);
-				MemoryContextReset(v->scratch);
-			}
-	MemoryContextSwitchTo(old);
-}
-
-/* ---- heap TIDs ---- */
-
-#define MAX_DOUBTS 1000
+/* What is looked at a second time; beside heavy writing that may be quite a few. */
+#define MAX_DOUBTS 100000
 
 /* What may be wrong about a heap TID of the index. */
 typedef enum DoubtKind
 {
 	DOUBT_TWICE,				/* it is there twice */
 	DOUBT_DANGLING,				/* it leads to nothing in the table */
-	DOUBT_VECTOR				/* its row has another vector than its vertex */
+	DOUBT_VECTOR,				/* its row has another vector than its vertex */
+	DOUBT_ROUNDING				/* its row has lost more than its vertex says */
 } DoubtKind;
 
 typedef struct Doubt
 {
 	ItemPointerData tid;
 	DoubtKind	kind;
-	uint16		print;			/* of the row's vector */
+	HnrPrint	print;			/* of the row's vector */
 	int			seen;			/* times, in the second look */
 	HnrNodeId	vertex;			/* the last time */
 	HnrNodeId	at;
@@ -206,36 +57,63 @@ typedef struct TidCheck
 	bool		is_heap;		/* the table's pages are known to us */
 	Doubt	   *doubts;			/* ordered by TID */
 	int			ndoubts;
+	int64		dropped;		/* beyond MAX_DOUBTS */
 } TidCheck;
 
-/* A heap TID and the print of its vector as one number, in the order of TIDs. */
-static Datum
-entry_of(const ItemPointerData *tid, uint16 print)
+/*
+ * A heap TID with the print of its vector, to be sorted by TID: as a value of the
+ * type uuid, which is of just the size and ordered as bytes are.
+ */
+typedef union TidEntry
 {
-	return Int64GetDatum((int64) (((uint64) ItemPointerGetBlockNumberNoCheck(tid) << 32 |
-								   (uint64) ItemPointerGetOffsetNumberNoCheck(tid) << 16 | print) ^
-								  UINT64CONST(1) << 63));
+	struct
+	{
+		uint8		tid[6];		/* the most significant byte first */
+		uint8		unused[2];
+		HnrPrint	print;
+	}			f;
+	pg_uuid_t	uuid;
+} TidEntry;
+
+StaticAssertDecl(sizeof(TidEntry) == UUID_LEN, "TidEntry is sorted as a uuid");
+
+static void
+put_entry(Tuplesortstate *sort, const ItemPointerData *tid, HnrPrint print)
+{
+	BlockNumber block = ItemPointerGetBlockNumberNoCheck(tid);
+	OffsetNumber offset = ItemPointerGetOffsetNumberNoCheck(tid);
+	TidEntry	entry = {.f.print = print};
+
+	for (int i = 0; i < 4; i++)
+		entry.f.tid[i] = (uint8) (block >> (24 - 8 * i));
+	entry.f.tid[4] = (uint8) (offset >> 8);
+	entry.f.tid[5] = (uint8) offset;
+	tuplesort_putdatum(sort, UUIDPGetDatum(&entry.uuid), false);
 }
 
 static Tuplesortstate *
 begin_sort(void)
 {
-	return tuplesort_begin_datum(INT8OID, Int8LessOperator, InvalidOid, false,
-								 maintenance_work_mem, NULL, TUPLESORT_NONE);
+	return tuplesort_begin_datum(UUIDOID, lookup_type_cache(UUIDOID, TYPECACHE_LT_OPR)->lt_opr,
+								 InvalidOid, false, maintenance_work_mem, NULL, TUPLESORT_NONE);
 }
 
 static bool
-next_entry(Tuplesortstate *sort, ItemPointer tid, uint16 *print)
+next_entry(Tuplesortstate *sort, ItemPointer tid, HnrPrint *print)
 {
 	Datum		value;
 	bool		isnull;
-	uint64		entry;
+	TidEntry	entry;
+	BlockNumber block = 0;
 
 	if (!hnr_tuplesort_getdatum(sort, &value, &isnull))
 		return false;
-	entry = (uint64) DatumGetInt64(value) ^ UINT64CONST(1) << 63;
-	ItemPointerSet(tid, (BlockNumber) (entry >> 32), (OffsetNumber) (entry >> 16));
-	*print = (uint16) entry;
+	memcpy(&entry, DatumGetPointer(value), sizeof(entry));
+	pfree(DatumGetPointer(value));
+	for (int i = 0; i < 4; i++)
+		block = block << 8 | entry.f.tid[i];
+	ItemPointerSet(tid, block, (OffsetNumber) (entry.f.tid[4] << 8 | entry.f.tid[5]));
+	*print = entry.f.print;
 	return true;
 }
 
@@ -245,30 +123,39 @@ collect_tid(HnrVerify *v, ItemPointer heap_tid, HnrNodeId vertex, HnrNodeId at, 
 	TidCheck   *c = state;
 	BlockNumber block = ItemPointerGetBlockNumberNoCheck(heap_tid);
 	uint16	   *place = hnr_verify_place(v, vertex);
+	HnrPrint	none = {0};
 
 	if (!ItemPointerIsValid(heap_tid))
 		return;					/* reported already */
 	if (block >= c->heap_blocks)
 		c->heap_blocks = RelationGetNumberOfBlocks(v->heap);
 	if (block >= c->heap_blocks)
-		hnr_verify_report(v, HNR_FINDING_ERROR, (BlockNumber) (at >> 16), (int) (at & 0xFFFF),
+		hnr_verify_report(v, HNR_FOUND_TID_WITHOUT_ROW, (BlockNumber) (at >> 16), (int) (at & 0xFFFF),
 						  "a heap TID names block %u, the table has %u", block, c->heap_blocks);
-	tuplesort_putdatum(v->tids, entry_of(heap_tid, place ? v->print[place - v->place] : 0), false);
+	put_entry(v->tids, heap_tid, place ? v->print[place - v->place] : none);
 }
 
 /* A TID has one doubt at most: the first is enough. */
 static void
-add_doubt(TidCheck *c, const ItemPointerData *tid, DoubtKind kind, uint16 print)
+add_doubt(TidCheck *c, const ItemPointerData *tid, DoubtKind kind, HnrPrint print)
 {
-	Doubt	   *doubt = &c->doubts[c->ndoubts];
+	Doubt	   *doubt;
 
-	if (c->ndoubts == MAX_DOUBTS || (c->ndoubts > 0 && hnr_same_tid(&doubt[-1].tid, tid)))
+	if (c->ndoubts > 0 && hnr_same_tid(&c->doubts[c->ndoubts - 1].tid, tid))
 		return;
+	if (c->ndoubts == MAX_DOUBTS)
+	{
+		c->dropped++;
+		return;
+	}
+	/* room doubles at powers of two */
+	if (c->ndoubts >= 1024 && (c->ndoubts & (c->ndoubts - 1)) == 0)
+		c->doubts = repalloc(c->doubts, sizeof(Doubt) * c->ndoubts * 2);
+	doubt = &c->doubts[c->ndoubts++];
 	memset(doubt, 0, sizeof(Doubt));
 	doubt->tid = *tid;
 	doubt->kind = kind;
 	doubt->print = print;
-	c->ndoubts++;
 }
 
 /* Whether a heap TID of the index leads to the root of a row, dead or alive. */
@@ -307,7 +194,11 @@ add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull,
 		return;
 	old = MemoryContextSwitchTo(c->row_context);
 	if (hnr_stored_form_row(index->metric, &index->layout, values[0], &c->row))
-		tuplesort_putdatum(c->rows, entry_of(tid, hnr_verify_print(c->v, c->row.vec)), false);
+	{
+		HnrPrint	print = {hnr_verify_print(c->v, c->row.vec), c->row.error};
+
+		put_entry(c->rows, tid, print);
+	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(c->row_context);
 }
@@ -333,7 +224,7 @@ collect_rows(TidCheck *c, Snapshot snapshot)
 static void
 report_missing(HnrVerify *v, const ItemPointerData *row)
 {
-	hnr_verify_report(v, HNR_FINDING_ERROR, InvalidBlockNumber, 0,
+	hnr_verify_report(v, HNR_FOUND_ROW_MISSING, InvalidBlockNumber, 0,
 					  "row (%u,%u) of the table is not in the index",
 					  ItemPointerGetBlockNumber(row), ItemPointerGetOffsetNumber(row));
 }
@@ -349,8 +240,8 @@ compare_tids(TidCheck *c)
 	ItemPointerData tid;
 	ItemPointerData last;
 	ItemPointerData row;
-	uint16		print;
-	uint16		row_print;
+	HnrPrint	print;
+	HnrPrint	row_print;
 	bool		more_rows = c->rows && next_entry(c->rows, &row, &row_print);
 
 	ItemPointerSetInvalid(&last);
@@ -359,19 +250,21 @@ compare_tids(TidCheck *c)
 		CHECK_FOR_INTERRUPTS();
 		if (hnr_same_tid(&tid, &last))
 		{
-			add_doubt(c, &tid, DOUBT_TWICE, 0);
+			add_doubt(c, &tid, DOUBT_TWICE, print);
 			continue;
 		}
 		last = tid;
 		if (c->is_heap && !leads_to_row(c, &tid, false))
-			add_doubt(c, &tid, DOUBT_DANGLING, 0);
+			add_doubt(c, &tid, DOUBT_DANGLING, print);
 		for (; more_rows && ItemPointerCompare(&row, &tid) <= 0;
 			 more_rows = next_entry(c->rows, &row, &row_print))
 		{
 			if (!hnr_same_tid(&row, &tid))
 				report_missing(c->v, &row);
-			else if (row_print != print)
+			else if (row_print.vector != print.vector)
 				add_doubt(c, &tid, DOUBT_VECTOR, row_print);
+			else if (!(row_print.error <= print.error))
+				add_doubt(c, &tid, DOUBT_ROUNDING, row_print);
 		}
 	}
 	for (; more_rows; more_rows = next_entry(c->rows, &row, &row_print))
@@ -399,16 +292,20 @@ see_doubt(HnrVerify *v, ItemPointer heap_tid, HnrNodeId vertex, HnrNodeId at, vo
 	doubt->at = at;
 }
 
-/* Whether the vertex of a doubt still has another vector than the row. */
+/* Whether the vertex of a doubt about its vector still differs from the row. */
 static bool
-vector_differs(HnrVerify *v, const Doubt *doubt)
+vertex_differs(HnrVerify *v, const Doubt *doubt)
 {
 	HnrVertexCopy vertex;
 	bool		differs;
 	MemoryContext old = MemoryContextSwitchTo(v->scratch);
 
 	differs = hnr_verify_load(v, doubt->vertex, &vertex) && vertex.problem == NULL &&
-		vertex.head.state == HNR_VERTEX_LIVE && hnr_verify_print(v, vertex.vec) != doubt->print;
+		vertex.head.state == HNR_VERTEX_LIVE;
+	if (doubt->kind == DOUBT_VECTOR)
+		differs = differs && hnr_verify_print(v, vertex.vec) != doubt->print.vector;
+	else
+		differs = differs && !(doubt->print.error <= vertex.head.error);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(v->scratch);
 	return differs;
@@ -417,16 +314,31 @@ vector_differs(HnrVerify *v, const Doubt *doubt)
 static void
 settle_doubt(TidCheck *c, Doubt *d)
 {
+	HnrFinding	finding;
 	const char *what = NULL;
 
 	if (d->seen > 1)
+	{
 		what = psprintf("is in the index %d times", d->seen);
+		finding = HNR_FOUND_TID_TWICE;
+	}
 	else if (d->kind == DOUBT_DANGLING && d->seen > 0 && !leads_to_row(c, &d->tid, true))
+	{
 		what = "leads to no row of the table";
-	else if (d->kind == DOUBT_VECTOR && d->seen > 0 && vector_differs(c->v, d))
+		finding = HNR_FOUND_TID_WITHOUT_ROW;
+	}
+	else if (d->kind == DOUBT_VECTOR && d->seen > 0 && vertex_differs(c->v, d))
+	{
 		what = "is that of a row with another vector";
+		finding = HNR_FOUND_TID_OF_OTHER_VECTOR;
+	}
+	else if (d->kind == DOUBT_ROUNDING && d->seen > 0 && vertex_differs(c->v, d))
+	{
+		what = "is that of a row that lost more to rounding than its vertex says";
+		finding = HNR_FOUND_ROUNDING;
+	}
 	if (what)
-		hnr_verify_report(c->v, HNR_FINDING_ERROR, (BlockNumber) (d->at >> 16), (int) (d->at & 0xFFFF),
+		hnr_verify_report(c->v, finding, (BlockNumber) (d->at >> 16), (int) (d->at & 0xFFFF),
 						  "heap TID (%u,%u) %s", ItemPointerGetBlockNumber(&d->tid),
 						  ItemPointerGetOffsetNumber(&d->tid), what);
 }
@@ -437,7 +349,7 @@ hnr_verify_tids(HnrVerify *v, Snapshot snapshot)
 	TidCheck	c = {.v = v,.heap_block = InvalidBlockNumber};
 
 	c.heap_page = palloc(BLCKSZ);
-	c.doubts = palloc(sizeof(Doubt) * MAX_DOUBTS);
+	c.doubts = palloc(sizeof(Doubt) * 1024);
 	c.is_heap = snapshot != NULL && v->heap->rd_tableam == GetHeapamTableAmRoutine();
 	v->tids = begin_sort();
 	hnr_verify_each_tid(v, collect_tid, &c);
@@ -450,6 +362,9 @@ hnr_verify_tids(HnrVerify *v, Snapshot snapshot)
 		hnr_verify_each_tid(v, see_doubt, &c);
 	for (int i = 0; i < c.ndoubts; i++)
 		settle_doubt(&c, &c.doubts[i]);
+	if (c.dropped > 0)
+		hnr_verify_report(v, HNR_FOUND_MORE, InvalidBlockNumber, 0,
+						  INT64_FORMAT " more heap TIDs seemed wrong and were not looked at again", c.dropped);
 	tuplesort_end(v->tids);
 	if (c.rows)
 		tuplesort_end(c.rows);

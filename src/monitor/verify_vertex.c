@@ -137,28 +137,62 @@ hnr_verify_load(HnrVerify *v, HnrNodeId id, HnrVertexCopy *copy)
 }
 
 static void
-report_at(HnrVerify *v, const HnrVertexCopy *copy, HnrSeverity severity, const char *problem)
+report_at(HnrVerify *v, const HnrVertexCopy *copy, HnrFinding finding, const char *problem)
 {
-	hnr_verify_report(v, severity, ItemPointerGetBlockNumber(&copy->tid),
+	hnr_verify_report(v, finding, ItemPointerGetBlockNumber(&copy->tid),
 					  ItemPointerGetOffsetNumber(&copy->tid), "%s", problem);
+}
+
+/* What is wrong about a vector in itself, or NULL. */
+static const char *
+vector_problem(HnrVerify *v, const HnrVertexCopy *copy)
+{
+	const HnrLayout *layout = &v->index->layout;
+	double		norm = 0;
+
+	for (int i = 0; i < layout->dims; i++)
+	{
+		if (!isfinite(copy->vec[i]))
+			return "a vector has a coordinate that is not a finite number";
+		norm += (double) copy->vec[i] * copy->vec[i];
+	}
+	if (v->index->metric->normalize && fabs(norm - 1) > NORM_TOLERANCE)
+		return "a vector is not of unit length";
+	if (copy->head.exponent != hnr_stored_exponent(layout->encoding, layout->dims, copy->vec))
+		return "a vector is not stored with the exponent that belongs to it";
+	return NULL;
+}
+
+/*
+ * What rounding has cost is not told by the vector as stored, only how it may be at
+ * most: half a unit of each coordinate's last place, and what sums are off by.
+ */
+static bool
+error_is_possible(HnrVerify *v, const HnrVertexCopy *copy)
+{
+	const HnrLayout *layout = &v->index->layout;
+	double		size = 0;
+
+	if (!isfinite(copy->head.error) || copy->head.error < 0)
+		return false;
+	if (layout->encoding == HNR_ENCODING_FLOAT && v->index->metric->kind != HNR_METRIC_COSINE)
+		return copy->head.error == 0;
+	for (int i = 0; i < layout->dims; i++)
+		size += fabs(copy->vec[i]);
+	/* a sum of magnitudes is greater than any length; halves have eleven digits */
+	return copy->head.error <= 1e-3 * (size + layout->dims * ldexp(1.0, copy->head.exponent - 10));
 }
 
 static void
 check_vector(HnrVerify *v, const HnrVertexCopy *copy)
 {
-	double		norm = 0;
+	const char *problem = vector_problem(v, copy);
 
-	for (int i = 0; i < v->index->layout.dims; i++)
-	{
-		if (!isfinite(copy->vec[i]))
-		{
-			report_at(v, copy, HNR_FINDING_ERROR, "a vector has a coordinate that is not a finite number");
-			return;
-		}
-		norm += (double) copy->vec[i] * copy->vec[i];
-	}
-	if (v->index->metric->normalize && fabs(norm - 1) > NORM_TOLERANCE)
-		report_at(v, copy, HNR_FINDING_ERROR, "a vector is not of unit length");
+	if (problem)
+		report_at(v, copy, HNR_FOUND_VECTOR, problem);
+	else if (copy->level == 0 && !error_is_possible(v, copy))
+		report_at(v, copy, HNR_FOUND_ROUNDING,
+				  "a vertex says that rounding has cost what it cannot have");
 }
 
 /* What is wrong about where a link leads; *suspect: look at it again later. */
@@ -203,7 +237,7 @@ check_targets(HnrVerify *v, const HnrVertexCopy *copy)
 		else
 			problem = target_problem(v, copy, id, &suspect);
 		if (problem)
-			report_at(v, copy, HNR_FINDING_ERROR, problem);
+			report_at(v, copy, HNR_FOUND_LINK, problem);
 		if (suspect)
 			hnr_verify_suspect(&v->links, self, id);
 	}
@@ -230,7 +264,7 @@ check_double_links(HnrVerify *v, const HnrVertexCopy *copy)
 		return;
 	if (parts && hnr_verify_load(v, hnr_node_of_tid(&copy->tid), &again) && !has_double_link(v, &again))
 		return;
-	report_at(v, copy, parts ? HNR_FINDING_WARNING : HNR_FINDING_ERROR,
+	report_at(v, copy, parts ? HNR_FOUND_LINK_TWICE : HNR_FOUND_LINK,
 			  "a vertex has two links to the same neighbor");
 }
 
@@ -278,6 +312,10 @@ code_agrees(HnrVerify *v, const HnrSlot *slot, HnrCodecPoint at, HnrCodecPoint t
 		return true;			/* beyond the range of the estimates */
 	factor = hnr_slot_factor(now);
 	pfree(now);
+	for (int i = 0; i < hnr_codec_rotated_dims(codec); i++)
+		codec->residual[i] = there.rotated[i] - at.rotated[i];
+	if (!hnr_code_fits(codec->quantizer, codec->residual, hnr_slot_code(slot)))
+		return false;
 	/* written so that NaN does not agree */
 	return fabs(slot->constant + hnr_slot_factor(slot) * xp - from_p) <= tolerance &&
 		fabs(slot->constant + hnr_slot_factor(slot) * xo - from_o) <= tolerance &&
@@ -313,7 +351,7 @@ check_code(HnrVerify *v, const HnrVertexCopy *copy, int i, const float *rotated,
 		if (agrees)
 			return;
 	}
-	report_at(v, copy, HNR_FINDING_ERROR,
+	report_at(v, copy, HNR_FOUND_CODE,
 			  psprintf("the code of neighbor (%u,%u) does not agree with the vectors",
 					   ItemPointerGetBlockNumberNoCheck(&to), ItemPointerGetOffsetNumberNoCheck(&to)));
 }
@@ -377,14 +415,14 @@ check_selves(HnrVerify *v, const HnrVertexCopy *copy)
 		if (problem == NULL)
 			return;
 	}
-	report_at(v, copy, HNR_FINDING_ERROR, problem);
+	report_at(v, copy, HNR_FOUND_LEVELS, problem);
 }
 
 /* -0 is another vector than 0 here: rows share a vertex if they are the same bits. */
-uint16
+uint32
 hnr_verify_print(HnrVerify *v, const float *vec)
 {
-	return (uint16) hash_bytes((const unsigned char *) vec, sizeof(float) * v->index->layout.dims);
+	return hash_bytes((const unsigned char *) vec, sizeof(float) * v->index->layout.dims);
 }
 
 static void
@@ -392,12 +430,13 @@ check_vertex(VertexPass *pass, HnrNodeId id)
 {
 	HnrVerify  *v = pass->v;
 	HnrVertexCopy copy;
+	HnrPrint   *print;
 
 	if (!hnr_verify_load(v, id, &copy) || copy.head.state != HNR_VERTEX_LIVE)
 		return;
 	if (copy.problem)
 	{
-		report_at(v, &copy, HNR_FINDING_ERROR, copy.problem);
+		report_at(v, &copy, HNR_FOUND_PART, copy.problem);
 		return;
 	}
 	check_vector(v, &copy);
@@ -409,7 +448,11 @@ check_vertex(VertexPass *pass, HnrNodeId id)
 		check_selves(v, &copy);
 		return;
 	}
-	v->print[hnr_verify_place(v, id) - v->place] = hnr_verify_print(v, copy.vec);
+	print = &v->print[hnr_verify_place(v, id) - v->place];
+	print->vector = hnr_verify_print(v, copy.vec);
+	print->error = copy.head.error;
+	if (copy.nslots == 0 && v->nlive > 1 && v->nunlinked++ == 0)
+		v->unlinked = id;
 	if (ItemPointerIsValid(&copy.head.link))
 		hnr_verify_chain(v, &copy);
 }
@@ -420,7 +463,7 @@ hnr_verify_vertices(HnrVerify *v)
 	VertexPass	pass = {.v = v,.every = Max(v->nslots / MAX_CODES, 1)};
 	MemoryContext old;
 
-	v->print = palloc_extended(sizeof(uint16) * Max(v->nplaces, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	v->print = palloc_extended(sizeof(HnrPrint) * Max(v->nplaces, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	old = MemoryContextSwitchTo(v->scratch);
 
 	for (BlockNumber block = HNR_METAPAGE + 1; block < v->blocks; block++)

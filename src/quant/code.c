@@ -21,6 +21,9 @@
 /* A query with no coordinate above this counts as zero: 2^16 / it is finite. */
 #define LEAST_QUERY			1e-33f
 
+/* A rotated coordinate of less than this part of the largest may have either sign. */
+#define SIGN_TOLERANCE		1e-4f
+
 /* Optimal steps of uniform quantisers of a normal variable, in its deviation. */
 #define NORMAL_STEP_2BIT	0.9957f
 #define NORMAL_STEP_4BIT	0.3352f
@@ -163,6 +166,47 @@ hnr_encode(const HnrQuantizer *qz, const float *residual, uint8 *code)
 	g = encode(qz, scaled, ldexpf(max, -exponent), code);
 	pfree(scaled);
 	return g;
+}
+
+/* The values that the code of one group of count coordinates holds. */
+static void
+unpack_values(int bits, int count, const uint8 *code, uint8 *u)
+{
+	int			nb = count * bits / 8;
+
+	for (int i = 0; i < count; i++)
+		u[i] = (code[i % nb] >> (i / nb * bits)) & ((1 << bits) - 1);
+}
+
+bool
+hnr_code_fits(const HnrQuantizer *qz, const float *residual, const uint8 *code)
+{
+	uint8	   *expected = palloc(qz->code_size);
+	const uint8 *now = expected;
+	int			half = 1 << (qz->bits - 1);
+	bool		fits = true;
+	float		sum;
+	float		max;
+
+	hnr_encode(qz, residual, expected);
+	hnr_quant_kernels->sum_and_max(qz->rdims, residual, &sum, &max);
+	for (int base = 0; base < qz->rdims && fits; base += HNR_GROUP)
+	{
+		int			count = Min(HNR_GROUP, qz->rdims - base);
+		uint8		u[HNR_GROUP];
+		uint8		w[HNR_GROUP];
+
+		unpack_values(qz->bits, count, code, u);
+		unpack_values(qz->bits, count, now, w);
+		for (int i = 0; i < count; i++)
+			if (abs((int) u[i] - (int) w[i]) > 1 ||
+				((u[i] < half) != (w[i] < half) && fabsf(residual[base + i]) > SIGN_TOLERANCE * max))
+				fits = false;
+		code += count * qz->bits / 8;
+		now += count * qz->bits / 8;
+	}
+	pfree(expected);
+	return fits;
 }
 
 float

@@ -53,6 +53,13 @@ extern void hnr_rotate(const HnrQuantizer *qz, const float *in, float *out);
  */
 extern float hnr_encode(const HnrQuantizer *qz, const float *residual, uint8 *code);
 
+/*
+ * Whether a code may be that of a residual: what hnr_encode makes of it may differ
+ * by what instruction sets sum differently, so each value may be one off, but no
+ * sign is wrong unless the coordinate is hardly different from zero.
+ */
+extern bool hnr_code_fits(const HnrQuantizer *qz, const float *residual, const uint8 *code);
+
 /* <xbar, rotated>, exactly (float4 accumulation). */
 extern float hnr_code_dot(const HnrQuantizer *qz, const uint8 *code, const float *rotated);
 

@@ -4,6 +4,7 @@ CREATE FUNCTION check_index(
 	index regclass,
 	heapallindexed boolean DEFAULT false,
 	OUT severity text,
+	OUT finding text,
 	OUT block bigint,
 	OUT "position" integer,
 	OUT message text)

@@ -16,27 +16,47 @@ $node->append_conf('postgresql.conf',
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION hnsw_rebuild');
 
+# In graphs of so few links some vertices may be out of reach from the start: a matter
+# of chance, which no test here is about but one.
+
 # Offsets on a page, see src/am/page.h.
 use constant BLCKSZ => 8192;
 use constant CONTENTS => 32;
 use constant {
 	KIND => 26,
 	PAGE_ID => 24,
+	UNUSED => 28,
 	STATE => 0,
 	LEVEL => 1,
 	DEGREE => 2,
 	NTIDS => 4,
+	EXPONENT => 5,
+	VERTEX_UNUSED => 6,
 	GENERATION => 8,
+	ERROR => 12,
 	LINK => 16,
 	TIDS => 22,
 	VECTOR => 40,
 	CHUNK => 116,
 	CHUNK_NEXT => 6,
 	CHUNK_NTIDS => 12,
+	CHUNK_UNUSED => 14,
+	CHUNK_GENERATION => 16,
 	CHUNK_TIDS => 20,
 	META_MAGIC => CONTENTS,
+	META_VERSION => CONTENTS + 4,
 	META_DIMS => CONTENTS + 8,
+	META_METRIC => CONTENTS + 10,
+	META_ELEMENT => CONTENTS + 11,
+	META_BITS => CONTENTS + 12,
+	META_ENCODING => CONTENTS + 13,
 	META_M => CONTENTS + 14,
+	META_EF => CONTENTS + 16,
+	META_SLOTS => CONTENTS + 18,
+	META_SLOTS_UPPER => CONTENTS + 20,
+	META_SEED => CONTENTS + 24,
+	META_PENDING => CONTENTS + 40,
+	META_RESERVED => CONTENTS + 100,
 };
 my $slots = VECTOR + 4 * 8;		# of a vertex of 8 dimensions
 
@@ -100,47 +120,92 @@ sub block_of_kind
 
 my ($GROUND, $UPPER, $PART, $TIDS) = (2, 3, 4, 5);
 
-# What to damage: a name, what check_index says, and a function that gives the
+# What to damage: a name, what check_index finds and says, and a function that gives the
 # place in the file and the bytes to write there.
 my $vertex_size;
 my @damages = (
-	[ 'page id', qr/not one of an hnsw index/, sub { (BLCKSZ + PAGE_ID, pack('S', 7)) } ],
-	[ 'page kind', qr/no known kind/, sub { (BLCKSZ + KIND, pack('S', 77)) } ],
-	[ 'other kind', qr/does not end where/, sub { (BLCKSZ + KIND, pack('S', $UPPER)) } ],
-	[ 'magic', qr/magic number/, sub { (META_MAGIC, pack('L', 1)) } ],
-	[ 'dimensions', qr/contradicts the operator class/, sub { (META_DIMS, pack('S', 60000)) } ],
-	[ 'other dimensions', qr/other dimensions than the column/, sub { (META_DIMS, pack('S', 9)) } ],
-	[ 'm', qr/parameters that no index has/, sub { (META_M, pack('S', 0)) } ],
-	[ 'entry point', qr/entry point is no vertex/, sub { (CONTENTS + 32, tid(70000, 9)) } ],
-	[ 'entry level', qr/entry point/, sub { (CONTENTS + 22, pack('s', 12)) } ],
-	[ 'state', qr/state that does not exist/, sub { (BLCKSZ + CONTENTS + STATE, pack('C', 9)) } ],
-	[ 'level', qr/level that does not belong/, sub { (BLCKSZ + CONTENTS + LEVEL, pack('C', 3)) } ],
-	[ 'degree', qr/more neighbors than/, sub { (BLCKSZ + CONTENTS + DEGREE, pack('S', 60000)) } ],
-	[ 'rows', qr/more rows than/, sub { (BLCKSZ + CONTENTS + NTIDS, pack('C', 200)) } ],
-	[ 'generation', qr/no generation/, sub { (BLCKSZ + CONTENTS + GENERATION, pack('L', 0)) } ],
-	[ 'removed', qr/not in use has/, sub { (BLCKSZ + CONTENTS + STATE, pack('C', 3)) } ],
-	[ 'NaN', qr/not a finite number/, sub { (BLCKSZ + CONTENTS + VECTOR, pack('L', 0x7FC00000)) } ],
-	[ 'coordinate', qr/does not agree with the vectors/, sub { (BLCKSZ + CONTENTS + VECTOR, pack('f', 11)) } ],
-	[ 'self link', qr/link to itself/, sub { (BLCKSZ + CONTENTS + $slots, tid(1, 1)) } ],
-	[ 'link beyond', qr/beyond the end/, sub { (BLCKSZ + CONTENTS + $slots, tid(70000, 1)) } ],
-	[ 'link nowhere', qr/beyond the end/, sub { (BLCKSZ + CONTENTS + $slots, tid(0xFFFFFFFF, 0)) } ],
-	[ 'link position', qr/position that the page does not have/, sub { (BLCKSZ + CONTENTS + $slots, tid(1, 999)) } ],
-	[ 'link kind', qr/page of another kind/, sub { (BLCKSZ + CONTENTS + $slots, tid(0, 1)) } ],
+	[ 'page id', qr/page_header: .*not one of an hnsw index/, sub { (BLCKSZ + PAGE_ID, pack('S', 7)) } ],
+	[ 'page kind', qr/page_header: .*no known kind/, sub { (BLCKSZ + KIND, pack('S', 77)) } ],
+	[ 'other kind', qr/page_header: .*does not end where/, sub { (BLCKSZ + KIND, pack('S', $UPPER)) } ],
+	[ 'magic', qr/metapage: .*magic number/, sub { (META_MAGIC, pack('L', 1)) } ],
+	[ 'dimensions', qr/metapage: .*contradicts the operator class/, sub { (META_DIMS, pack('S', 60000)) } ],
+	[ 'other dimensions', qr/metapage: .*other dimensions than the column/, sub { (META_DIMS, pack('S', 9)) } ],
+	[ 'm', qr/metapage: .*parameters that no index has/, sub { (META_M, pack('S', 0)) } ],
+	[ 'version', qr/format_version: /, sub { (META_VERSION, pack('L', 99)) } ],
+	[ 'metric', qr/metapage: .*contradicts the operator class/, sub { (META_METRIC, pack('C', 3)) } ],
+	[ 'element', qr/metapage: .*contradicts the operator class/, sub { (META_ELEMENT, pack('C', 2)) } ],
+	[ 'bits', qr/metapage: .*another code/, sub { (META_BITS, pack('C', 1)) } ],
+	[ 'encoding', qr/metapage: .*encoding/, sub { (META_ENCODING, pack('C', 3)) } ],
+	[ 'ef_construction', qr/metapage: .*parameters/, sub { (META_EF, pack('S', 0)) } ],
+	[ 'slots', qr/metapage: .*parameters/, sub { (META_SLOTS, pack('S', 1)) } ],
+	[ 'upper slots', qr/metapage: .*parameters/, sub { (META_SLOTS_UPPER, pack('S', 1)) } ],
+	[ 'seed', qr/code: /, sub { (META_SEED, pack('Q', 5)) } ],
+	[ 'pending', qr/metapage: .*pending/, sub { (META_PENDING, pack('L', 5)) } ],
+	[ 'reserved', qr/metapage: .*value where/, sub { (META_RESERVED, pack('L', 5)) } ],
+	[ 'page unused', qr/page_header: .*value where/, sub { (BLCKSZ + UNUSED, pack('L', 5)) } ],
+	[ 'page bounds', qr/page_header: .*(bounds|does not end)/, sub { (BLCKSZ + 12, pack('S', 4000)) } ],
+	[ 'entry point', qr/entry_point: .*entry point is no vertex/, sub { (CONTENTS + 32, tid(70000, 9)) } ],
+	[ 'entry level', qr/entry_point: .*entry point/, sub { (CONTENTS + 22, pack('s', 12)) } ],
+	[ 'state', qr/vertex_header: .*state that does not exist/, sub { (BLCKSZ + CONTENTS + STATE, pack('C', 9)) } ],
+	[ 'level', qr/vertex_header: .*level that does not belong/, sub { (BLCKSZ + CONTENTS + LEVEL, pack('C', 3)) } ],
+	[ 'degree', qr/vertex_header: .*more neighbors than/, sub { (BLCKSZ + CONTENTS + DEGREE, pack('S', 60000)) } ],
+	[ 'rows', qr/vertex_header: .*more rows than/, sub { (BLCKSZ + CONTENTS + NTIDS, pack('C', 200)) } ],
+	[ 'generation', qr/vertex_header: .*no generation/, sub { (BLCKSZ + CONTENTS + GENERATION, pack('L', 0)) } ],
+	[ 'removed', qr/vertex_header: .*not in use has/, sub { (BLCKSZ + CONTENTS + STATE, pack('C', 3)) } ],
+	[ 'vertex unused', qr/vertex_header: .*value where/, sub { (BLCKSZ + CONTENTS + VERTEX_UNUSED, pack('S', 5)) } ],
 	[
-		'double link', qr/two links/,
+		'number of the future', qr/vertex_header: .*of the future/,
+		sub { (BLCKSZ + CONTENTS, pack('CCSCcSLfx6Q', 3, 0, 0, 0, 0, 0, 1, 0, 1 << 50)) }
+	],
+	[ 'exponent', qr/vector: .*exponent/, sub { (BLCKSZ + CONTENTS + EXPONENT, pack('c', 5)) } ],
+	[ 'error', qr/rounding_error: /, sub { (BLCKSZ + CONTENTS + ERROR, pack('f', 'nan')) } ],
+	[ 'error of halves', qr/rounding_error: .*lost more/, sub { (BLCKSZ + CONTENTS + ERROR, pack('f', 0)) }, dims => 40 ],
+	[ 'error too great', qr/rounding_error: .*cannot have/, sub { (BLCKSZ + CONTENTS + ERROR, pack('f', 9)) }, dims => 40 ],
+	[ 'half', qr/tid_of_other_vector: /, sub { (BLCKSZ + CONTENTS + VECTOR, pack('S', 0x3C00)) }, dims => 40 ],
+	[ 'no links', qr/no_links: /, sub { (BLCKSZ + CONTENTS + DEGREE, pack('S', 0)) } ],
+	# the entry point is a vertex of the ground that leads nowhere
+	[
+		'no way there', qr/unreachable: .*cannot be reached/,
+		sub {
+			my ($bytes) = @_;
+			my $meta = substr($bytes, 0, BLCKSZ);
+			substr($meta, CONTENTS + 22, 2) = pack('s', 0);
+			substr($meta, CONTENTS + 32, 6) = tid(1, 1);
+			my $block = substr($bytes, BLCKSZ, BLCKSZ);
+			substr($block, CONTENTS + DEGREE, 2) = pack('S', 0);
+			return (0, $meta . $block);
+		}
+	],
+	[ 'NaN', qr/vector: .*not a finite number/, sub { (BLCKSZ + CONTENTS + VECTOR, pack('L', 0x7FC00000)) } ],
+	[ 'coordinate', qr/code: .*does not agree with the vectors/, sub { (BLCKSZ + CONTENTS + VECTOR, pack('f', 11)) } ],
+	[ 'self link', qr/link: .*link to itself/, sub { (BLCKSZ + CONTENTS + $slots, tid(1, 1)) } ],
+	[ 'link beyond', qr/link: .*beyond the end/, sub { (BLCKSZ + CONTENTS + $slots, tid(70000, 1)) } ],
+	[ 'link nowhere', qr/link: .*beyond the end/, sub { (BLCKSZ + CONTENTS + $slots, tid(0xFFFFFFFF, 0)) } ],
+	[ 'link position', qr/link: .*position that the page does not have/, sub { (BLCKSZ + CONTENTS + $slots, tid(1, 999)) } ],
+	[ 'link kind', qr/link: .*page of another kind/, sub { (BLCKSZ + CONTENTS + $slots, tid(0, 1)) } ],
+	[
+		'double link', qr/link: .*two links/,
 		sub {
 			my ($bytes) = @_;
 			my $at = BLCKSZ + CONTENTS + $slots;
 			return ($at + slot_size($bytes), substr($bytes, $at, 6));
 		}
 	],
-	[ 'factor', qr/code of neighbor .* does not agree/, sub { (BLCKSZ + CONTENTS + $slots + 6, pack('S', 0xC47A)) } ],
-	[ 'constant', qr/code of neighbor .* does not agree/, sub { (BLCKSZ + CONTENTS + $slots + 8, pack('f', 'nan')) } ],
-	[ 'heap block', qr/names block 99999/, sub { (BLCKSZ + CONTENTS + TIDS, tid(99999, 1)) } ],
-	[ 'heap block nowhere', qr/names block 4294967295/, sub { (BLCKSZ + CONTENTS + TIDS, tid(0xFFFFFFFF, 1)) } ],
-	[ 'no row', qr/leads to no row/, sub { (BLCKSZ + CONTENTS + TIDS, tid(0, 250)) } ],
+	[ 'factor', qr/code: .*code of neighbor .* does not agree/, sub { (BLCKSZ + CONTENTS + $slots + 6, pack('S', 0xC47A)) } ],
+	[ 'constant', qr/code: .*code of neighbor .* does not agree/, sub { (BLCKSZ + CONTENTS + $slots + 8, pack('f', 'nan')) } ],
 	[
-		'row twice', qr/is in the index 2 times/,
+		'code', qr/code: .*does not agree/,
+		sub {
+			my ($bytes) = @_;
+			my $at = BLCKSZ + CONTENTS + $slots + 12;
+			return ($at, chr(ord(substr($bytes, $at, 1)) ^ 0x88));
+		}
+	],
+	[ 'heap block', qr/tid_without_row: .*names block 99999/, sub { (BLCKSZ + CONTENTS + TIDS, tid(99999, 1)) } ],
+	[ 'heap block nowhere', qr/tid_without_row: .*names block 4294967295/, sub { (BLCKSZ + CONTENTS + TIDS, tid(0xFFFFFFFF, 1)) } ],
+	[ 'no row', qr/tid_without_row: .*leads to no row/, sub { (BLCKSZ + CONTENTS + TIDS, tid(0, 250)) } ],
+	[
+		'row twice', qr/tid_twice: .*is in the index 2 times/,
 		sub {
 			my ($bytes) = @_;
 			my $next = BLCKSZ + CONTENTS + vertex_size($bytes);
@@ -148,7 +213,7 @@ my @damages = (
 		}
 	],
 	[
-		'rows of each other', qr/row with another vector/,
+		'rows of each other', qr/tid_of_other_vector: .*row with another vector/,
 		sub {
 			my ($bytes) = @_;
 			my $first = BLCKSZ + CONTENTS + TIDS;
@@ -156,22 +221,24 @@ my @damages = (
 			return ($first, substr($bytes, $first + $size, 6) . substr($bytes, $first + 6, $size - 6) . substr($bytes, $first, 6));
 		}
 	],
-	[ 'row missing', qr/is not in the index/, sub { (BLCKSZ + CONTENTS + TIDS, tid(0, 2)) } ],
-	[ 'upper ground', qr/not a vertex of that level|another vector/, sub { upper($_[0], TIDS, another_ground($_[0])) } ],
-	[ 'upper link', qr/leads down|another vector/, sub { upper($_[0], LINK, tid(70000, 7)) } ],
-	[ 'upper vector', qr/another vector/, sub { upper($_[0], VECTOR, pack('f', 3)) } ],
-	[ 'chunk owner', qr/not belong to the vertex/, sub { chunk($_[0], 0, 0, tid(1, 2)) } ],
-	[ 'chunk freed', qr/not belong to the vertex/, sub { chunk($_[0], 0, 0, tid(0, 0)) } ],
-	[ 'chunk count', qr/more heap TIDs than/, sub { chunk($_[0], 0, CHUNK_NTIDS, pack('S', 5000)) } ],
-	[ 'chunk TID', qr/invalid heap TID/, sub { chunk($_[0], 0, CHUNK_TIDS, tid(0, 0)) } ],
-	[ 'chunk circle', qr/in a circle/, sub { chunk($_[0], 1, CHUNK_NEXT, tid(block_of_kind($_[0], $TIDS), 1)) } ],
-	[ 'chunk lost', qr/not in its owner's list/, sub { chunk($_[0], 0, CHUNK_NEXT, tid(0, 0)) } ],
+	[ 'row missing', qr/row_missing: .*is not in the index/, sub { (BLCKSZ + CONTENTS + TIDS, tid(0, 2)) } ],
+	[ 'upper ground', qr/levels: .*(not a vertex of that level|another vector)/, sub { upper($_[0], TIDS, another_ground($_[0])) } ],
+	[ 'upper link', qr/levels: .*(leads down|another vector)/, sub { upper($_[0], LINK, tid(70000, 7)) } ],
+	[ 'upper vector', qr/levels: .*another vector/, sub { upper($_[0], VECTOR, pack('f', 3)) } ],
+	[ 'chunk owner', qr/tid_list: .*not belong to the vertex/, sub { chunk($_[0], 0, 0, tid(1, 2)) } ],
+	[ 'chunk freed', qr/tid_list: .*not belong to the vertex/, sub { chunk($_[0], 0, 0, tid(0, 0)) } ],
+	[ 'chunk count', qr/chunk: .*more heap TIDs than/, sub { chunk($_[0], 0, CHUNK_NTIDS, pack('S', 5000)) } ],
+	[ 'chunk unused', qr/chunk: .*value where/, sub { chunk($_[0], 0, CHUNK_UNUSED, pack('S', 5)) } ],
+	[ 'chunk generation', qr/tid_list: .*does not belong/, sub { chunk($_[0], 0, CHUNK_GENERATION, pack('L', 99)) } ],
+	[ 'chunk TID', qr/chunk: .*invalid heap TID/, sub { chunk($_[0], 0, CHUNK_TIDS, tid(0, 0)) } ],
+	[ 'chunk circle', qr/tid_list: .*in a circle/, sub { chunk($_[0], 1, CHUNK_NEXT, tid(block_of_kind($_[0], $TIDS), 1)) } ],
+	[ 'chunk lost', qr/chunk: .*not in its owner's list/, sub { chunk($_[0], 0, CHUNK_NEXT, tid(0, 0)) } ],
 	# the vertex of the many rows; an insertion has that page locked when it follows the link
-	[ 'chunk on the vertex', qr/not a chunk/, sub { many_rows($_[0], LINK) } ],
-	[ 'chunk nowhere', qr/not a chunk/, sub { chunk($_[0], 0, CHUNK_NEXT, tid(0xFFFFFFFF, 1)) } ],
-	[ 'part generation', qr/another generation/, sub { part($_[0], 0, pack('L', 9)) }, dims => 5000, rows => 20 ],
-	[ 'part number', qr/not in order/, sub { part($_[0], 4, pack('S', 2)) }, dims => 5000, rows => 20 ],
-	[ 'part kind', qr/part of a vertex is missing/, sub { (block_of_kind($_[0], $PART) * BLCKSZ + KIND, pack('S', $UPPER)) }, dims => 5000, rows => 20 ],
+	[ 'chunk on the vertex', qr/tid_list: .*not a chunk/, sub { many_rows($_[0], LINK) } ],
+	[ 'chunk nowhere', qr/tid_list: .*not a chunk/, sub { chunk($_[0], 0, CHUNK_NEXT, tid(0xFFFFFFFF, 1)) } ],
+	[ 'part generation', qr/vertex_part: .*another generation/, sub { part($_[0], 0, pack('L', 9)) }, dims => 5000, rows => 20 ],
+	[ 'part number', qr/vertex_part: .*not in order/, sub { part($_[0], 4, pack('S', 2)) }, dims => 5000, rows => 20 ],
+	[ 'part kind', qr/vertex_part: .*part of a vertex is missing/, sub { (block_of_kind($_[0], $PART) * BLCKSZ + KIND, pack('S', $UPPER)) }, dims => 5000, rows => 20 ],
 );
 
 # The second vertex of block 1 begins where the first one's bytes end.
@@ -229,7 +296,7 @@ make_table("r$_", $_ % 5 == 0 ? (dims => 5000, rows => 20) : ()) for 1 .. $rando
 my @names = ((map { "d$_" } 0 .. $#damages), (map { "r$_" } 1 .. $random));
 my %path = map { $_ => index_file($_) } @names;
 
-is($node->safe_psql('postgres', join ' UNION ALL ', map { "SELECT * FROM check_index('${_}_e', true)" } @names),
+is($node->safe_psql('postgres', join ' UNION ALL ', map { "SELECT * FROM check_index('${_}_e', true) WHERE finding <> 'unreachable'" } @names),
 	'', 'nothing is wrong before');
 $node->stop;
 
@@ -295,7 +362,7 @@ sub rebuild
 	my ($name) = @_;
 	my $error = state_of("SELECT rebuild_index('${name}_e'); CALL wait_for_rebuild('${name}_e');");
 	return $error if $error ne '';
-	return $node->safe_psql('postgres', "SELECT message FROM check_index('${name}_e', true)");
+	return $node->safe_psql('postgres', "SELECT message FROM check_index('${name}_e', true) WHERE finding <> 'unreachable'");
 }
 
 is($node->safe_psql('postgres', 'SELECT count(*) FROM index_status()'), scalar(@names),
@@ -313,8 +380,8 @@ is($node->safe_psql('postgres', "SELECT pg_relation_size('d$nowhere')"), $size, 
 for my $i (0 .. $#damages)
 {
 	my ($name, $message) = @{ $damages[$i] };
-	like($node->safe_psql('postgres', "SELECT message FROM check_index('d${i}_e', true) WHERE severity = 'error'"),
-		$message, "$name: found");
+	like($node->safe_psql('postgres', "SELECT finding || ': ' || message FROM check_index('d${i}_e', true)"),
+		qr/^$message/m, "$name: found");
 	is(join(' ', use_index("d$i")), '', "$name: errors are of corruption only");
 	is(rebuild("d$i"), '', "$name: rebuild_index() makes it good");
 }
@@ -322,6 +389,22 @@ for my $i (0 .. $#damages)
 my @strange = map { my $name = "r$_"; map { "$name: $_" } use_index($name) } 1 .. $random;
 is("@strange", '', "random damage: errors are of corruption only");
 is(join("\n", grep { $_ ne '' } map { rebuild("r$_") } 1 .. $random), '', 'random damage: rebuild_index() makes it good');
+# The free space map lost: known, and made good by the next vacuum that deletes.
+make_table('f', rows => 3000);
+$node->safe_psql('postgres', 'DELETE FROM f WHERE id % 10 > 0');
+$node->safe_psql('postgres', 'VACUUM f');
+$node->safe_psql('postgres', 'SELECT txid_current()');
+my $space = "SELECT severity, finding FROM check_index('f_e', true) WHERE finding <> 'unreachable'";
+is($node->safe_psql('postgres', $space), '', 'free places: the map knows them');
+my $map = index_file('f') . '_fsm';
+$node->stop;
+ok(unlink($map), 'the map is removed');
+$node->start;
+is($node->safe_psql('postgres', $space), 'warning|free_space', 'free places: found that the map does not know them');
+$node->safe_psql('postgres', 'DELETE FROM f WHERE id = 10');
+$node->safe_psql('postgres', 'VACUUM f');
+is($node->safe_psql('postgres', $space), '', 'free places: known after a vacuum');
+
 is($crashed, 0, 'no crash');
 ok(slurp_file($node->logfile) !~ /terminated by signal|TRAP/, 'no crash in the log');
 
