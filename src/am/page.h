@@ -192,8 +192,8 @@ hnr_page_is_ours(Page page)
 }
 
 /*
- * Makes an empty page of a kind.  All of `used` bytes from the contents on are
- * zero and lie below pd_lower, so WAL keeps them.
+ * Makes an empty page of a kind, all zero, with `used` bytes of contents below
+ * pd_lower; the places above it stay zero until something is put there (wal.h).
  */
 extern void hnr_page_init(Page page, HnrPageKind kind, int used);
 

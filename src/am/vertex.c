@@ -52,6 +52,15 @@ hnr_vertex_fill_part(const HnrLayout *layout, const HnrVertexImage *image,
 			   (Size) nslots * layout->slot_size);
 }
 
+/* Bytes of a part up to the last of `degree` slots. */
+static int
+part_used(const HnrLayout *layout, const HnrPartLayout *pl, int degree)
+{
+	int			nslots = Max(Min(pl->slot_count, degree - pl->slot_first), 0);
+
+	return pl->slot_offset + nslots * layout->slot_size;
+}
+
 /* Writes one later part; its buffer is locked, and released here. */
 static void
 store_later_part(HnrIndex *index, const HnrVertexImage *image, int p,
@@ -63,10 +72,42 @@ store_later_part(HnrIndex *index, const HnrVertexImage *image, int p,
 
 	hnr_change_begin(&change, index->rel, index->building);
 	page = hnr_change_page(&change, buf, HNR_CHANGE_WHOLE);
-	hnr_page_init(page, HNR_PAGE_PART, pl->size);
+	hnr_page_init(page, HNR_PAGE_PART, part_used(&index->layout, pl, image->degree));
 	hnr_vertex_fill_part(&index->layout, image, p, generation, hnr_page_contents(page));
 	hnr_change_end(&change);
 	hnr_buffer_release(buf);
+}
+
+/* Writes the first part at a place, the only one or after the others. */
+static void
+store_first_part(HnrIndex *index, const HnrVertexImage *image, const HnrPlace *place,
+				 uint32 generation)
+{
+	const HnrShape *shape = hnr_layout_shape(&index->layout, image->level);
+	int			size = shape->part[0].size;
+	HnrChange	change;
+
+	hnr_change_begin(&change, index->rel, index->building);
+	if (place->fresh)
+	{
+		Page		page = hnr_change_page(&change, place->buf, HNR_CHANGE_WHOLE);
+
+		/* the places behind it are zero, which needs no logging */
+		hnr_page_init(page, shape->kind,
+					  part_used(&index->layout, &shape->part[0], image->degree));
+		hnr_vertex_fill_part(&index->layout, image, 0, generation,
+							 (char *) hnr_vertex_at(shape, page, place->pos));
+	}
+	else
+	{
+		char	   *part = palloc(size);
+
+		hnr_vertex_fill_part(&index->layout, image, 0, generation, part);
+		hnr_change_put(&change, place->buf,
+					   hnr_vertex_at(shape, BufferGetPage(place->buf), place->pos), part, size);
+		pfree(part);
+	}
+	hnr_change_end(&change);
 }
 
 void
@@ -74,8 +115,6 @@ hnr_vertex_store(HnrIndex *index, const HnrVertexImage *image, ItemPointer tid)
 {
 	const HnrShape *shape = hnr_layout_shape(&index->layout, image->level);
 	HnrPlace	place;
-	HnrChange	change;
-	Page		page;
 	BlockNumber block;
 	uint32		generation = 1;
 	bool		more;
@@ -90,15 +129,7 @@ hnr_vertex_store(HnrIndex *index, const HnrVertexImage *image, ItemPointer tid)
 						 place.fresh ? place.later[p] :
 						 hnr_buffer_read(index->rel, block + p, BUFFER_LOCK_EXCLUSIVE,
 										 HNR_KIND_BIT(HNR_PAGE_PART)));
-
-	hnr_change_begin(&change, index->rel, index->building);
-	page = hnr_change_page(&change, place.buf,
-						   place.fresh ? HNR_CHANGE_WHOLE : HNR_CHANGE_DELTA);
-	if (place.fresh)
-		hnr_page_init(page, shape->kind, shape->per_page * shape->part[0].size);
-	hnr_vertex_fill_part(&index->layout, image, 0, generation,
-						 (char *) hnr_vertex_at(shape, page, place.pos));
-	hnr_change_end(&change);
+	store_first_part(index, image, &place, generation);
 	more = place.fresh && shape->per_page > 1;
 	ItemPointerSet(tid, block, place.pos);
 	hnr_buffer_release(place.buf);
@@ -214,27 +245,49 @@ hnr_vertex_put_slot(HnrLockedVertex *locked, int i, const HnrSlot *slot)
 	const HnrLayout *layout = &locked->index->layout;
 	int			p = hnr_shape_part_of_slot(locked->shape, i);
 	Buffer		buf = lock_part(locked, p, BUFFER_LOCK_EXCLUSIVE);
+	HnrVertex  *vertex = locked->vertex;
 	HnrChange	change;
-	Page		page;
-	char	   *part;
 
 	hnr_change_begin(&change, locked->index->rel, locked->index->building);
-	page = hnr_change_page(&change, locked->buf, HNR_CHANGE_DELTA);
-	part = part_start(locked, 0, page);
-	if (i >= ((HnrVertex *) part)->degree)
-		((HnrVertex *) part)->degree = i + 1;
-	if (p > 0)
-		part = part_start(locked, p, hnr_change_page(&change, buf, HNR_CHANGE_DELTA));
-	memcpy(hnr_slot_in_part(layout, &locked->shape->part[p], part, i), slot, layout->slot_size);
+	if (i >= vertex->degree)
+	{
+		uint16		degree = i + 1;
+
+		hnr_change_put(&change, locked->buf, &vertex->degree, &degree, sizeof(degree));
+	}
+	hnr_change_put(&change, buf,
+				   hnr_slot_in_part(layout, &locked->shape->part[p],
+									part_start(locked, p, BufferGetPage(buf)), i),
+				   slot, layout->slot_size);
 	hnr_change_end(&change);
 	unlock_part(p, buf);
+}
+
+/* Replaces the slots of one part; the degree too, if it is the first. */
+static void
+put_part_slots(HnrLockedVertex *locked, int p, const char *slots, uint16 degree)
+{
+	const HnrPartLayout *pl = &locked->shape->part[p];
+	Size		slot_size = locked->index->layout.slot_size;
+	int			n = Max(Min(pl->slot_count, degree - pl->slot_first), 0);
+	char	   *now = palloc0(pl->slot_count * slot_size + 1);
+	Buffer		buf = lock_part(locked, p, BUFFER_LOCK_EXCLUSIVE);
+	HnrChange	change;
+
+	memcpy(now, slots + pl->slot_first * slot_size, n * slot_size);
+	hnr_change_begin(&change, locked->index->rel, locked->index->building);
+	if (p == 0)
+		hnr_change_put(&change, buf, &locked->vertex->degree, &degree, sizeof(degree));
+	hnr_change_put(&change, buf, part_start(locked, p, BufferGetPage(buf)) + pl->slot_offset,
+				   now, pl->slot_count * slot_size);
+	hnr_change_end(&change);
+	unlock_part(p, buf);
+	pfree(now);
 }
 
 void
 hnr_vertex_put_slots(HnrLockedVertex *locked, const char *slots, int degree)
 {
-	const HnrLayout *layout = &locked->index->layout;
-
 	bool		grows = degree > locked->vertex->degree;
 
 	/*
@@ -245,24 +298,8 @@ hnr_vertex_put_slots(HnrLockedVertex *locked, const char *slots, int degree)
 	for (int i = 0; i < locked->shape->parts; i++)
 	{
 		int			p = grows ? locked->shape->parts - 1 - i : i;
-		const HnrPartLayout *pl = &locked->shape->part[p];
-		int			n = Max(Min(pl->slot_count, degree - pl->slot_first), 0);
-		Buffer		buf;
-		HnrChange	change;
-		char	   *part;
 
-		if (pl->slot_count == 0 && p > 0)
-			continue;
-		buf = lock_part(locked, p, BUFFER_LOCK_EXCLUSIVE);
-		hnr_change_begin(&change, locked->index->rel, locked->index->building);
-		part = part_start(locked, p, hnr_change_page(&change, buf, HNR_CHANGE_DELTA));
-		memcpy(part + pl->slot_offset, slots + (Size) pl->slot_first * layout->slot_size,
-			   (Size) n * layout->slot_size);
-		memset(part + pl->slot_offset + (Size) n * layout->slot_size, 0,
-			   (Size) (pl->slot_count - n) * layout->slot_size);
-		if (p == 0)
-			((HnrVertex *) part)->degree = degree;
-		hnr_change_end(&change);
-		unlock_part(p, buf);
+		if (p == 0 || locked->shape->part[p].slot_count > 0)
+			put_part_slots(locked, p, slots, degree);
 	}
 }

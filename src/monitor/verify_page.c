@@ -206,7 +206,7 @@ check_chunk(HnrVerify *v, BlockNumber block, int pos)
 	v->place[v->first[block] + pos - 1] = HNR_VERTEX_LIVE;
 }
 
-/* Bytes that a page of a kind has in use; -1: it depends. */
+/* Bytes that a page of a kind can have in use; -1: it depends. */
 static int
 bytes_of_kind(HnrVerify *v, int kind)
 {
@@ -219,23 +219,35 @@ bytes_of_kind(HnrVerify *v, int kind)
 	return -1;
 }
 
+/* Whether a page ends with its vertices or chunks; free places at its end may be left out. */
+static bool
+ends_rightly(HnrVerify *v, int kind)
+{
+	int			bytes = bytes_of_kind(v, kind);
+	int			lower = ((PageHeader) v->page)->pd_lower;
+
+	if (bytes >= 0 && lower > HNR_PAGE_START + bytes)
+		return false;
+	for (int i = lower; i < BLCKSZ; i++)
+		if (v->page[i] != 0)
+			return false;
+	return true;
+}
+
 static void
 check_page(HnrVerify *v, BlockNumber block)
 {
 	const char *problem;
 	int			kind;
-	int			bytes;
 
 	/* a new page was left by a crash while extending; vacuum offers it again */
 	if (PageIsNew(v->page))
 		return;
 	problem = hnr_verify_page_problem(v->page);
 	kind = problem ? 0 : hnr_page_head(v->page)->kind;
-	bytes = bytes_of_kind(v, kind);
 	if (kind == HNR_PAGE_META)
 		problem = "a second metapage";
-	else if (bytes >= 0 &&
-			 ((PageHeader) v->page)->pd_lower != HNR_PAGE_START + bytes)
+	else if (!problem && !ends_rightly(v, kind))
 		problem = "the page does not end where its vertices or chunks do";
 	if (problem)
 	{

@@ -104,9 +104,11 @@ for my $point (qw(insert_neighbors_chosen insert_vertex_stored))
 {
 	for my $action (qw(error crash))
 	{
+		my $offset = -s $node->logfile;
 		my ($status) = $node->psql('postgres',
 			"SET hnsw_rebuild.debug_point_action = '$point:$action'; INSERT INTO items VALUES (5000, 0, vec(5000, 8), vec(5000, 2100))");
 		isnt($status, 0, "$point, $action");
+		$node->wait_for_log(qr/reinitializing/, $offset) if $action eq 'crash';
 		$node->poll_query_until('postgres', 'SELECT true');
 		check_after_crash("$point, $action");
 		$node->safe_psql('postgres', 'INSERT INTO items VALUES (5000, 0, vec(5000, 8), vec(5000, 2100))');
