@@ -5,12 +5,14 @@
  *
  * The map is a hint and not crash-safe: a page whose free places it does not name,
  * or that it names as one of another kind, costs room until a vacuum that deletes
- * something comes by.  A few such pages are in order; many are worth a finding.
+ * something comes by.  A few such pages are in order; many, as a crash may leave
+ * them, are worth a finding.  A standby knows little of the map and does not use it.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "am/buffer.h"
 #include "am/place.h"
 #include "miscadmin.h"
@@ -63,6 +65,8 @@ hnr_verify_space(HnrVerify *v)
 	int64		wrong = 0;
 	BlockNumber first = InvalidBlockNumber;
 
+	if (RecoveryInProgress())
+		return;
 	for (BlockNumber block = HNR_METAPAGE + 1; block < v->blocks; block++)
 	{
 		CHECK_FOR_INTERRUPTS();

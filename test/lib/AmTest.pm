@@ -15,10 +15,12 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-our @EXPORT = qw(am_node am_table am_functions start_work stop_work errors_of_check
-  warnings_of_check lowest_recall crashes);
+our @EXPORT = qw(am_node am_table am_functions am_indexes start_work start_statements stop_work
+  errors_of_check warnings_of_check lowest_recall crashes);
 
-my @indexes = qw(items_l2 items_cosine items_ip items_l1 items_wide);
+my @indexes = qw(items_l2 items_cosine items_ip items_l1 items_wide items_half items_half_cosine);
+
+sub am_indexes { return @indexes; }
 
 sub am_node
 {
@@ -74,22 +76,63 @@ BEGIN
 	END LOOP;
 	RETURN coalesce(found::float8 / nullif(wanted, 0), 1);
 END $$;
+-- What is wrong about the first n rows that a search returns: compared with the table
+-- in the same snapshot, so that it can be used beside writers.
+CREATE FUNCTION wrong_rows(col text, op text, d int, seed int, n int) RETURNS text LANGUAGE plpgsql
+SET enable_sort = off SET enable_seqscan = off SET max_parallel_workers_per_gather = 0 AS $$
+DECLARE
+	q text := vec(seed, d)::text;
+	ids int[];
+	far float8[];
+	-- what a later round of a search finds was not compared with rows returned before
+	slack float8 := CASE WHEN col = 'h' THEN 1e-3 ELSE 0 END;
+	bad text;
+BEGIN
+	IF current_setting('transaction_isolation') <> 'repeatable read' THEN
+		RAISE 'call it under repeatable read';
+	END IF;
+	EXECUTE format('SELECT array_agg(id), array_agg(x) FROM (SELECT id, %1$s %2$s %3$L AS x FROM items
+		ORDER BY %1$s %2$s %3$L LIMIT %4$s) s', col, op, q, n) INTO ids, far;
+	PERFORM set_config('enable_indexscan', 'off', true), set_config('enable_seqscan', 'on', true);
+	EXECUTE format('WITH got AS (SELECT * FROM unnest($1, $2) WITH ORDINALITY AS u (id, x, i))
+		SELECT string_agg(format(''row %%s at %%s: %%s'', g.id, g.i, CASE
+			WHEN t.id IS NULL THEN ''not in the table''
+			WHEN g.x IS DISTINCT FROM t.x THEN format(''at %%s, in the table %%s'', g.x, t.x)
+			WHEN g.n > 1 THEN ''returned twice'' ELSE format(''at %%s, after one at %%s'', g.x, g.before) END), ''; '')
+		FROM (SELECT *, lag(x) OVER (ORDER BY i) AS before, count(*) OVER (PARTITION BY id) AS n FROM got) g
+		LEFT JOIN (SELECT id, %1$s %2$s %3$L AS x FROM items) t ON t.id = g.id
+		WHERE t.id IS NULL OR g.x IS DISTINCT FROM t.x OR g.n > 1 OR g.before > g.x + $3 * abs(g.x)', col, op, q)
+		INTO bad USING ids, far, slack;
+	RETURN bad;
+END $$;
+CREATE FUNCTION no_wrong_rows(col text, op text, d int, seed int, n int) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	bad text := wrong_rows(col, op, d, seed, n);
+BEGIN
+	IF bad IS NOT NULL THEN
+		RAISE 'wrong rows of % % vec(%, %) LIMIT %: %', col, op, seed, d, n, bad USING ERRCODE = 'data_corrupted';
+	END IF;
+END $$;
 X
 }
 
-# The table; wide vectors stand on several pages of their index.
+# The table; wide vectors stand on several pages of their index, those of column h in
+# half precision.
 sub am_table
 {
 	my ($node, $rows) = @_;
 
 	$node->safe_psql('postgres', <<"X");
-CREATE TABLE items (id int PRIMARY KEY, note int DEFAULT 0, e vector(8), w vector(2100));
+CREATE TABLE items (id int PRIMARY KEY, note int DEFAULT 0, e vector(8), w vector(2100),
+	h vector(40) GENERATED ALWAYS AS (subvector(w, 1, 40)) STORED);
 INSERT INTO items SELECT i, 0, vec(i, 8), vec(i, 2100) FROM generate_series(1, $rows) i;
 CREATE INDEX items_l2 ON items USING hnsw (e vector_l2_ops);
 CREATE INDEX items_cosine ON items USING hnsw (e vector_cosine_ops) WITH (m = 6, ef_construction = 32);
 CREATE INDEX items_ip ON items USING hnsw (e vector_ip_ops) WITH (m = 8, ef_construction = 32);
 CREATE INDEX items_l1 ON items USING hnsw (e vector_l1_ops) WITH (m = 8, ef_construction = 32);
 CREATE INDEX items_wide ON items USING hnsw (w vector_l2_ops) WITH (m = 4, ef_construction = 16);
+CREATE INDEX items_half ON items USING hnsw (h vector_l2_ops) WITH (m = 8, ef_construction = 32);
+CREATE INDEX items_half_cosine ON items USING hnsw (h vector_cosine_ops) WITH (m = 8, ef_construction = 32);
 X
 }
 
@@ -130,6 +173,19 @@ SELECT id FROM items ORDER BY e <=> vec(:seed, 8) LIMIT 100;
 RESET enable_seqscan;
 \endif
 X
+	oracle => <<'X',
+\set seed random(1, 1000)
+\set n random(1, 300)
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT no_wrong_rows('e', '<->', 8, :seed, :n);
+SELECT no_wrong_rows('e', '<=>', 8, :seed, :n);
+SELECT no_wrong_rows('e', '<#>', 8, :seed, 20);
+SELECT no_wrong_rows('e', '<+>', 8, :seed, :n);
+SELECT no_wrong_rows('h', '<->', 40, :seed, :n);
+SELECT no_wrong_rows('h', '<=>', 40, :seed, :n);
+SELECT no_wrong_rows('w', '<->', 2100, :seed, 10);
+COMMIT;
+X
 	read => <<'X',
 \set seed random(1, 1000)
 SELECT id FROM items ORDER BY e <-> vec(:seed, 8) LIMIT 5;
@@ -160,20 +216,35 @@ sub start_work
 
 	for my $name (sort keys %clients)
 	{
-		my %w = (out => '', err => '', name => $name);
+		my %w = (out => '', err => '', name => $name, error => qr/error|abort/i);
 		local %ENV = (%ENV, $name eq 'read' ? (PGOPTIONS => '-c enable_seqscan=off') : ());
 
 		append_to_file("$dir/$name.sql", $script{$name});
 		$w{handle} = IPC::Run::start(
 			[
 				$node->installed_command('pgbench'), '-n', '-T', '3600', '-M', 'simple', '--max-tries=10',
-				'-c', $clients{$name},
+				'-c', $clients{$name}, '--random-seed=' . int(rand(2**31)),
 				'-f', "$dir/$name.sql", '-h', $node->host, '-p', $node->port, 'postgres'
 			],
 			'<', \undef, '>', \$w{out}, '2>', \$w{err});
 		push @work, \%w;
 	}
 	return \@work;
+}
+
+# A session that runs statements one after another, whatever becomes of them; what
+# counts as an error are the SQLSTATEs that none of them should ever have.
+sub start_statements
+{
+	my ($node, $name, @statements) = @_;
+	my $file = PostgreSQL::Test::Utils::tempdir . "/$name.sql";
+	my %w = (out => '', err => '', name => $name, error => qr/ERROR:  (XX|58|53|2[12]|0A)/);
+
+	append_to_file($file, join ";\n", '\set VERBOSITY verbose', @statements, '');
+	$w{handle} = IPC::Run::start(
+		[ $node->installed_command('psql'), '-X', '-q', '-h', $node->host, '-p', $node->port, '-f', $file, 'postgres' ],
+		'<', \undef, '>', \$w{out}, '2>', \$w{err});
+	return [ \%w ];
 }
 
 # Ends the clients and returns what errors they met.
@@ -185,7 +256,8 @@ sub stop_work
 	for my $w (@$work)
 	{
 		eval { $w->{handle}->pump_nb };
-		$errors .= "$w->{name} ended early: $w->{err}\n" unless eval { $w->{handle}->pumpable };
+		$errors .= "$w->{name} ended early: $w->{err}\n"
+		  unless $w->{error} =~ /ERROR/ || eval { $w->{handle}->pumpable };
 		eval { $w->{handle}->signal('INT') };
 	}
 	for my $w (@$work)
@@ -193,7 +265,7 @@ sub stop_work
 		eval { $w->{handle}->finish };
 		$errors .= join '', map { "$w->{name}: $_\n" }
 		  grep { !/due to user request|Connection to database|connection to server/ }
-		  grep { /error|abort/i } split /\n/, $w->{err};
+		  grep { /$w->{error}/ } split /\n/, $w->{err};
 	}
 	return $errors;
 }
@@ -221,7 +293,7 @@ sub lowest_recall
 	return $node->safe_psql('postgres', <<'X');
 SET hnsw.ef_search = 400;
 SELECT least(recall('items', 'e', '<->', 8), recall('items', 'e', '<=>', 8), recall('items', 'e', '<+>', 8),
-	recall('items', 'w', '<->', 2100, 3));
+	recall('items', 'h', '<->', 40), recall('items', 'h', '<=>', 40), recall('items', 'w', '<->', 2100, 3));
 X
 }
 

@@ -93,7 +93,7 @@ VACUUM items;
 INSERT INTO items SELECT 60000 + i, 0, vec(i, 8), vec(i, 2100) FROM generate_series(1, 100) i;
 INSERT INTO u SELECT i, vec(i, 8) FROM generate_series(1, 100) i;
 X
-is(errors_of_check($standby) . warnings_of_check($standby), '', 'check_index after promotion');
+is(errors_of_check($standby) . warnings_of_check($standby), '', 'check_index after promotion and VACUUM');
 is($standby->safe_psql('postgres', "SELECT * FROM check_index('u_e', true)"), '', 'the unlogged index after promotion');
 cmp_ok(lowest_recall($standby), '>=', 0.95, 'rows are found after promotion');
 is(crashes($standby) . crashes($primary), '', 'no crash');
