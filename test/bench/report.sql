@@ -27,15 +27,17 @@ CREATE TEMP TABLE reached AS
 		at_recall(target, array_agg(recall), array_agg(pages)) AS pages
 	FROM sweep, unnest(ARRAY[0.90, 0.95, 0.99]) AS target GROUP BY ext, round, target;
 
--- Two clients against one, round by round; apart: without the time in which they
--- or their servers waited for a CPU, so that only waits for each other count.
-CREATE TEMP VIEW two_clients AS
-	SELECT ext, percentile_cont(0.5) WITHIN GROUP (ORDER BY (t.n / t.seconds) / (o.n / o.seconds)) AS gain,
+-- Two clients against one; apart: without the time in which they or their
+-- servers waited for a CPU, so that only waits for each other count.
+CREATE TEMP TABLE two AS
+	SELECT k.key, e.ext, percentile_cont(0.5) WITHIN GROUP (ORDER BY (t.n / t.seconds) / (o.n / o.seconds)) AS gain,
 		percentile_cont(0.5) WITHIN GROUP (ORDER BY
 			2 * (o.seconds * 1e6 / o.n - o.wait - o.client_wait)
 				/ (2 * t.seconds * 1e6 / t.n - t.wait - t.client_wait)) AS apart
-	FROM run o JOIN run t USING (ext, round)
-	WHERE o.kind = '1 clients' AND t.kind = '2 clients' GROUP BY ext;
+	FROM (VALUES ('search', '1 clients', '2 clients'), ('insert', 'insert, items', 'insert by two, items'))
+			AS k(key, one, other)
+		JOIN run o ON o.kind = one JOIN run t ON t.kind = other AND t.ext = o.ext AND t.round IS NOT DISTINCT FROM o.round,
+		LATERAL (SELECT o.ext) AS e GROUP BY k.key, e.ext;
 
 -- The rows of the report; the ratio is the peer's through ours.
 CREATE TEMP TABLE figure (key text, what text, ours float8, peer float8, ratio float8);
@@ -53,8 +55,8 @@ INSERT INTO figure
 		FROM (VALUES
 			('exact', 'exact search, CPU us', 'exact', 1),
 			('build', 'build, CPU s', 'build', 1e6),
-			('insert', 'single-row insert, CPU us', 'insert into items', 1),
-			('plain', 'without the index', 'insert into plain', 1),
+			('insert', 'single-row insert, CPU us', 'insert, items', 1),
+			('plain', 'without the index', 'insert, plain', 1),
 			('vacuum 10', 'VACUUM after 10 % deletes, CPU ms', 'vacuum of 0.1', 1e3),
 			('vacuum 20', 'VACUUM after 20 % deletes, CPU ms', 'vacuum of 0.2', 1e3))
 			AS f(key, what, kind, unit)) AS runs;
@@ -68,17 +70,11 @@ INSERT INTO figure
 		FROM (VALUES
 			('cold', 'different pages of a search at .95', 'cold pages', 1::float8),
 			('size', 'index, bytes per vector', 'size of build', :rows),
-			('grown', 'the same after churn', 'size after churn', :write_rows))
+			('grown', 'the same after churn', 'size after churn', :write_rows),
+			('WAL', 'WAL of an insert, bytes', 'WAL of insert, items', 1),
+			('plain WAL', 'without the index', 'WAL of insert, plain', 1),
+			('WAL images', 'with page images, from a checkpoint on', 'WAL of insert with images, items', 1))
 			AS f(key, what, kind, unit)) AS others;
-INSERT INTO figure
-	SELECT key, what, ours, peer, peer / ours FROM (
-		SELECT key, what,
-			sum(value) FILTER (WHERE ext = 'ours') AS ours, sum(value) FILTER (WHERE ext = 'peer') AS peer
-		FROM (VALUES
-			('WAL', 'WAL of an insert, bytes', 'WAL of items', 1),
-			('plain WAL', 'without the index', 'WAL of plain', 1),
-			('WAL images', 'the same after a checkpoint, with page images', 'WAL of items', 2))
-			AS f(key, what, kind, round) JOIN measured USING (kind, round) GROUP BY key, what) AS wal ORDER BY key = 'plain WAL', key;
 -- What an index gains and costs.
 INSERT INTO figure
 	SELECT v.key, v.what, f.ours / s.ours, f.peer / s.peer
@@ -87,10 +83,12 @@ INSERT INTO figure
 		('cost', 'insert, times the CPU of one without the index', 'insert', 'plain'))
 		AS v(key, what, first, second) JOIN figure f ON f.key = first JOIN figure s ON s.key = second;
 INSERT INTO figure
-	SELECT key, what, min(gain) FILTER (WHERE ext = 'ours'), min(gain) FILTER (WHERE ext = 'peer')
-	FROM (SELECT ext, 'clients', 'throughput of two clients, one is 1', gain FROM two_clients
-		UNION ALL SELECT ext, 'apart', 'the same without waits for a CPU', apart FROM two_clients)
-		AS f(ext, key, what, gain) GROUP BY key, what ORDER BY key DESC;
+	SELECT key || ' by two', 'two clients, throughput of one is 1: ' || key, min(gain) FILTER (WHERE ext = 'ours'),
+		min(gain) FILTER (WHERE ext = 'peer') FROM two GROUP BY key
+	UNION ALL
+	SELECT key || ' apart', 'the same without waits for a CPU: ' || key, min(apart) FILTER (WHERE ext = 'ours'),
+		min(apart) FILTER (WHERE ext = 'peer') FROM two GROUP BY key ORDER BY 1 DESC;
+
 SELECT o.ef, round(o.value::numeric, 4) AS ours, round(p.value::numeric, 4) AS peer,
 	pg_temp.points(o.value - p.value) AS points
 FROM measured o LEFT JOIN measured p ON p.ext = 'peer' AND p.kind = o.kind AND p.ef = o.ef
@@ -105,9 +103,12 @@ WHERE o.ext = 'ours' AND o.kind IN ('recall of before churn', 'recall of after c
 ORDER BY o.ef, array_position(ARRAY['before churn', 'after churn', 'reindex'], split_part(o.kind, ' of ', 2))
 \g (title='Recall after churn')
 
+SELECT count(*) > 0 AS rebuilt FROM run WHERE kind = 'beside rebuild' \gset
+\if :rebuilt
 SELECT kind AS searches, pg_temp.digits(cpu) AS cpu_us, pg_temp.digits(p99) AS "99 % within us",
 	pg_temp.digits(longest) AS slowest_us
 FROM run WHERE kind IN ('before rebuild', 'beside rebuild') ORDER BY kind DESC \g (title='Searches and a rebuild of ours')
+\endif
 
 -- One row of each of the tables in README.md; of what neither reaches, a dash.
 CREATE FUNCTION pg_temp.ratio_of(of_key text) RETURNS text
@@ -118,6 +119,9 @@ CREATE FUNCTION pg_temp.more(of_kind text, of_ef int) RETURNS text
 CREATE FUNCTION pg_temp.kept(of_ext text) RETURNS text
 	RETURN coalesce(pg_temp.points(pg_temp.median_of(of_ext, 'recall of after churn', 40)
 		- pg_temp.median_of(of_ext, 'recall of reindex', 40)), '-');
+CREATE FUNCTION pg_temp.both(of_key text) RETURNS text
+	RETURN (SELECT coalesce(pg_temp.digits(min(ours)), '-') || ' (' || coalesce(pg_temp.digits(min(peer)), '-') || ')'
+		FROM figure WHERE key = of_key);
 \pset tuples_only on
 \pset format unaligned
 \o :summary
@@ -125,12 +129,13 @@ SELECT concat_ws(' | ', '| search', :'name', :rows, :dims, :'metric',
 	pg_temp.ratio_of('search 0.90'), pg_temp.ratio_of('search 0.95'), pg_temp.ratio_of('search 0.99'),
 	pg_temp.more('recall of fresh', 10), pg_temp.more('recall of fresh', 40), pg_temp.more('recall of fresh', 400),
 	pg_temp.ratio_of('warm'), pg_temp.ratio_of('cold'),
-	(SELECT coalesce(pg_temp.digits(ours) || ' (' || pg_temp.digits(peer) || ')', '-') FROM figure WHERE key = 'apart')) || ' |';
+	pg_temp.both('search apart')) || ' |';
 SELECT concat_ws(' | ', '| write', :'name', pg_temp.ratio_of('build'),
 	(SELECT coalesce(pg_temp.digits(1 / ratio), '-') FROM figure WHERE key = 'size'),
 	pg_temp.ratio_of('insert'), pg_temp.ratio_of('WAL'),
 	(SELECT coalesce(pg_temp.digits((i.peer - p.peer) / (i.ours - p.ours)), '-')
 		FROM figure i, figure p WHERE i.key = 'WAL' AND p.key = 'plain WAL'),
-	pg_temp.ratio_of('WAL images'), pg_temp.ratio_of('vacuum 10'), pg_temp.ratio_of('vacuum 20'),
+	pg_temp.ratio_of('WAL images'), pg_temp.both('insert apart'),
+	pg_temp.ratio_of('vacuum 10'), pg_temp.ratio_of('vacuum 20'),
 	pg_temp.kept('ours'), pg_temp.kept('peer')) || ' |';
 \o

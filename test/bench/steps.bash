@@ -79,13 +79,14 @@ write_steps()
 	local ext n=$((ROWS < WRITE_ROWS ? ROWS : WRITE_ROWS)) round
 
 	tell "inserts"
-	INSERTS=$((n / 10 < INSERTS ? n / 10 : INSERTS))
+	INSERTS=$((n / 20 < INSERTS ? n / 20 : INSERTS))
 	n=$((n * 4 / 5))
 	WRITTEN=$n
 	make_items "$n"
 	build "write build"
-	insert_rows off 1 "$n"
-	insert_rows on 2 "$((n + INSERTS))"
+	insert_rows insert off 1 "$n"
+	insert_rows "insert with images" on 1 "$((n + INSERTS))"
+	[ "$(nproc)" = 1 ] || insert_rows "insert by two" off 2 "$((n + 2 * INSERTS))"
 	# Same rows again for everybody.
 	for ext in $EXTS; do
 		in_db "$ext" -c "DELETE FROM items WHERE id >= $n" -c "VACUUM items"
@@ -118,22 +119,22 @@ recall_of()
 	done
 }
 
-# insert_rows FULL_PAGE_WRITES ROUND FIRST: single-row statements, each committed;
-# into the table with the index, and into one without.  From a checkpoint on, so
-# that where full page images are on, they are those of so many rows.
+# insert_rows KIND FULL_PAGE_WRITES CLIENTS FIRST: single-row statements, each
+# committed; into the table with the index, and into one without.  From a
+# checkpoint on, so that full page images, where on, are those of so many rows.
 insert_rows()
 {
 	local ext table lsn
 
-	sql -c "ALTER SYSTEM SET full_page_writes = $1" -c "SELECT pg_reload_conf()" >/dev/null
+	sql -c "ALTER SYSTEM SET full_page_writes = $2" -c "SELECT pg_reload_conf()" >/dev/null
 	for ext in $EXTS; do
 		for table in items plain; do
 			in_db "$ext" -c "CHECKPOINT"
 			lsn=$(value "SELECT pg_current_wal_insert_lsn()")
-			measure "$ext" "insert into $table" '' "$2" \
-				"SELECT id, v FROM source WHERE id >= $3 AND id < $3 + $INSERTS ORDER BY id" \
+			measure "$ext" "$1, $table" '' '' -c "$3" \
+				"SELECT id, v FROM source WHERE id >= $4 AND id < $4 + $INSERTS ORDER BY id" \
 				"INSERT INTO $table VALUES (\$1, \$2)"
-			keep "$ext" "WAL of $table" '' "$2" \
+			keep "$ext" "WAL of $1, $table" '' '' \
 				"$(value "SELECT pg_current_wal_insert_lsn() - '$lsn'::pg_lsn") / $INSERTS"
 		done
 	done
