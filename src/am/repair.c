@@ -1,210 +1,217 @@
 /*-------------------------------------------------------------------------
  *
  * repair.c
- *		New neighbours for a vertex that lost too many.
+ *		New neighbours for a vertex that lost some.
  *
- * Candidates are the neighbours of the neighbours it has and of those it lost; no
- * search is made.  They are measured exactly and chosen as on insertion.
+ * Candidates are the neighbours of those that it lost: they are still on their
+ * pages, with codes of their neighbours that tell how far these are.  So only the
+ * pages of the lost are read, and those of the few that are going to be linked to.
+ * Where that is not enough, the neighbours of the remaining neighbours follow.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "am/buffer.h"
-#include "am/link.h"
-#include "am/select.h"
 #include "am/store_disk.h"
 #include "am/vacuum.h"
-#include "am/vertex.h"
 
-/* How many vertices to measure for one repair. */
-#define MAX_CANDIDATES 96
+/* How many more of the nearest candidates to look at than are needed. */
+#define SPARE_CANDIDATES 3
 
-typedef struct RepairCandidate
-{
-	float		distance;
-	float	   *vec;
-	ItemPointerData tid;
-	bool		present;		/* a neighbour already */
-} RepairCandidate;
-
-typedef struct Repair
+struct HnrRepair
 {
 	HnrVacuum  *vac;
 	HnrIndex   *index;
-	int			level;
-	HnrEnd		self;
-	HnrIdSet	seen;
-	HnrNodeId	ids[MAX_CANDIDATES];
-	int			nids;
-	int			npresent;		/* the first of ids are neighbours */
-	RepairCandidate candidates[MAX_CANDIDATES];
+	HnrStore   *store;
+	HnrDamaged *v;				/* being repaired */
+	HnrCandidate *listed;		/* by one visit */
+	HnrCandidate *candidates;
 	int			ncandidates;
-} Repair;
+	int			maxcandidates;
+	HnrSlot    *back;			/* a link back, before it is put to wait */
+};
 
-/* Adds the neighbours in one part of a vertex to the candidates, dead ones left out. */
-static void
-add_neighbors_in(Repair *r, const HnrPartLayout *pl, char *part, int degree)
+/* A candidate that was looked at. */
+typedef struct Tried
 {
-	int			end = Min(pl->slot_first + pl->slot_count, degree);
+	HnrNodeId	id;
+	const float *vec;
+	const float *rotated;
+	HnrSlot    *slot;
+} Tried;
 
-	for (int i = pl->slot_first; i < end && r->nids < MAX_CANDIDATES; i++)
-	{
-		HnrSlot    *slot = hnr_slot_in_part(&r->index->layout, pl, part, i);
-		HnrNodeId	id = hnr_node_of_tid(&slot->vertex);
-
-		if (!hnr_vacuum_is_dead(r->vac, id) && hnr_idset_add(&r->seen, id))
-			r->ids[r->nids++] = id;
-	}
-}
-
-/* Adds the neighbours of a vertex, one that is deleted included. */
-static void
-add_neighbors_of(Repair *r, HnrNodeId id)
+HnrRepair *
+hnr_repair_create(HnrVacuum *vac)
 {
-	const HnrShape *shape = hnr_layout_shape(&r->index->layout, r->level);
-	ItemPointerData tid;
-	Buffer		buf;
-	HnrVertex	v;
-
-	hnr_tid_of_node(id, &tid);
-	buf = hnr_buffer_read(r->index->rel, ItemPointerGetBlockNumberNoCheck(&tid), BUFFER_LOCK_SHARE,
-						  HNR_KIND_BIT(shape->kind));
-	hnr_vertex_check_position(r->index, shape, &tid);
-	v = *hnr_vertex_at(shape, BufferGetPage(buf), ItemPointerGetOffsetNumber(&tid));
-	if (v.state == HNR_VERTEX_REMOVED || v.state == HNR_VERTEX_FREE || v.level != r->level)
-		v.degree = 0;
-	add_neighbors_in(r, &shape->part[0],
-					 (char *) hnr_vertex_at(shape, BufferGetPage(buf), ItemPointerGetOffsetNumber(&tid)),
-					 v.degree);
-	hnr_buffer_release(buf);
-
-	for (int p = 1; p < shape->parts && shape->part[p].slot_first < v.degree; p++)
-	{
-		char	   *part;
-
-		if (shape->part[p].slot_count == 0)
-			continue;
-		buf = hnr_buffer_read(r->index->rel, ItemPointerGetBlockNumber(&tid) + p, BUFFER_LOCK_SHARE,
-							  HNR_KIND_BIT(HNR_PAGE_PART));
-		part = hnr_page_contents(BufferGetPage(buf));
-		if (((HnrPart *) part)->generation == v.generation)
-			add_neighbors_in(r, &shape->part[p], part, v.degree);
-		hnr_buffer_release(buf);
-	}
-}
-
-/* Reads the candidates' vectors and sorts them by distance. */
-static void
-measure_candidates(Repair *r)
-{
-	int			dims = r->index->layout.dims;
-
-	for (int i = 0; i < r->nids; i++)
-	{
-		RepairCandidate c;
-		HnrLockedVertex locked;
-		int			j = r->ncandidates;
-
-		hnr_tid_of_node(r->ids[i], &c.tid);
-		if (!hnr_vertex_lock(r->index, &c.tid, r->level, &locked))
-			continue;
-		c.vec = palloc(sizeof(float) * dims);
-		hnr_vertex_get_vector(&locked, c.vec);
-		hnr_vertex_unlock(&locked);
-		c.distance = hnr_metric_distance(r->index->metric, dims, r->self.vec, c.vec);
-		c.present = i < r->npresent;
-		for (; j > 0 && r->candidates[j - 1].distance > c.distance; j--)
-			r->candidates[j] = r->candidates[j - 1];
-		r->candidates[j] = c;
-		r->ncandidates++;
-	}
-}
-
-static float
-pair(void *context, int i, int j)
-{
-	Repair	   *r = context;
-
-	return hnr_metric_distance(r->index->metric, r->index->layout.dims,
-							   r->candidates[i].vec, r->candidates[j].vec);
-}
-
-/* Links the vertex and a chosen candidate, both ways. */
-static void
-link_both(Repair *r, RepairCandidate *c)
-{
-	HnrEnd		other = {.tid = c->tid,.vec = c->vec};
-	int			rdims = hnr_codec_rotated_dims(r->index->codec);
-
-	if (rdims > 0)
-	{
-		float	   *rotated = palloc(sizeof(float) * rdims);
-
-		hnr_codec_rotate(r->index->codec, c->vec, rotated);
-		other.rotated = rotated;
-	}
-	hnr_link_add(r->index, r->level, &r->self, &other, false);
-	hnr_link_add(r->index, r->level, &other, &r->self, false);
-}
-
-/* Reads the vertex itself and its present neighbours. */
-static bool
-read_self(Repair *r, ItemPointer tid)
-{
-	HnrLockedVertex locked;
-	float	   *vec = palloc(sizeof(float) * r->index->layout.dims);
-	float	   *rotated = palloc(sizeof(float) * Max(hnr_codec_rotated_dims(r->index->codec), 1));
-	char	   *slots;
-	int			degree;
-
-	if (!hnr_vertex_lock(r->index, tid, r->level, &locked))
-		return false;
-	degree = locked.vertex->degree;
-	slots = palloc((Size) Max(degree, 1) * r->index->layout.slot_size);
-	hnr_vertex_get_vector(&locked, vec);
-	hnr_vertex_get_slots(&locked, slots);
-	hnr_vertex_unlock(&locked);
-	hnr_codec_rotate(r->index->codec, vec, rotated);
-	r->self.tid = *tid;
-	r->self.vec = vec;
-	r->self.rotated = rotated;
-	hnr_idset_add(&r->seen, hnr_node_of_tid(tid));
-	for (int i = 0; i < Min(degree, MAX_CANDIDATES); i++)
-	{
-		HnrNodeId	id = hnr_node_of_tid(&((HnrSlot *) (slots + (Size) i * r->index->layout.slot_size))->vertex);
-
-		if (hnr_idset_add(&r->seen, id))
-			r->ids[r->nids++] = id;
-	}
-	r->npresent = r->nids;
-	return true;
-}
-
-void
-hnr_repair_vertex(HnrVacuum *vac, ItemPointer tid, int level,
-				  const HnrNodeId *lost, int nlost)
-{
-	Repair	   *r = palloc0(sizeof(Repair));
-	float		distance[MAX_CANDIDATES];
-	int			chosen[MAX_CANDIDATES];
-	int			n;
+	HnrRepair  *r = palloc0(sizeof(HnrRepair));
 
 	r->vac = vac;
 	r->index = vac->index;
-	r->level = level;
-	hnr_idset_init(&r->seen, 512);
-	if (!read_self(r, tid))
-		return;
-	for (int i = 0; i < nlost; i++)
-		add_neighbors_of(r, lost[i]);
-	for (int i = 0; i < r->npresent; i++)
-		add_neighbors_of(r, r->ids[i]);
-	measure_candidates(r);
-	for (int i = 0; i < r->ncandidates; i++)
-		distance[i] = r->candidates[i].distance;
-	n = hnr_select_neighbors(distance, r->ncandidates, vac->index->meta.m, pair, r, chosen);
+	r->store = hnr_disk_store_create(vac->index, false);
+	r->listed = palloc(sizeof(HnrCandidate) * r->store->max_neighbors);
+	r->maxcandidates = 256;
+	r->candidates = palloc(sizeof(HnrCandidate) * r->maxcandidates);
+	r->back = palloc(vac->index->layout.slot_size);
+	return r;
+}
+
+static HnrSlot *
+slot_at(const HnrRepair *r, char *slots, int i)
+{
+	return (HnrSlot *) (slots + (Size) i * r->index->layout.slot_size);
+}
+
+/* Adds the neighbours of a vertex to the candidates, the dead left out. */
+static void
+add_neighbors_of(HnrRepair *r, HnrNodeId id)
+{
+	HnrVisit	visit = r->store->visit(r->store, id, r->v->level, r->listed);
+
+	if (r->ncandidates + visit.nneighbors > r->maxcandidates)
+	{
+		r->maxcandidates = (r->ncandidates + visit.nneighbors) * 2;
+		r->candidates = repalloc(r->candidates, sizeof(HnrCandidate) * r->maxcandidates);
+	}
+	for (int i = 0; i < visit.nneighbors; i++)
+		if (!hnr_vacuum_is_dead(r->vac, r->listed[i].id))
+			r->candidates[r->ncandidates++] = r->listed[i];
+}
+
+static void
+gather_candidates(HnrRepair *r, int need)
+{
+	HnrDamaged *v = r->v;
+
+	r->ncandidates = 0;
+	r->store->begin(r->store);
+	r->store->mark(r->store, hnr_node_of_tid(&v->tid));
+	for (int i = 0; i < v->degree; i++)
+		r->store->mark(r->store, hnr_node_of_tid(&slot_at(r, v->slots, i)->vertex));
+	for (int i = 0; i < v->nadded; i++)
+		r->store->mark(r->store, hnr_node_of_tid(&slot_at(r, v->added, i)->vertex));
+	for (int dead = 1; dead >= 0; dead--)
+		for (int i = 0; i < v->degree; i++)
+		{
+			HnrNodeId	id = hnr_node_of_tid(&slot_at(r, v->slots, i)->vertex);
+
+			if (!dead && r->ncandidates >= need)
+				return;
+			if (hnr_vacuum_is_dead(r->vac, id) == (dead == 1))
+				add_neighbors_of(r, id);
+		}
+}
+
+/* Moves the nearest n candidates to the front, sorted. */
+static int
+nearest_first(HnrRepair *r, int n)
+{
+	HnrCandidate *c = r->candidates;
+
+	n = Min(n, r->ncandidates);
 	for (int i = 0; i < n; i++)
-		if (!r->candidates[chosen[i]].present)
-			link_both(r, &r->candidates[chosen[i]]);
+	{
+		int			least = i;
+		HnrCandidate swap = c[i];
+
+		for (int j = i + 1; j < r->ncandidates; j++)
+			if (c[j].distance < c[least].distance)
+				least = j;
+		c[i] = c[least];
+		c[least] = swap;
+	}
+	return n;
+}
+
+/* Reads a candidate and encodes it as a neighbour; false if it is gone. */
+static bool
+try_candidate(HnrRepair *r, HnrNodeId id, Tried *tried)
+{
+	HnrCodec   *codec = r->index->codec;
+	const float *vec = hnr_disk_store_vector(r->store, id, r->v->level);
+	HnrCodecPoint here = {r->v->vec, hnr_disk_store_rotated_query(r->store)};
+	HnrCodecPoint there;
+	Size		size = sizeof(float) * r->index->layout.dims;
+	float	   *copy;
+	float	   *rotated;
+	ItemPointerData tid;
+
+	if (vec == NULL)
+		return false;
+	copy = palloc(size);
+	memcpy(copy, vec, size);
+	rotated = palloc(sizeof(float) * Max(hnr_codec_rotated_dims(codec), 1));
+	hnr_codec_rotate(codec, copy, rotated);
+	tried->id = id;
+	tried->vec = there.vec = copy;
+	tried->rotated = there.rotated = rotated;
+	tried->slot = palloc(r->index->layout.slot_size);
+	hnr_tid_of_node(id, &tid);
+	hnr_codec_encode(codec, here, there, &tid, tried->slot);
+	return true;
+}
+
+/*
+ * Whether a new neighbour is nearer to the vertex than to any that it has.  Plain
+ * slots do not tell.
+ */
+static bool
+is_diverse(HnrRepair *r, const HnrSlot *slot)
+{
+	HnrCodec   *codec = r->index->codec;
+	float		length;
+
+	if (codec->quantizer == NULL)
+		return true;
+	length = hnr_codec_length(codec, slot);
+	for (int i = 0; i < r->v->degree + r->v->nadded; i++)
+	{
+		const HnrSlot *other = i < r->v->degree ? slot_at(r, r->v->slots, i) :
+			slot_at(r, r->v->added, i - r->v->degree);
+
+		if (!hnr_vacuum_is_dead(r->vac, hnr_node_of_tid(&other->vertex)) &&
+			hnr_codec_pair_l2_squared(codec, slot, other) < length * length)
+			return false;
+	}
+	return true;
+}
+
+/* Makes a candidate a neighbour; the link back waits for its page. */
+static void
+take_candidate(HnrRepair *r, const Tried *tried)
+{
+	HnrDamaged *v = r->v;
+	HnrCodecPoint here = {v->vec, hnr_disk_store_rotated_query(r->store)};
+	HnrCodecPoint there = {tried->vec, tried->rotated};
+
+	memcpy(slot_at(r, v->added, v->nadded++), tried->slot, r->index->layout.slot_size);
+	hnr_codec_encode(r->index->codec, there, here, &v->tid, r->back);
+	hnr_backlinks_add(r->vac->backlinks, tried->id, r->back);
+}
+
+void
+hnr_repair_find(HnrRepair *r, HnrDamaged *v, int n)
+{
+	int			want = v->nadded + n;
+	int			nwaiting = 0;
+	Size		size = (Size) want * r->index->layout.slot_size;
+	Tried		tried;
+	Tried	   *waiting;
+
+	r->v = v;
+	v->added = v->nadded > 0 ? repalloc(v->added, size) : palloc(size);
+	hnr_disk_store_set_query(r->store, v->vec);
+	gather_candidates(r, n);
+	n = nearest_first(r, n + SPARE_CANDIDATES);
+	waiting = palloc(sizeof(Tried) * (n + 1));
+	for (int i = 0; i < n && v->nadded < want; i++)
+	{
+		if (!try_candidate(r, r->candidates[i].id, &tried))
+			continue;
+		if (is_diverse(r, tried.slot))
+			take_candidate(r, &tried);
+		else
+			waiting[nwaiting++] = tried;
+	}
+	for (int i = 0; i < nwaiting && v->nadded < want; i++)
+		take_candidate(r, &waiting[i]);
 }

@@ -377,6 +377,16 @@ hnr_disk_store_rotated_query(HnrStore *store)
 	return ((HnrDiskStore *) store)->rotated;
 }
 
+const float *
+hnr_disk_store_vector(HnrStore *store, HnrNodeId node, int level)
+{
+	HnrDiskStore *ds = (HnrDiskStore *) store;
+	ItemPointerData tid;
+
+	hnr_tid_of_node(node, &tid);
+	return read_vector(ds, hnr_layout_shape(&ds->index->layout, level), &tid, level) ? ds->vec : NULL;
+}
+
 const HnrVisited *
 hnr_disk_store_visited(HnrStore *store, uint32 ref)
 {

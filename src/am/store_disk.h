@@ -48,6 +48,12 @@ extern void hnr_disk_store_leave_out(HnrStore *store, ItemPointer heap_tid);
 /* The query rotated (NULL with plain slots). */
 extern const float *hnr_disk_store_rotated_query(HnrStore *store);
 
+/*
+ * The vector of a vertex that is present at the level; NULL if none is.  Valid until
+ * the next call for this store.
+ */
+extern const float *hnr_disk_store_vector(HnrStore *store, HnrNodeId node, int level);
+
 /* A visited vertex of the present search. */
 extern const HnrVisited *hnr_disk_store_visited(HnrStore *store, uint32 ref);
 

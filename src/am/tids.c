@@ -219,6 +219,16 @@ read_chunk(HnrTidReader *reader)
 	return belongs || (!reader->alone && return_to_head(reader));
 }
 
+/* Never to be followed: the last block number there is would extend the table. */
+static void
+check_heap_tid(HnrIndex *index, const ItemPointerData *owner, const ItemPointerData *heap_tid)
+{
+	if (unlikely(!ItemPointerIsValid(heap_tid) ||
+				 !BlockNumberIsValid(ItemPointerGetBlockNumberNoCheck(heap_tid))))
+		hnr_report_corrupted(index->rel, ItemPointerGetBlockNumber(owner),
+							 "A vertex has an invalid heap TID.");
+}
+
 bool
 hnr_tids_read_next(HnrTidReader *reader, ItemPointer heap_tid)
 {
@@ -226,11 +236,7 @@ hnr_tids_read_next(HnrTidReader *reader, ItemPointer heap_tid)
 		if (!read_chunk(reader))
 			return false;
 	*heap_tid = reader->tids[reader->pos++];
-	/* the last block number there is would extend the table */
-	if (unlikely(!ItemPointerIsValid(heap_tid) ||
-				 !BlockNumberIsValid(ItemPointerGetBlockNumberNoCheck(heap_tid))))
-		hnr_report_corrupted(reader->index->rel, ItemPointerGetBlockNumber(&reader->owner),
-							 "A vertex has an invalid heap TID.");
+	check_heap_tid(reader->index, &reader->owner, heap_tid);
 	return true;
 }
 
@@ -263,6 +269,32 @@ keep_live(ItemPointerData *tids, int n, HnrTidIsDead is_dead, void *state)
 		if (!is_dead(&tids[i], state))
 			tids[kept++] = tids[i];
 	return kept;
+}
+
+int
+hnr_tids_count_dead(HnrIndex *index, const ItemPointerData *owner, const HnrVertex *v,
+					HnrTidIsDead is_dead, void *state)
+{
+	int			ndead = 0;
+
+	for (int i = 0; i < Min(v->ntids, HNR_INLINE_TIDS); i++)
+	{
+		ItemPointerData tid = v->tids[i];
+
+		check_heap_tid(index, owner, &tid);
+		if (is_dead(&tid, state))
+			ndead++;
+	}
+	return ndead;
+}
+
+int
+hnr_tids_prune(HnrVertex *v, HnrTidIsDead is_dead, void *state)
+{
+	int			before = v->ntids;
+
+	v->ntids = keep_live(v->tids, Min(before, HNR_INLINE_TIDS), is_dead, state);
+	return before - v->ntids;
 }
 
 /*

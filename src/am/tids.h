@@ -48,6 +48,14 @@ typedef bool (*HnrTidIsDead) (ItemPointer tid, void *state);
 extern bool hnr_tids_remove_dead(HnrLockedVertex *locked, HnrTidIsDead is_dead, void *state,
 								 int64 *removed, int64 *kept);
 
+/*
+ * For vacuum, on the TIDs in a ground vertex itself: how many of them are dead; and
+ * takes those out, in the image of a change, and returns how many they were.
+ */
+extern int	hnr_tids_count_dead(HnrIndex *index, const ItemPointerData *owner, const HnrVertex *v,
+								HnrTidIsDead is_dead, void *state);
+extern int	hnr_tids_prune(HnrVertex *v, HnrTidIsDead is_dead, void *state);
+
 /* For vacuum: whether any TID of a vertex is dead; calls is_dead for each one, changes nothing. */
 extern bool hnr_tids_any_dead(HnrIndex *index, const HnrVisited *visited,
 							  HnrTidIsDead is_dead, void *state, int64 *count);

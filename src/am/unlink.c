@@ -3,11 +3,11 @@
  * unlink.c
  *		Vacuum's second pass: links to dead vertices go.
  *
- * Reads every vertex once with a share lock; only one that has a link to a dead
- * vertex is locked exclusively and written.  A vertex whose degree falls under an
- * absolute floor is given new neighbours at once, from the neighbours of those it
- * has and of those it lost, which are still on their pages.  Counts the links to
- * each ground vertex on the way and links again what nothing leads to.
+ * Reads every page once with a share lock.  Where vertices have links to dead ones,
+ * those that are left with too few neighbours are given others (repair.c), with no
+ * lock held; then all vertices of the page are changed under one exclusive lock, by
+ * one WAL record.  Only a vertex of several pages takes records of its own.  Counts
+ * the links to each ground vertex on the way and links again what nothing leads to.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,29 +16,44 @@
 #include "am/buffer.h"
 #include "am/insert.h"
 #include "am/store_disk.h"
+#include "am/stored.h"
 #include "am/vacuum.h"
 #include "am/vertex.h"
+#include "am/wal.h"
 #include "commands/vacuum.h"
 #include "compat.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
 
 /*
  * A new vertex takes m neighbours at each level; with fewer than these parts of m
  * it no longer holds its place in the graph.
  */
-#define GROUND_FLOOR 0.75
+#define GROUND_FLOOR 1.0
 #define UPPER_FLOOR 0.5
 
 typedef struct Unlinking
 {
 	HnrVacuum  *vac;
+	HnrRepair  *repair;
 	BlockNumber block;
 	const HnrShape *shape;
-	int			level_of[MaxOffsetNumber + 1];
-	bool		touch[MaxOffsetNumber + 1];
-	char	   *slots;
-	HnrNodeId  *lost;
+	int			ndamaged;
+	HnrDamaged *damaged;		/* of this page */
+	PGAlignedBlock copy;		/* of this page */
 } Unlinking;
+
+static HnrSlot *
+slot_at(const Unlinking *u, char *slots, int i)
+{
+	return (HnrSlot *) (slots + (Size) i * u->vac->index->layout.slot_size);
+}
+
+static HnrNodeId
+neighbor_at(const Unlinking *u, char *slots, int i)
+{
+	return hnr_node_of_tid(&slot_at(u, slots, i)->vertex);
+}
 
 static uint8 *
 in_degree_of(HnrVacuum *vac, HnrNodeId id)
@@ -52,139 +67,308 @@ in_degree_of(HnrVacuum *vac, HnrNodeId id)
 }
 
 static void
-count_link(HnrVacuum *vac, HnrNodeId to)
+count_link(Unlinking *u, HnrNodeId to)
 {
-	uint8	   *d = in_degree_of(vac, to);
+	uint8	   *d = in_degree_of(u->vac, to);
 
-	/* the page of `to` may not have been seen yet: NOT_LIVE then starts the count */
-	if (d == NULL || *d == HNR_MANY_LINKS)
+	if (u->shape->kind != HNR_PAGE_GROUND || d == NULL)
 		return;
-	*d = *d == HNR_NOT_LIVE ? 1 : *d + 1;
+	/* the page of `to` may not have been seen yet: NOT_LIVE then starts the count */
+	if (*d == HNR_NOT_LIVE)
+		*d = 1;
+	else if (*d < HNR_MANY_LINKS)
+		(*d)++;
 }
 
 /* Looks at n slots; true if one leads to a dead vertex. */
 static bool
-scan_slots(Unlinking *u, const char *slots, int n, bool ground)
+scan_slots(Unlinking *u, char *slots, int n)
 {
 	bool		any = false;
 
 	for (int i = 0; i < n; i++)
 	{
-		const HnrSlot *slot = (const HnrSlot *) (slots + (Size) i * u->vac->index->layout.slot_size);
-		HnrNodeId	id = hnr_node_of_tid(&slot->vertex);
+		HnrNodeId	id = neighbor_at(u, slots, i);
 
 		if (hnr_vacuum_is_dead(u->vac, id))
 			any = true;
-		else if (ground)
-			count_link(u->vac, id);
+		else
+			count_link(u, id);
 	}
 	return any;
 }
 
 /* The slots on later parts, each locked in turn. */
 static bool
-scan_later_parts(Unlinking *u, BlockNumber block, int degree, uint32 generation, bool ground)
+scan_later_parts(Unlinking *u, const HnrVertex *first)
 {
 	bool		any = false;
 
 	for (int p = 1; p < u->shape->parts; p++)
 	{
 		const HnrPartLayout *pl = &u->shape->part[p];
-		int			n = Min(pl->slot_count, degree - pl->slot_first);
+		int			n = Min(pl->slot_count, first->degree - pl->slot_first);
 		Buffer		buf;
 		char	   *part;
 
 		if (n <= 0)
 			continue;
-		buf = hnr_buffer_read(u->vac->index->rel, block + p, BUFFER_LOCK_SHARE,
+		buf = hnr_buffer_read(u->vac->index->rel, u->block + p, BUFFER_LOCK_SHARE,
 							  HNR_KIND_BIT(HNR_PAGE_PART));
 		part = hnr_page_contents(BufferGetPage(buf));
-		if (((HnrPart *) part)->generation == generation)
-			any |= scan_slots(u, part + pl->slot_offset, n, ground);
+		if (((HnrPart *) part)->generation == first->generation)
+			any |= scan_slots(u, part + pl->slot_offset, n);
 		hnr_buffer_release(buf);
 	}
 	return any;
 }
 
-/* Reads one page of vertices; fills touch[] with those that have links to dead ones. */
+static HnrDamaged *
+add_damaged(Unlinking *u, OffsetNumber pos, const HnrVertex *v)
+{
+	HnrDamaged *d = &u->damaged[u->ndamaged++];
+
+	memset(d, 0, sizeof(HnrDamaged));
+	ItemPointerSet(&d->tid, u->block, pos);
+	d->level = v->level;
+	d->generation = v->generation;
+	d->degree = Min(v->degree, u->shape->slots);
+	return d;
+}
+
+static HnrDamaged *
+find_damaged(Unlinking *u, OffsetNumber pos)
+{
+	for (int i = 0; i < u->ndamaged; i++)
+		if (ItemPointerGetOffsetNumber(&u->damaged[i].tid) == pos)
+			return &u->damaged[i];
+	return NULL;
+}
+
+/* Gives the links that wait for this page to its vertices; the page is locked. */
+static void
+take_backlinks(Unlinking *u, Page page)
+{
+	Size		size = u->vac->index->layout.slot_size;
+	HnrNodeId	id;
+	const HnrSlot *slot;
+
+	while (hnr_backlinks_take(u->vac->backlinks, u->block, &id, &slot))
+	{
+		OffsetNumber pos = id & 0xFFFF;
+		HnrVertex  *v = hnr_vertex_at(u->shape, page, pos);
+		HnrDamaged *d = find_damaged(u, pos);
+
+		if (v->state != HNR_VERTEX_LIVE)
+			continue;
+		if (d == NULL)
+			d = add_damaged(u, pos, v);
+		d->added = d->nadded > 0 ? repalloc(d->added, size * (d->nadded + 1)) : palloc(size);
+		memcpy(slot_at(u, d->added, d->nadded++), slot, size);
+	}
+}
+
+/* A live vertex on the ground: it may be that nothing leads to it. */
+static void
+note_ground(Unlinking *u, HnrNodeId id)
+{
+	uint8	   *d = in_degree_of(u->vac, id);
+
+	if (d && *d == HNR_NOT_LIVE)
+		*d = 0;
+	if (u->vac->live.level < 0)
+	{
+		hnr_tid_of_node(id, &u->vac->live.tid);
+		u->vac->live.level = 0;
+	}
+}
+
+/* Looks at one page of vertices; lists those that have links to dead ones. */
 static void
 scan_page(Unlinking *u, Page page)
 {
 	const HnrPartLayout *pl = &u->shape->part[0];
-	bool		ground = u->shape->kind == HNR_PAGE_GROUND;
 
+	u->ndamaged = 0;
 	for (OffsetNumber pos = 1; pos <= u->shape->per_page; pos++)
 	{
 		HnrVertex  *v = hnr_vertex_at(u->shape, page, pos);
 		HnrNodeId	id = ((HnrNodeId) u->block << 16) | pos;
 
-		u->touch[pos] = false;
-		u->level_of[pos] = v->level;
 		if (v->state != HNR_VERTEX_LIVE || hnr_vacuum_is_dead(u->vac, id))
 			continue;
-		if (ground)
-		{
-			uint8	   *d = in_degree_of(u->vac, id);
-
-			if (d && *d == HNR_NOT_LIVE)
-				*d = 0;
-			if (u->vac->live.level < 0)
-			{
-				ItemPointerSet(&u->vac->live.tid, u->block, pos);
-				u->vac->live.level = 0;
-			}
-		}
-		u->touch[pos] = scan_slots(u, (char *) v + pl->slot_offset,
-								   Min(pl->slot_count, (int) v->degree), ground);
+		if (u->shape->kind == HNR_PAGE_GROUND)
+			note_ground(u, id);
+		if (scan_slots(u, (char *) v + pl->slot_offset, Min(pl->slot_count, (int) v->degree)))
+			add_damaged(u, pos, v);
 	}
 }
 
-/* Takes the dead links out of one vertex; repairs it if too few are left. */
-static void
-unlink_vertex(Unlinking *u, OffsetNumber pos)
+/* The vector and the slots of a damaged vertex; false if it is gone. */
+static bool
+read_damaged(Unlinking *u, HnrDamaged *d)
 {
 	HnrIndex   *index = u->vac->index;
-	Size		size = index->layout.slot_size;
-	int			level = u->level_of[pos];
-	ItemPointerData tid;
+	const HnrPartLayout *pl = &u->shape->part[0];
+	float	   *vec = palloc(sizeof(float) * index->layout.dims);
 	HnrLockedVertex locked;
-	int			degree;
-	int			kept = 0;
-	int			nlost = 0;
-	double		floor;
 
-	ItemPointerSet(&tid, u->block, pos);
-	if (!hnr_vertex_lock(index, &tid, level, &locked))
-		return;
-	degree = locked.vertex->degree;
-	hnr_vertex_get_slots(&locked, u->slots);
-	for (int i = 0; i < degree; i++)
+	d->vec = vec;
+	if (u->shape->parts == 1)
 	{
-		HnrSlot    *slot = (HnrSlot *) (u->slots + i * size);
-		HnrNodeId	id = hnr_node_of_tid(&slot->vertex);
+		HnrVertex  *v = hnr_vertex_at(u->shape, (Page) u->copy.data,
+									  ItemPointerGetOffsetNumber(&d->tid));
 
-		if (hnr_vacuum_is_dead(u->vac, id))
-			u->lost[nlost++] = id;
-		else
-		{
-			if (kept != i)
-				memcpy(u->slots + kept * size, slot, size);
-			kept++;
-		}
+		hnr_stored_decode(index->layout.encoding, (char *) v + pl->vec_offset, pl->vec_count,
+						  v->exponent, vec);
+		d->slots = (char *) v + pl->slot_offset;
+		return true;
 	}
-	if (nlost > 0)
-		hnr_vertex_put_slots(&locked, u->slots, kept);
+	if (!hnr_vertex_lock(index, &d->tid, d->level, &locked))
+		return false;
+	d->generation = locked.vertex->generation;
+	d->degree = locked.vertex->degree;
+	d->slots = palloc((Size) u->shape->slots * index->layout.slot_size);
+	hnr_vertex_get_vector(&locked, vec);
+	hnr_vertex_get_slots(&locked, d->slots);
 	hnr_vertex_unlock(&locked);
+	return true;
+}
 
-	floor = index->meta.m * (level == 0 ? GROUND_FLOOR : UPPER_FLOOR);
-	if (nlost > 0 && kept < floor)
+/* Finds new neighbours for a damaged vertex if it is left with too few. */
+static void
+replace_lost(Unlinking *u, HnrDamaged *d)
+{
+	int			m = u->vac->index->meta.m;
+	double		floor = m * (d->level == 0 ? GROUND_FLOOR : UPPER_FLOOR);
+	int			lost = 0;
+	int			kept;
+
+	if (!read_damaged(u, d))
+		return;
+	for (int i = 0; i < d->degree; i++)
+		if (hnr_vacuum_is_dead(u->vac, neighbor_at(u, d->slots, i)))
+			lost++;
+	kept = d->degree - lost + d->nadded;
+	if (lost > 0 && kept < floor)
+		hnr_repair_find(u->repair, d, Min(m, u->shape->slots) - kept);
+}
+
+static bool
+has_neighbor(const Unlinking *u, char *slots, int degree, HnrNodeId id)
+{
+	for (int i = 0; i < degree; i++)
+		if (neighbor_at(u, slots, i) == id)
+			return true;
+	return false;
+}
+
+/* The next of the new neighbours that is not in the list; NULL: there is none. */
+static HnrSlot *
+next_added(const Unlinking *u, char *slots, int degree, HnrDamaged *d, int *next)
+{
+	while (*next < d->nadded)
 	{
-		MemoryContext old = MemoryContextSwitchTo(u->vac->scratch);
+		HnrSlot    *slot = slot_at(u, d->added, (*next)++);
 
-		hnr_repair_vertex(u->vac, &tid, level, u->lost, nlost);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(u->vac->scratch);
+		if (!has_neighbor(u, slots, degree, hnr_node_of_tid(&slot->vertex)))
+			return slot;
 	}
+	return NULL;
+}
+
+/*
+ * Puts new neighbours in the place of dead ones and closes what gaps remain with the
+ * last, so that little changes.  Returns the new degree.
+ */
+static int
+edit_slots(Unlinking *u, char *slots, int degree, HnrDamaged *d)
+{
+	Size		size = u->vac->index->layout.slot_size;
+	int			next = 0;
+	HnrSlot    *new;
+
+	for (int i = 0; i < degree;)
+	{
+		if (!hnr_vacuum_is_dead(u->vac, neighbor_at(u, slots, i)))
+		{
+			i++;
+			continue;
+		}
+		new = next_added(u, slots, degree, d, &next);
+		if (new)
+		{
+			memcpy(slot_at(u, slots, i++), new, size);
+			count_link(u, hnr_node_of_tid(&new->vertex));
+		}
+		else if (i < --degree)
+			memcpy(slot_at(u, slots, i), slot_at(u, slots, degree), size);
+	}
+	while (degree < u->shape->slots &&
+		   (new = next_added(u, slots, degree, d, &next)) != NULL)
+	{
+		memcpy(slot_at(u, slots, degree++), new, size);
+		count_link(u, hnr_node_of_tid(&new->vertex));
+	}
+	if (degree == 0 && u->shape->kind == HNR_PAGE_GROUND)
+	{
+		uint8	   *in = in_degree_of(u->vac, hnr_node_of_tid(&d->tid));
+
+		if (in)
+			*in = HNR_NO_LINKS;
+	}
+	return degree;
+}
+
+/* Changes all damaged vertices of a page of whole vertices. */
+static void
+write_page(Unlinking *u)
+{
+	Relation	rel = u->vac->index->rel;
+	Buffer		buf = hnr_buffer_read(rel, u->block, BUFFER_LOCK_EXCLUSIVE,
+									  HNR_KIND_BIT(u->shape->kind));
+	HnrChange	change;
+	Page		page;
+
+	hnr_change_begin(&change, rel, false);
+	page = hnr_change_page(&change, buf, HNR_CHANGE_DELTA);
+	for (int i = 0; i < u->ndamaged; i++)
+	{
+		HnrDamaged *d = &u->damaged[i];
+		HnrVertex  *v = hnr_vertex_at(u->shape, page, ItemPointerGetOffsetNumber(&d->tid));
+
+		if (v->state == HNR_VERTEX_LIVE && v->generation == d->generation)
+			v->degree = edit_slots(u, (char *) v + u->shape->part[0].slot_offset,
+								   Min(v->degree, u->shape->slots), d);
+	}
+	hnr_change_end(&change);
+	hnr_buffer_release(buf);
+}
+
+/* Changes one vertex that stands on several pages. */
+static void
+write_parts(Unlinking *u, HnrDamaged *d)
+{
+	HnrLockedVertex locked;
+	char	   *slots;
+	int			degree;
+
+	if (!hnr_vertex_lock(u->vac->index, &d->tid, d->level, &locked))
+		return;
+	slots = palloc((Size) u->shape->slots * u->vac->index->layout.slot_size);
+	hnr_vertex_get_slots(&locked, slots);
+	degree = edit_slots(u, slots, locked.vertex->degree, d);
+	hnr_vertex_put_slots(&locked, slots, degree);
+	hnr_vertex_unlock(&locked);
+}
+
+static void
+write_damaged(Unlinking *u)
+{
+	if (u->ndamaged > 0 && u->shape->parts == 1)
+		write_page(u);
+	else if (u->ndamaged > 0)
+		write_parts(u, &u->damaged[0]);
 }
 
 static void
@@ -203,17 +387,52 @@ unlink_block(Unlinking *u)
 	}
 	u->shape = kind == HNR_PAGE_GROUND ? &u->vac->index->layout.ground : &u->vac->index->layout.upper;
 	scan_page(u, page);
+	take_backlinks(u, page);
+	if (u->ndamaged > 0)
+		memcpy(u->copy.data, page, BLCKSZ);
 	first = *hnr_vertex_at(u->shape, page, 1);
 	hnr_buffer_release(buf);
 	if (u->shape->parts > 1 && first.state == HNR_VERTEX_LIVE &&
-		scan_later_parts(u, u->block, first.degree, first.generation, kind == HNR_PAGE_GROUND))
-		u->touch[1] = true;
-	for (OffsetNumber pos = 1; pos <= u->shape->per_page; pos++)
-		if (u->touch[pos])
-			unlink_vertex(u, pos);
+		scan_later_parts(u, &first) && u->ndamaged == 0)
+		add_damaged(u, 1, &first);
+	for (int i = 0; i < u->ndamaged; i++)
+	{
+		hnr_vacuum_delay_point();
+		replace_lost(u, &u->damaged[i]);
+	}
+	write_damaged(u);
 }
 
-/* Links again the ground vertices that no link leads to. */
+/* Writes the links that still wait, page by page. */
+static void
+sweep_backlinks(Unlinking *u)
+{
+	const HnrLayout *layout = &u->vac->index->layout;
+	BlockNumber resume = u->block;
+
+	for (u->block = HNR_METAPAGE + 1; u->block < u->vac->blocks; u->block++)
+	{
+		MemoryContext old;
+		Buffer		buf;
+
+		if (!hnr_backlinks_any(u->vac->backlinks, u->block))
+			continue;
+		hnr_vacuum_delay_point();
+		old = MemoryContextSwitchTo(u->vac->scratch);
+		buf = hnr_buffer_read(u->vac->index->rel, u->block, BUFFER_LOCK_SHARE, HNR_VERTEX_KINDS);
+		u->shape = hnr_page_head(BufferGetPage(buf))->kind == HNR_PAGE_GROUND ?
+			&layout->ground : &layout->upper;
+		u->ndamaged = 0;
+		take_backlinks(u, BufferGetPage(buf));
+		hnr_buffer_release(buf);
+		write_damaged(u);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(u->vac->scratch);
+	}
+	u->block = resume;
+}
+
+/* Links again the ground vertices that no link leads to, or from. */
 static void
 relink_orphans(HnrVacuum *vac)
 {
@@ -222,10 +441,11 @@ relink_orphans(HnrVacuum *vac)
 	for (BlockNumber block = HNR_METAPAGE + 1; block < vac->blocks; block++)
 		for (int pos = 1; pos <= per_page; pos++)
 		{
+			uint8		in_degree = vac->in_degree[(Size) block * per_page + pos - 1];
 			ItemPointerData tid;
 			MemoryContext old;
 
-			if (vac->in_degree[(Size) block * per_page + pos - 1] != 0)
+			if (in_degree != 0 && in_degree != HNR_NO_LINKS)
 				continue;
 			hnr_vacuum_delay_point();
 			ItemPointerSet(&tid, block, pos);
@@ -240,20 +460,31 @@ void
 hnr_vacuum_unlink(HnrVacuum *vac)
 {
 	Unlinking  *u = palloc0(sizeof(Unlinking));
-	int			slots = Max(vac->index->layout.ground.slots, vac->index->layout.upper.slots);
 	Size		size = (Size) vac->blocks * vac->index->layout.ground.per_page;
 
 	u->vac = vac;
-	u->slots = palloc((Size) slots * vac->index->layout.slot_size);
-	u->lost = palloc(sizeof(HnrNodeId) * slots);
+	vac->backlinks = hnr_backlinks_create(vac->blocks, vac->index->layout.slot_size,
+										  (Size) maintenance_work_mem * 1024 / 4);
+	u->repair = hnr_repair_create(vac);
+	u->damaged = palloc(sizeof(HnrDamaged) * vac->places);
 	vac->in_degree = palloc_extended(size, MCXT_ALLOC_HUGE);
 	memset(vac->in_degree, HNR_NOT_LIVE, size);
 	for (u->block = HNR_METAPAGE + 1; u->block < vac->blocks; u->block++)
 	{
+		MemoryContext old;
+
 		hnr_vacuum_delay_point();
+		old = MemoryContextSwitchTo(vac->scratch);
 		unlink_block(u);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(vac->scratch);
+		if (hnr_backlinks_full(vac->backlinks))
+			sweep_backlinks(u);
 	}
+	sweep_backlinks(u);
 	relink_orphans(vac);
+	hnr_backlinks_free(vac->backlinks);
 	pfree(vac->in_degree);
+	pfree(u->damaged);
 	pfree(u);
 }

@@ -30,33 +30,25 @@
 #include "storage/indexfsm.h"
 #include "utils/memutils.h"
 
+/* A look at the heap TIDs of a page's ground vertices. */
+typedef struct PageLook
+{
+	int			npruned;
+	OffsetNumber *pruned;		/* vertices with dead TIDs, all in the vertex itself */
+	int			nchunked;
+	HnrVisited *chunked;		/* vertices with more TIDs elsewhere */
+	bool		reusable;		/* has, or will have, places to use again */
+} PageLook;
+
 static void
 add_dead(HnrVacuum *vac, HnrNodeId id)
 {
-	if (!hnr_idset_add(&vac->dead, id))
+	Size		bit;
+
+	if (!hnr_vacuum_bit(vac, id, &bit) || hnr_vacuum_is_dead(vac, id))
 		return;
-	if (vac->ndead == vac->maxdead)
-	{
-		vac->maxdead *= 2;
-		vac->dead_list = repalloc_huge(vac->dead_list, sizeof(HnrNodeId) * vac->maxdead);
-	}
-	vac->dead_list[vac->ndead++] = id;
-}
-
-static void
-add_upper(HnrVacuum *vac, HnrNodeId id, const HnrVertex *v)
-{
-	HnrUpperVertex *u;
-
-	if (vac->nupper == vac->maxupper)
-	{
-		vac->maxupper *= 2;
-		vac->upper = repalloc_huge(vac->upper, sizeof(HnrUpperVertex) * vac->maxupper);
-	}
-	u = &vac->upper[vac->nupper++];
-	u->id = id;
-	u->ground = hnr_node_of_tid(&v->tids[0]);
-	u->level = v->level;
+	vac->dead[bit / 8] |= 1 << bit % 8;
+	vac->ndead++;
 }
 
 static bool
@@ -67,9 +59,9 @@ tid_is_dead(ItemPointer tid, void *state)
 	return vac->callback(tid, vac->callback_state);
 }
 
-/* Looks at the heap TIDs of one ground vertex, with no lock held at entry. */
+/* Looks at the heap TIDs of a vertex that has chunks of them, with no lock held at entry. */
 static void
-process_tids(HnrVacuum *vac, const HnrVisited *visited)
+process_chunked(HnrVacuum *vac, const HnrVisited *visited)
 {
 	HnrLockedVertex locked;
 	ItemPointerData tid = visited->tid;
@@ -77,7 +69,6 @@ process_tids(HnrVacuum *vac, const HnrVisited *visited)
 	int64		removed = 0;
 	int64		kept = 0;
 
-	/* one without any TID is what a crash amid their removal left */
 	if (!hnr_tids_any_dead(vac->index, visited, tid_is_dead, vac, &count) && count > 0)
 	{
 		vac->stats->num_index_tuples += count;
@@ -92,15 +83,47 @@ process_tids(HnrVacuum *vac, const HnrVisited *visited)
 	vac->stats->tuples_removed += removed;
 }
 
-/* Pass 1 on the vertices of one page; copies the ground ones to look at. */
-static int
-list_vertices(HnrVacuum *vac, BlockNumber block, Page page, HnrVisited *visited)
+static void
+add_chunked(PageLook *look, ItemPointer tid, const HnrVertex *v)
+{
+	HnrVisited *visited = &look->chunked[look->nchunked++];
+
+	visited->tid = *tid;
+	visited->link = v->link;
+	visited->generation = v->generation;
+	visited->ntids = Min(v->ntids, HNR_INLINE_TIDS);
+	memcpy(visited->tids, v->tids, sizeof(v->tids));
+}
+
+/* A live vertex of the ground; its page is share-locked. */
+static void
+look_at_ground(HnrVacuum *vac, PageLook *look, ItemPointer tid, const HnrVertex *v)
+{
+	int			ndead;
+
+	if (ItemPointerIsValid(&v->link))
+	{
+		add_chunked(look, tid, v);
+		return;
+	}
+	ndead = hnr_tids_count_dead(vac->index, tid, v, tid_is_dead, vac);
+	/* one without any TID is what a crash amid their removal left */
+	if (ndead > 0 || v->ntids == 0)
+		look->pruned[look->npruned++] = ItemPointerGetOffsetNumber(tid);
+	else
+		vac->stats->num_index_tuples += v->ntids;
+}
+
+/* Pass 1 on the vertices of one page, share-locked. */
+static void
+look_at_page(HnrVacuum *vac, PageLook *look, BlockNumber block, Page page)
 {
 	int			kind = hnr_page_head(page)->kind;
 	const HnrShape *shape = kind == HNR_PAGE_GROUND ? &vac->index->layout.ground : &vac->index->layout.upper;
-	int			n = 0;
-	bool		reusable = false;
+	bool		live = false;
 
+	look->npruned = look->nchunked = 0;
+	look->reusable = false;
 	for (OffsetNumber pos = 1; pos <= shape->per_page; pos++)
 	{
 		HnrVertex  *v = hnr_vertex_at(shape, page, pos);
@@ -110,69 +133,170 @@ list_vertices(HnrVacuum *vac, BlockNumber block, Page page, HnrVisited *visited)
 		if (v->state == HNR_VERTEX_DELETED)
 			add_dead(vac, hnr_node_of_tid(&tid));
 		else if (v->state != HNR_VERTEX_LIVE)
-			reusable = true;
-		else if (kind == HNR_PAGE_UPPER)
-			add_upper(vac, hnr_node_of_tid(&tid), v);
+			look->reusable = true;
+		else if (kind == HNR_PAGE_GROUND)
+			look_at_ground(vac, look, &tid, v);
 		else
-		{
-			visited[n].tid = tid;
-			visited[n].link = v->link;
-			visited[n].generation = v->generation;
-			visited[n].ntids = Min(v->ntids, HNR_INLINE_TIDS);
-			memcpy(visited[n++].tids, v->tids, sizeof(v->tids));
-		}
+			live = true;
 	}
-	if (reusable)
-		hnr_place_record(vac->index, block, kind);
-	return n;
+	if (!live)
+		return;
+	if (vac->nupper == vac->maxupper)
+	{
+		vac->maxupper *= 2;
+		vac->upper = repalloc_huge(vac->upper, sizeof(BlockNumber) * vac->maxupper);
+	}
+	vac->upper[vac->nupper++] = block;
 }
 
+/*
+ * Takes the dead TIDs out of the vertices of a page, by one record; marks those left
+ * without any as deleted.  One that has got a chunk since is left to
+ * process_chunked().
+ */
+static void
+prune_page(HnrVacuum *vac, PageLook *look, BlockNumber block)
+{
+	const HnrShape *shape = &vac->index->layout.ground;
+	Buffer		buf = hnr_buffer_read(vac->index->rel, block, BUFFER_LOCK_EXCLUSIVE,
+									  HNR_KIND_BIT(HNR_PAGE_GROUND));
+	HnrChange	change;
+	Page		page;
+
+	hnr_change_begin(&change, vac->index->rel, false);
+	page = hnr_change_page(&change, buf, HNR_CHANGE_DELTA);
+	for (int i = 0; i < look->npruned; i++)
+	{
+		HnrVertex  *v = hnr_vertex_at(shape, page, look->pruned[i]);
+		ItemPointerData tid;
+
+		ItemPointerSet(&tid, block, look->pruned[i]);
+		if (ItemPointerIsValid(&v->link))
+		{
+			add_chunked(look, &tid, v);
+			continue;
+		}
+		vac->stats->tuples_removed += hnr_tids_prune(v, tid_is_dead, vac);
+		vac->stats->num_index_tuples += v->ntids;
+		if (v->ntids > 0)
+			continue;
+		v->state = HNR_VERTEX_DELETED;
+		add_dead(vac, hnr_node_of_tid(&tid));
+	}
+	hnr_change_end(&change);
+	hnr_buffer_release(buf);
+}
+
+/* Pass 1. */
 static void
 collect_dead(HnrVacuum *vac)
 {
-	HnrVisited *visited = palloc(sizeof(HnrVisited) * vac->index->layout.ground.per_page);
+	int			per_page = vac->index->layout.ground.per_page;
+	PageLook	look;
 
+	look.pruned = palloc(sizeof(OffsetNumber) * per_page);
+	look.chunked = palloc(sizeof(HnrVisited) * per_page);
 	for (BlockNumber block = HNR_METAPAGE + 1; block < vac->blocks; block++)
 	{
 		Buffer		buf;
 		Page		page;
-		int			n = 0;
+		int			kind;
 
 		hnr_vacuum_delay_point();
+		look.npruned = look.nchunked = 0;
+		look.reusable = false;
 		buf = hnr_buffer_read_any(vac->index->rel, block, BUFFER_LOCK_SHARE, vac->strategy);
 		page = BufferGetPage(buf);
-		if (PageIsNew(page))
-			hnr_place_record(vac->index, block, 0);
-		else if ((HNR_KIND_BIT(hnr_page_head(page)->kind) & HNR_VERTEX_KINDS) != 0)
-			n = list_vertices(vac, block, page, visited);
+		kind = PageIsNew(page) ? 0 : hnr_page_head(page)->kind;
+		if ((HNR_KIND_BIT(kind) & HNR_VERTEX_KINDS) != 0)
+			look_at_page(vac, &look, block, page);
 		hnr_buffer_release(buf);
-		for (int i = 0; i < n; i++)
-			process_tids(vac, &visited[i]);
+		if (look.reusable || kind == 0)
+			hnr_place_record(vac->index, block, kind);
+		if (look.npruned > 0)
+			prune_page(vac, &look, block);
+		for (int i = 0; i < look.nchunked; i++)
+			process_chunked(vac, &look.chunked[i]);
 	}
-	pfree(visited);
+	pfree(look.pruned);
+	pfree(look.chunked);
 }
 
-/* Changes the state of a vertex; the caller knows its level's shape. */
-static void
-set_state(HnrVacuum *vac, HnrNodeId id, HnrVertexState state, FullTransactionId xid)
+/*
+ * Upper vertices of deleted ground vertices are deleted, too.  Tells the highest of
+ * those that stay.
+ */
+static bool
+is_orphaned(HnrVacuum *vac, BlockNumber block, OffsetNumber pos, const HnrVertex *v)
 {
-	ItemPointerData tid;
-	Buffer		buf;
-	const HnrShape *shape;
-	HnrChange	change;
-	HnrVertex  *v;
-
-	hnr_tid_of_node(id, &tid);
-	buf = hnr_buffer_read(vac->index->rel, ItemPointerGetBlockNumber(&tid),
-						  BUFFER_LOCK_EXCLUSIVE, HNR_VERTEX_KINDS);
-	shape = hnr_page_head(BufferGetPage(buf))->kind == HNR_PAGE_GROUND ?
-		&vac->index->layout.ground : &vac->index->layout.upper;
-	hnr_change_begin(&change, vac->index->rel, false);
-	v = hnr_vertex_at(shape, hnr_change_page(&change, buf, HNR_CHANGE_DELTA),
-					  ItemPointerGetOffsetNumber(&tid));
-	v->state = state;
-	if (state == HNR_VERTEX_REMOVED)
+	if (v->state != HNR_VERTEX_LIVE)
+		return false;
+	if (hnr_vacuum_is_dead(vac, hnr_node_of_tid(&v->tids[0])))
+		return true;
+	if (v->level > vac->live.level)
 	{
+		ItemPointerSet(&vac->live.tid, block, pos);
+		vac->live.level = v->level;
+	}
+	return false;
+}
+
+static void
+delete_upper_on(HnrVacuum *vac, BlockNumber block)
+{
+	const HnrShape *shape = &vac->index->layout.upper;
+	Buffer		buf = hnr_buffer_read(vac->index->rel, block, BUFFER_LOCK_EXCLUSIVE,
+									  HNR_KIND_BIT(HNR_PAGE_UPPER));
+	HnrChange	change;
+	Page		page = NULL;
+
+	for (OffsetNumber pos = 1; pos <= shape->per_page; pos++)
+	{
+		if (!is_orphaned(vac, block, pos, hnr_vertex_at(shape, BufferGetPage(buf), pos)))
+			continue;
+		if (page == NULL)
+		{
+			hnr_change_begin(&change, vac->index->rel, false);
+			page = hnr_change_page(&change, buf, HNR_CHANGE_DELTA);
+		}
+		hnr_vertex_at(shape, page, pos)->state = HNR_VERTEX_DELETED;
+		add_dead(vac, ((HnrNodeId) block << 16) | pos);
+	}
+	if (page != NULL)
+		hnr_change_end(&change);
+	hnr_buffer_release(buf);
+}
+
+static void
+delete_upper(HnrVacuum *vac)
+{
+	for (int64 i = 0; i < vac->nupper; i++)
+	{
+		hnr_vacuum_delay_point();
+		delete_upper_on(vac, vac->upper[i]);
+	}
+}
+
+/* Marks the deleted vertices of a page as removed. */
+static void
+remove_dead_on(HnrVacuum *vac, BlockNumber block, FullTransactionId xid)
+{
+	Buffer		buf = hnr_buffer_read(vac->index->rel, block, BUFFER_LOCK_EXCLUSIVE,
+									  HNR_VERTEX_KINDS);
+	int			kind = hnr_page_head(BufferGetPage(buf))->kind;
+	const HnrShape *shape = kind == HNR_PAGE_GROUND ? &vac->index->layout.ground : &vac->index->layout.upper;
+	HnrChange	change;
+	Page		page;
+
+	hnr_change_begin(&change, vac->index->rel, false);
+	page = hnr_change_page(&change, buf, HNR_CHANGE_DELTA);
+	for (OffsetNumber pos = 1; pos <= shape->per_page; pos++)
+	{
+		HnrVertex  *v = hnr_vertex_at(shape, page, pos);
+
+		if (!hnr_vacuum_is_dead(vac, ((HnrNodeId) block << 16) | pos))
+			continue;
+		v->state = HNR_VERTEX_REMOVED;
 		v->degree = 0;
 		v->ntids = 0;
 		ItemPointerSetInvalid(&v->link);
@@ -180,30 +304,7 @@ set_state(HnrVacuum *vac, HnrNodeId id, HnrVertexState state, FullTransactionId 
 	}
 	hnr_change_end(&change);
 	hnr_buffer_release(buf);
-	if (state == HNR_VERTEX_REMOVED)
-		hnr_place_record(vac->index, ItemPointerGetBlockNumber(&tid), shape->kind);
-}
-
-/* Upper vertices of deleted ground vertices are deleted, too. */
-static void
-delete_upper(HnrVacuum *vac)
-{
-	for (int64 i = 0; i < vac->nupper; i++)
-	{
-		HnrUpperVertex *u = &vac->upper[i];
-
-		if (hnr_vacuum_is_dead(vac, u->ground))
-		{
-			hnr_vacuum_delay_point();
-			set_state(vac, u->id, HNR_VERTEX_DELETED, InvalidFullTransactionId);
-			add_dead(vac, u->id);
-		}
-		else if (u->level > vac->live.level)
-		{
-			hnr_tid_of_node(u->id, &vac->live.tid);
-			vac->live.level = u->level;
-		}
-	}
+	hnr_place_record(vac->index, block, kind);
 }
 
 static bool
@@ -227,10 +328,12 @@ remove_dead(HnrVacuum *vac)
 	 */
 	xid = ReadNextFullTransactionId();
 	FullTransactionIdRetreat(&xid);
-	for (int64 i = 0; i < vac->ndead; i++)
+	for (BlockNumber block = HNR_METAPAGE + 1; block < vac->dead_blocks; block++)
 	{
+		if (!hnr_vacuum_has_dead(vac, block))
+			continue;
 		hnr_vacuum_delay_point();
-		set_state(vac, vac->dead_list[i], HNR_VERTEX_REMOVED, xid);
+		remove_dead_on(vac, block, xid);
 	}
 }
 
@@ -242,11 +345,12 @@ begin_vacuum(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 	vac->index = hnr_index_open(info->index);
 	vac->stats = stats;
 	vac->strategy = info->strategy;
-	vac->blocks = RelationGetNumberOfBlocks(info->index);
-	hnr_idset_init(&vac->dead, 1024);
-	vac->maxdead = vac->maxupper = 1024;
-	vac->dead_list = palloc(sizeof(HnrNodeId) * vac->maxdead);
-	vac->upper = palloc(sizeof(HnrUpperVertex) * vac->maxupper);
+	vac->blocks = vac->dead_blocks = RelationGetNumberOfBlocks(info->index);
+	vac->places = Max(vac->index->layout.ground.per_page, vac->index->layout.upper.per_page);
+	vac->dead = palloc_extended((Size) vac->blocks * vac->places / 8 + 1,
+								MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	vac->maxupper = 1024;
+	vac->upper = palloc(sizeof(BlockNumber) * vac->maxupper);
 	vac->live.level = -1;
 	vac->scratch = AllocSetContextCreate(CurrentMemoryContext, "hnsw vacuum scratch",
 										 ALLOCSET_DEFAULT_SIZES);

@@ -3,27 +3,24 @@
  * vacuum.h
  *		One vacuum of an index: what its passes share.
  *
+ * What is kept in memory grows with the index, not with how many rows are dead: a
+ * bit for each place of a vertex and, during the second pass, a byte.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef HNR_VACUUM_H
 #define HNR_VACUUM_H
 
 #include "access/genam.h"
-#include "am/idset.h"
+#include "am/backlink.h"
+#include "am/graph.h"
 #include "am/index.h"
 #include "storage/bufmgr.h"
 
-/* A vertex of an upper level, as the first pass saw it. */
-typedef struct HnrUpperVertex
-{
-	HnrNodeId	id;
-	HnrNodeId	ground;
-	int			level;
-} HnrUpperVertex;
-
-/* In-degrees of ground vertices, by block and position; NOT_LIVE where there is none. */
-#define HNR_NOT_LIVE	255
-#define HNR_MANY_LINKS	254
+/* In-degrees of ground vertices, by block and position. */
+#define HNR_NOT_LIVE	255		/* there is none */
+#define HNR_NO_LINKS	254		/* has no neighbor left */
+#define HNR_MANY_LINKS	253
 
 typedef struct HnrVacuum
 {
@@ -32,30 +29,76 @@ typedef struct HnrVacuum
 	IndexBulkDeleteCallback callback;
 	void	   *callback_state;
 	BufferAccessStrategy strategy;
-	BlockNumber blocks;			/* when the passes began */
-	HnrIdSet	dead;			/* vertices to remove, of all levels */
-	HnrNodeId  *dead_list;
+	BlockNumber blocks;			/* pages to go through */
+	BlockNumber dead_blocks;	/* pages that `dead` has bits for */
+	int			places;			/* bits for a page */
+	uint8	   *dead;			/* vertices to remove, of all levels */
 	int64		ndead;
-	int64		maxdead;
-	HnrUpperVertex *upper;
+	BlockNumber *upper;			/* pages with upper vertices */
 	int64		nupper;
 	int64		maxupper;
 	HnrEntry	live;			/* the highest live vertex seen */
 	uint8	   *in_degree;
-	MemoryContext scratch;		/* reset for each vertex that is worked on */
+	HnrBacklinks *backlinks;
+	MemoryContext scratch;		/* reset for each page that is worked on */
 } HnrVacuum;
 
+/* The bit of a vertex; false where it can have none. */
 static inline bool
-hnr_vacuum_is_dead(HnrVacuum *vac, HnrNodeId id)
+hnr_vacuum_bit(const HnrVacuum *vac, HnrNodeId id, Size *bit)
 {
-	return hnr_idset_contains(&vac->dead, id);
+	BlockNumber block = (BlockNumber) (id >> 16);
+	int			pos = (int) (id & 0xFFFF);
+
+	*bit = (Size) block * vac->places + pos - 1;
+	return block < vac->dead_blocks && pos >= 1 && pos <= vac->places;
 }
 
-/* unlink.c: takes links to dead vertices out of all others, repairing those. */
+static inline bool
+hnr_vacuum_is_dead(const HnrVacuum *vac, HnrNodeId id)
+{
+	Size		bit;
+
+	return hnr_vacuum_bit(vac, id, &bit) && (vac->dead[bit / 8] & (1 << bit % 8)) != 0;
+}
+
+/* Whether a page has any dead vertex. */
+static inline bool
+hnr_vacuum_has_dead(const HnrVacuum *vac, BlockNumber block)
+{
+	for (int pos = 1; pos <= vac->places; pos++)
+		if (hnr_vacuum_is_dead(vac, ((HnrNodeId) block << 16) | pos))
+			return true;
+	return false;
+}
+
+/* unlink.c: takes links to dead vertices out of all others, replacing what is missed. */
 extern void hnr_vacuum_unlink(HnrVacuum *vac);
 
-/* repair.c: gives a vertex new neighbours after it lost some. */
-extern void hnr_repair_vertex(HnrVacuum *vac, ItemPointer tid, int level,
-							  const HnrNodeId *lost, int nlost);
+/*
+ * repair.c: finds new neighbours for a vertex that lost some.
+ */
+typedef struct HnrRepair HnrRepair;
+
+/* A vertex as it was read, which has lost or is to be given neighbours. */
+typedef struct HnrDamaged
+{
+	ItemPointerData tid;
+	int			level;
+	uint32		generation;
+	int			degree;
+	char	   *slots;			/* degree of them */
+	const float *vec;
+	int			nadded;
+	char	   *added;			/* slots of new neighbours, the best first */
+} HnrDamaged;
+
+extern HnrRepair *hnr_repair_create(HnrVacuum *vac);
+
+/*
+ * Appends up to n new neighbours to v->added, in the current memory context, and sets
+ * the links back to wait in vac->backlinks.
+ */
+extern void hnr_repair_find(HnrRepair *repair, HnrDamaged *v, int n);
 
 #endif							/* HNR_VACUUM_H */
