@@ -38,7 +38,7 @@
 typedef struct PlaceCache
 {
 	BlockNumber last[HNR_PAGE_TIDS + 1];	/* by page kind; the metapage: none */
-	BlockNumber next[HNR_PAGE_TIDS + 1];	/* entry of the map to look at next */
+	BlockNumber next[HNR_PAGE_TIDS + 1];	/* the map's entry looked at last; 0: none */
 } PlaceCache;
 
 static PlaceCache *
@@ -76,6 +76,14 @@ void
 hnr_place_record(HnrIndex *index, BlockNumber block, int kind)
 {
 	RecordPageWithFreeSpace(index->rel, block, class_of_kind(kind));
+}
+
+void
+hnr_place_offer(HnrIndex *index, BlockNumber block, int kind)
+{
+	hnr_place_record(index, block, kind);
+	/* so that it is found from the map's root, too, before the next vacuum */
+	FreeSpaceMapVacuumRange(index->rel, block, block + 1);
 }
 
 int
@@ -190,7 +198,11 @@ ask_free_space_map(HnrIndex *index, HnrPageKind kind, const HnrShape *shape, Hnr
 	return false;
 }
 
-/* Goes on through the map's entries from where it was left; such pages lie together. */
+/*
+ * Goes on through the map's entries from where it was left, towards the beginning: the
+ * newest of such pages, which sessions that are over may have left half empty, are near
+ * the end.
+ */
 static bool
 walk_free_space_map(HnrIndex *index, HnrPageKind kind, const HnrShape *shape, HnrPlace *place)
 {
@@ -200,10 +212,10 @@ walk_free_space_map(HnrIndex *index, HnrPageKind kind, const HnrShape *shape, Hn
 
 	for (BlockNumber i = 0; i < Min(blocks, FSM_STEPS) && tries < FSM_TRIES; i++)
 	{
-		BlockNumber block = *next < blocks ? *next : HNR_METAPAGE;
+		BlockNumber block = (*next > 0 && *next < blocks ? *next : blocks) - 1;
 		Size		class = GetRecordedFreeSpace(index->rel, block);
 
-		*next = block + 1;
+		*next = block;
 		if (class != class_of_kind(kind) && class < CLASS_NEW / 2)
 			continue;
 		tries++;

@@ -37,6 +37,9 @@ extern void hnr_place_forget(Relation rel);
 /* Tells the free space map of a free place on a page (kind 0: the page is new). */
 extern void hnr_place_record(HnrIndex *index, BlockNumber block, int kind);
 
+/* The same of a page that is new, for others to fill up at once. */
+extern void hnr_place_offer(HnrIndex *index, BlockNumber block, int kind);
+
 /* The kind of place that the map names on a page; 0: any, -1: none. */
 extern int	hnr_place_recorded(HnrIndex *index, BlockNumber block);
 

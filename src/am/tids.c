@@ -78,6 +78,7 @@ add_chunk(HnrLockedVertex *locked, ItemPointer heap_tid)
 	HnrTidChunk *chunk;
 	HnrVertex  *v;
 	Page		page;
+	BlockNumber block;
 
 	hnr_place_chunk(locked->index, &place);
 	hnr_change_begin(&change, locked->index->rel, locked->index->building);
@@ -95,7 +96,11 @@ add_chunk(HnrLockedVertex *locked, ItemPointer heap_tid)
 	/* A macro up to PostgreSQL 15: its arguments must not do anything. */
 	ItemPointerSet(&v->link, BufferGetBlockNumber(place.buf), place.pos);
 	hnr_change_end(&change);
+	block = BufferGetBlockNumber(place.buf);
 	hnr_buffer_release(place.buf);
+	/* let others fill the page up, should this backend not come back */
+	if (place.fresh && !locked->index->building)
+		hnr_place_offer(locked->index, block, HNR_PAGE_TIDS);
 }
 
 /*

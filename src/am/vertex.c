@@ -135,7 +135,7 @@ hnr_vertex_store(HnrIndex *index, const HnrVertexImage *image, ItemPointer tid)
 	hnr_buffer_release(place.buf);
 	/* let others fill the page up, should this backend not come back */
 	if (more && !index->building)
-		hnr_place_record(index, block, shape->kind);
+		hnr_place_offer(index, block, shape->kind);
 }
 
 void
