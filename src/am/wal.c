@@ -161,13 +161,17 @@ hnr_change_put(HnrChange *change, Buffer buf, const void *at, const void *data, 
 	((PageHeader) page)->pd_lower = Max(((PageHeader) page)->pd_lower, offset + size);
 }
 
-/* Makes a delta of what the caller did to a copy. */
+/* Makes a delta of what the caller did to a copy, also above pd_lower. */
 static void
 compare_copy(HnrChange *change, int i)
 {
-	const char *copy = images[i].data;
+	char	   *copy = images[i].data;
 	PageHeader	header = (PageHeader) copy;
+	int			end = header->pd_upper;
 
+	while (end > header->pd_lower && copy[end - 1] == 0)
+		end--;
+	header->pd_lower = Max(header->pd_lower, end);
 	add_difference(change, i, 0, header->pd_lower, copy);
 	add_difference(change, i, header->pd_upper, BLCKSZ - header->pd_upper, copy + header->pd_upper);
 }

@@ -14,7 +14,8 @@
  *		hnr_change_end(&change)
  *
  * The caller holds the exclusive content locks from the first to the last call.
- * What is above a page's pd_lower is zero; whoever puts something there moves it up.
+ * What is above a page's pd_lower is zero; a change that puts something there moves
+ * it up.
  *
  *-------------------------------------------------------------------------
  */

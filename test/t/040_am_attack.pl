@@ -77,7 +77,9 @@ sub check_all
 	is($errors, '', "$what: check_index, $name");
 	$wrong =~ s/^\n+$//;
 	is($wrong, '', "$what: searches, $name");
-	cmp_ok(lowest_recall($node), '>=', 0.9, "$what: recall, $name");
+	cmp_ok(lowest_recall($node), '>=', 0.9, "$what: recall, $name")
+	  or diag($node->safe_psql('postgres', join ' UNION ALL ', "SELECT count(*) || ' rows' FROM items",
+			map { "SELECT s.name || ' m ' || s.m || ': ' || c.message FROM index_status('$_') s, check_index('$_') c" } am_indexes()));
 }
 
 for my $round (1 .. $rounds)
