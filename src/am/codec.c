@@ -106,30 +106,17 @@ set_factor(HnrSlot *slot, float factor)
 	slot->factor = (uint16) ((v.u + 0x7FFF + ((v.u >> 16) & 1)) >> 16);
 }
 
-void
-hnr_codec_encode(HnrCodec *codec, HnrCodecPoint p, HnrCodecPoint o,
-				 ItemPointer tid, HnrSlot *slot)
+/*
+ * Completes a slot of p that has its code: factor and constant, from the code's g and
+ * the squared length of o - p.
+ */
+static void
+fill_slot(const HnrCodec *codec, HnrCodecPoint p, HnrCodecPoint o, float g, float r2,
+		  HnrSlot *slot)
 {
 	int			n = codec->layout->dims;
-	int			rn = hnr_codec_rotated_dims(codec);
-	float		g,
-				r2,
-				xbar_p;
+	float		xbar_p = hnr_code_dot(codec->quantizer, hnr_slot_code(slot), p.rotated);
 
-	if (codec->quantizer == NULL)
-	{
-		memset(slot, 0, HNR_PLAIN_SLOT_SIZE);
-		slot->vertex = *tid;
-		return;
-	}
-
-	memset(slot, 0, codec->layout->slot_size);
-	slot->vertex = *tid;
-	for (int i = 0; i < rn; i++)
-		codec->residual[i] = o.rotated[i] - p.rotated[i];
-	g = hnr_encode(codec->quantizer, codec->residual, hnr_slot_code(slot));
-	r2 = hnr_distance->l2_squared(n, p.vec, o.vec);
-	xbar_p = hnr_code_dot(codec->quantizer, hnr_slot_code(slot), p.rotated);
 	if (codec->metric->kind == HNR_METRIC_L2)
 	{
 		set_factor(slot, -2.0f * sqrtf(r2) * g);
@@ -147,31 +134,96 @@ hnr_codec_encode(HnrCodec *codec, HnrCodecPoint p, HnrCodecPoint o,
 	}
 }
 
-float
-hnr_codec_length(const HnrCodec *codec, const HnrSlot *slot)
+/* Codes o as seen from p; returns g. */
+static float
+code_direction(HnrCodec *codec, HnrCodecPoint p, HnrCodecPoint o, HnrSlot *slot)
+{
+	int			rn = hnr_codec_rotated_dims(codec);
+
+	for (int i = 0; i < rn; i++)
+		codec->residual[i] = o.rotated[i] - p.rotated[i];
+	return hnr_encode(codec->quantizer, codec->residual, hnr_slot_code(slot));
+}
+
+void
+hnr_codec_encode(HnrCodec *codec, HnrCodecPoint p, HnrCodecPoint o,
+				 ItemPointer tid, HnrSlot *slot)
+{
+	float		g;
+
+	memset(slot, 0, codec->layout->slot_size);
+	slot->vertex = *tid;
+	if (codec->quantizer == NULL)
+		return;
+	g = code_direction(codec, p, o, slot);
+	fill_slot(codec, p, o, g, hnr_distance->l2_squared(codec->layout->dims, p.vec, o.vec), slot);
+}
+
+void
+hnr_codec_encode_both(HnrCodec *codec, HnrCodecPoint p, HnrCodecPoint o,
+					  HnrSlot *slot_of_p, HnrSlot *slot_of_o)
+{
+	int			size = hnr_code_size(codec->layout->dims, codec->layout->code_bits);
+	float		g;
+	float		r2;
+
+	memset(slot_of_p, 0, codec->layout->slot_size);
+	memset(slot_of_o, 0, codec->layout->slot_size);
+	if (codec->quantizer == NULL)
+		return;
+	g = code_direction(codec, p, o, slot_of_p);
+	/* levels lie symmetrically around zero */
+	if (g != 0)
+		for (int i = 0; i < size; i++)
+			hnr_slot_code(slot_of_o)[i] = ~hnr_slot_code(slot_of_p)[i];
+	r2 = hnr_distance->l2_squared(codec->layout->dims, p.vec, o.vec);
+	fill_slot(codec, p, o, g, r2, slot_of_p);
+	fill_slot(codec, o, p, g, r2, slot_of_o);
+}
+
+void
+hnr_codec_measure_arm(const HnrCodec *codec, const HnrSlot *slot, HnrArm *arm)
 {
 	float		factor = hnr_slot_factor(slot);
 
-	if (factor == 0)
-		return 0;
+	arm->slot = slot;
+	arm->length = 0;
+	arm->inverse = hnr_code_inverse(codec->quantizer, hnr_slot_code(slot));
+	if (factor != 0)
+		arm->length = -factor / arm->inverse;
 	if (codec->metric->kind == HNR_METRIC_L2)
-		factor /= 2;
-	return -factor / hnr_code_inverse(codec->quantizer, hnr_slot_code(slot));
+		arm->length /= 2;
+}
+
+float
+hnr_codec_arms_l2_squared(const HnrCodec *codec, const HnrArm *a, const HnrArm *b)
+{
+	float		ra = a->length;
+	float		rb = b->length;
+
+	if (ra == 0 || rb == 0)
+		return ra * ra + rb * rb;
+	return ra * ra + rb * rb -
+		2.0f * ra * rb * hnr_code_cosine(codec->quantizer, hnr_slot_code(a->slot), a->inverse,
+										 hnr_slot_code(b->slot), b->inverse);
+}
+
+float
+hnr_codec_length(const HnrCodec *codec, const HnrSlot *slot)
+{
+	HnrArm		arm;
+
+	hnr_codec_measure_arm(codec, slot, &arm);
+	return arm.length;
 }
 
 float
 hnr_codec_pair_l2_squared(const HnrCodec *codec, const HnrSlot *a, const HnrSlot *b)
 {
-	const uint8 *code_a = hnr_slot_code(a);
-	const uint8 *code_b = hnr_slot_code(b);
-	float		ra = hnr_codec_length(codec, a);
-	float		rb = hnr_codec_length(codec, b);
-	float		cosine;
+	HnrArm		arm_a;
+	HnrArm		arm_b;
 
-	if (ra == 0 || rb == 0)
-		return ra * ra + rb * rb;
-	cosine = hnr_code_cosine(codec->quantizer,
-							 code_a, hnr_code_inverse(codec->quantizer, code_a),
-							 code_b, hnr_code_inverse(codec->quantizer, code_b));
-	return ra * ra + rb * rb - 2.0f * ra * rb * cosine;
+	hnr_codec_measure_arm(codec, a, &arm_a);
+	hnr_codec_measure_arm(codec, b, &arm_b);
+	return hnr_codec_arms_l2_squared(codec, &arm_a, &arm_b);
 }

@@ -47,9 +47,27 @@ typedef struct HnrCodecPoint
 extern void hnr_codec_encode(HnrCodec *codec, HnrCodecPoint p, HnrCodecPoint o,
 							 ItemPointer tid, HnrSlot *slot);
 
+/*
+ * Fills the slots of both ends, but for the TIDs: of p with o, and of o with p.  That is
+ * little more work than one, for the opposite direction has the opposite code.
+ */
+extern void hnr_codec_encode_both(HnrCodec *codec, HnrCodecPoint p, HnrCodecPoint o,
+								  HnrSlot *slot_of_p, HnrSlot *slot_of_o);
+
 /* |o - p| as the slot has it, and the estimated squared distance of two neighbours. */
 extern float hnr_codec_length(const HnrCodec *codec, const HnrSlot *slot);
 extern float hnr_codec_pair_l2_squared(const HnrCodec *codec, const HnrSlot *a, const HnrSlot *b);
+
+/* The same for many pairs: what can be told of a neighbour from its slot alone. */
+typedef struct HnrArm
+{
+	const HnrSlot *slot;
+	float		length;			/* |o - p|, about */
+	float		inverse;		/* of the code (hnr_code_inverse) */
+} HnrArm;
+
+extern void hnr_codec_measure_arm(const HnrCodec *codec, const HnrSlot *slot, HnrArm *arm);
+extern float hnr_codec_arms_l2_squared(const HnrCodec *codec, const HnrArm *a, const HnrArm *b);
 
 /*
  * A factor keeps eight digits: far more than the estimate it is for.  The constant

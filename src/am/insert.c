@@ -23,56 +23,11 @@
 
 #include "am/buffer.h"
 #include "am/insert.h"
-#include "am/link.h"
-#include "am/select.h"
+#include "am/inserting.h"
 #include "am/store_mem.h"
 #include "am/tids.h"
 #include "debug_point.h"
 #include "miscadmin.h"
-
-/*
- * How often to begin anew because vacuum has taken what a search found.  It takes
- * each vertex once, so there is an end to that, but not in a damaged graph.
- */
-#define MAX_TRIES 1000
-
-/* Neighbours of the new vertex at one level. */
-typedef struct LevelLinks
-{
-	int			n;
-	HnrEnd	   *end;
-	char	   *slots;
-} LevelLinks;
-
-typedef struct Inserting
-{
-	HnrIndex   *index;
-	const float *vec;
-	const float *rotated;
-	const HnrRow *row;			/* NULL: a vertex that is there is linked anew */
-	int			level;			/* of the new vertex */
-	HnrStore   *store;
-	HnrSearch  *search;
-	HnrEntry	entry;			/* of the graph, when the search began */
-	int			tries;
-	LevelLinks	links[HNR_MAX_LEVEL + 1];
-	ItemPointerData tids[HNR_MAX_LEVEL + 1];	/* of the new vertex, by level */
-} Inserting;
-
-/* Candidates of a selection. */
-typedef struct Candidates
-{
-	HnrIndex   *index;
-	const float **vec;
-} Candidates;
-
-static float
-candidate_pair(void *context, int i, int j)
-{
-	Candidates *c = context;
-
-	return hnr_metric_distance(c->index->metric, c->index->layout.dims, c->vec[i], c->vec[j]);
-}
 
 int
 hnr_enter_graph(HnrIndex *index, HnrSearch *search, int level,
@@ -102,70 +57,12 @@ hnr_enter_graph(HnrIndex *index, HnrSearch *search, int level,
 	}
 }
 
-/* Makes a neighbour's end of visited candidate ref, copying what the store frees. */
-static HnrEnd
-end_of_visited(Inserting *ins, uint32 ref)
-{
-	const HnrVisited *v = hnr_disk_store_visited(ins->store, ref);
-	Size		size = sizeof(float) * ins->index->layout.dims;
-	int			rdims = hnr_codec_rotated_dims(ins->index->codec);
-	HnrEnd		end = {.tid = v->tid};
-	float	   *vec = palloc(size);
-
-	memcpy(vec, v->vec, size);
-	end.vec = vec;
-	if (rdims > 0)
-	{
-		float	   *rotated = palloc(sizeof(float) * rdims);
-
-		hnr_codec_rotate(ins->index->codec, vec, rotated);
-		end.rotated = rotated;
-	}
-	return end;
-}
-
-/* Chooses neighbours among the found and encodes their slots. */
-static void
-choose_neighbors(Inserting *ins, int level, const HnrCandidate *found, int n)
-{
-	HnrIndex   *index = ins->index;
-	LevelLinks *links = &ins->links[level];
-	Candidates	c = {.index = index};
-	float	   *distance;
-	int		   *chosen;
-
-	n = Min(n, index->meta.ef_construction);
-	distance = palloc(sizeof(float) * Max(n, 1));
-	chosen = palloc(sizeof(int) * Max(n, 1));
-	c.vec = palloc(sizeof(float *) * Max(n, 1));
-	for (int i = 0; i < n; i++)
-	{
-		distance[i] = found[i].distance;
-		c.vec[i] = hnr_disk_store_visited(ins->store, found[i].ref)->vec;
-	}
-	links->n = hnr_select_neighbors(distance, n, hnr_new_degree(&index->layout, level, index->meta.m),
-									candidate_pair, &c, chosen);
-	links->end = palloc(sizeof(HnrEnd) * Max(links->n, 1));
-	links->slots = palloc((Size) index->layout.slot_size * Max(links->n, 1));
-	for (int i = 0; i < links->n; i++)
-	{
-		HnrCodecPoint here = {ins->vec, ins->rotated};
-		HnrCodecPoint there;
-
-		links->end[i] = end_of_visited(ins, found[chosen[i]].ref);
-		there.vec = links->end[i].vec;
-		there.rotated = links->end[i].rotated;
-		hnr_codec_encode(index->codec, here, there, &links->end[i].tid,
-						 (HnrSlot *) (links->slots + (Size) i * index->layout.slot_size));
-	}
-}
-
 /*
  * If one of the nearest found holds the very vector, adds the heap TID there.
- * Under the lock it is verified that it still does.
+ * Under the lock it is verified that it is still the same vertex.
  */
 static bool
-join_duplicate(Inserting *ins, const HnrCandidate *found, int n)
+join_duplicate(HnrInserting *ins, const HnrCandidate *found, int n)
 {
 	Size		size = sizeof(float) * ins->index->layout.dims;
 
@@ -174,17 +71,13 @@ join_duplicate(Inserting *ins, const HnrCandidate *found, int n)
 		const HnrVisited *v = hnr_disk_store_visited(ins->store, found[i].ref);
 		HnrLockedVertex locked;
 		ItemPointerData tid = v->tid;
-		float	   *now;
 		bool		same;
 
 		if (memcmp(v->vec, ins->vec, size) != 0)
 			continue;
 		if (!hnr_vertex_lock(ins->index, &tid, 0, &locked))
 			continue;
-		now = palloc(size);
-		hnr_vertex_get_vector(&locked, now);
-		same = memcmp(now, ins->vec, size) == 0;
-		pfree(now);
+		same = locked.vertex->generation == v->generation;
 		if (same)
 			hnr_tids_add(&locked, unconstify(ItemPointerData *, &ins->row->tid), ins->row->error);
 		hnr_vertex_unlock(&locked);
@@ -196,7 +89,7 @@ join_duplicate(Inserting *ins, const HnrCandidate *found, int n)
 
 /* Steps 1; true if the row joined an existing vertex. *found_any: a live one exists. */
 static bool
-find_neighbors(Inserting *ins, bool *found_any)
+find_neighbors(HnrInserting *ins, bool *found_any)
 {
 	HnrIndex   *index = ins->index;
 	HnrCandidate entries[HNR_DESCENT_WIDTH];
@@ -211,7 +104,7 @@ find_neighbors(Inserting *ins, bool *found_any)
 
 		if (level == 0 && join_duplicate(ins, found, nfound))
 			return true;
-		choose_neighbors(ins, level, found, nfound);
+		hnr_inserting_choose(ins, level, found, nfound);
 		if (level == 0)
 			*found_any = nfound > 0;
 		else if (nfound > 0)
@@ -238,13 +131,14 @@ find_neighbors(Inserting *ins, bool *found_any)
 
 /* Step 2. */
 static void
-store_vertex(Inserting *ins)
+store_vertex(HnrInserting *ins)
 {
 	HnrIndex   *index = ins->index;
 
 	for (int level = 0; level <= ins->level; level++)
 	{
 		HnrVertexImage image;
+		uint32		generation;
 
 		memset(&image, 0, sizeof(image));
 		image.level = level;
@@ -263,33 +157,10 @@ store_vertex(Inserting *ins)
 			image.link = ins->tids[level - 1];
 			image.tids[0] = ins->tids[0];
 		}
-		hnr_vertex_store(index, &image, &ins->tids[level]);
+		generation = hnr_vertex_store(index, &image, &ins->tids[level]);
+		if (level == 0)
+			ins->generation = generation;
 	}
-}
-
-/* Step 3, one level; whether any vertex took the link. */
-static bool
-link_back(Inserting *ins, int level)
-{
-	LevelLinks *links = &ins->links[level];
-	HnrEnd		self = {ins->tids[level], ins->vec, ins->rotated};
-	int			made = 0;
-
-	for (int i = 0; i < links->n; i++)
-	{
-		HnrLinkResult result = hnr_link_add(ins->index, level, &links->end[i], &self, false);
-
-		CHECK_FOR_INTERRUPTS();
-		if (result == HNR_LINK_MADE)
-			made++;
-		else if (result == HNR_LINK_GONE)
-			hnr_link_remove(ins->index, level, &self.tid, &links->end[i].tid);
-	}
-	/* a vertex that nothing leads to would never be found */
-	for (int i = 0; i < links->n && made == 0; i++)
-		if (hnr_link_add(ins->index, level, &links->end[i], &self, true) == HNR_LINK_MADE)
-			made++;
-	return made > 0;
 }
 
 /*
@@ -297,7 +168,7 @@ link_back(Inserting *ins, int level)
  * Holding the metapage's lock keeps two from doing so.
  */
 static bool
-store_first(Inserting *ins)
+store_first(HnrInserting *ins)
 {
 	Buffer		metabuf = hnr_index_lock_if_empty(ins->index);
 	HnrEntry	entry;
@@ -315,64 +186,11 @@ store_first(Inserting *ins)
 }
 
 /*
- * The entry point is live, yet no live vertex was found: what is left of the graph
- * is in pieces.  Links the new vertex to the entry point's own ground vertex.
- */
-static bool
-choose_entry_vertex(Inserting *ins)
-{
-	HnrEntry	entry = hnr_index_entry(ins->index);
-	LevelLinks *links = &ins->links[0];
-	HnrLockedVertex locked;
-	float	   *vec = palloc(sizeof(float) * ins->index->layout.dims);
-	float	   *rotated = palloc(sizeof(float) * Max(hnr_codec_rotated_dims(ins->index->codec), 1));
-	HnrCodecPoint here = {ins->vec, ins->rotated};
-	HnrCodecPoint there = {vec, rotated};
-
-	if (entry.level < 0 || !hnr_vertex_lock(ins->index, &entry.tid, entry.level, &locked))
-		return false;
-	links->end = palloc(sizeof(HnrEnd));
-	links->end->tid = entry.level == 0 ? entry.tid : locked.vertex->tids[0];
-	hnr_vertex_get_vector(&locked, vec);
-	hnr_vertex_unlock(&locked);
-	hnr_codec_rotate(ins->index->codec, vec, rotated);
-	links->end->vec = vec;
-	links->end->rotated = rotated;
-	links->slots = palloc(ins->index->layout.slot_size);
-	links->n = 1;
-	hnr_codec_encode(ins->index->codec, here, there, &links->end->tid, (HnrSlot *) links->slots);
-	ins->level = 0;
-	return true;
-}
-
-static void
-begin_inserting(Inserting *ins, HnrIndex *index, const float *vec)
-{
-	memset(ins, 0, sizeof(*ins));
-	ins->index = index;
-	ins->vec = vec;
-	ins->store = hnr_disk_store_create(index, true);
-	hnr_disk_store_set_query(ins->store, vec);
-	ins->rotated = hnr_disk_store_rotated_query(ins->store);
-	ins->search = hnr_search_create(ins->store, index->meta.ef_construction);
-}
-
-/* Links from the new vertex, for one that is on disk already. */
-static void
-link_forward(Inserting *ins, int level)
-{
-	HnrEnd		self = {ins->tids[level], ins->vec, ins->rotated};
-
-	for (int i = 0; i < ins->links[level].n; i++)
-		hnr_link_add(ins->index, level, &self, &ins->links[level].end[i], false);
-}
-
-/*
  * Sets links to the neighbours of a ground vertex on disk that a search finds now.
  * *reachable: the search came by the vertex itself.  False: it found no other.
  */
 static bool
-find_links(Inserting *ins, bool *reachable)
+find_links(HnrInserting *ins, bool *reachable)
 {
 	HnrCandidate entries[HNR_DESCENT_WIDTH];
 	HnrCandidate *found;
@@ -390,7 +208,7 @@ find_links(Inserting *ins, bool *reachable)
 		else
 			found[others++] = found[i];
 	}
-	choose_neighbors(ins, 0, found, others);
+	hnr_inserting_choose(ins, 0, found, others);
 	return others > 0;
 }
 
@@ -399,7 +217,7 @@ find_links(Inserting *ins, bool *reachable)
  * vertex of it.  False if the graph changed so that it is worth another try.
  */
 static bool
-attach_vertex(Inserting *ins, HnrEntry self)
+attach_vertex(HnrInserting *ins, HnrEntry self)
 {
 	bool		reachable;
 
@@ -416,51 +234,45 @@ attach_vertex(Inserting *ins, HnrEntry self)
 			hnr_buffer_release(metabuf);
 			return true;
 		}
-		if (!choose_entry_vertex(ins))
+		if (!hnr_inserting_choose_entry(ins))
 			return false;
-		if (hnr_same_tid(&ins->links[0].end->tid, &ins->tids[0]))
+		if (hnr_same_tid(&ins->links[0].back->from, &ins->tids[0]))
 			return true;
 	}
-	link_forward(ins, 0);
-	return link_back(ins, 0) || reachable;
-}
-
-static void
-count_try(Inserting *ins)
-{
-	CHECK_FOR_INTERRUPTS();
-	if (++ins->tries > MAX_TRIES)
-		hnr_report_corrupted(ins->index->rel, ItemPointerGetBlockNumberNoCheck(&ins->entry.tid),
-							 "No vertex that can be reached from the entry point takes a link.");
+	hnr_inserting_link_forward(ins);
+	return hnr_inserting_link_back(ins, 0) || reachable;
 }
 
 void
 hnr_relink_vertex(HnrIndex *index, ItemPointer tid)
 {
-	Inserting	ins;
+	HnrInserting	ins;
 	HnrEntry	self = {*tid, 0};
 	HnrLockedVertex locked;
+	uint32		generation;
 	float	   *vec = palloc(sizeof(float) * index->layout.dims);
 
 	if (!hnr_vertex_lock(index, tid, 0, &locked))
 		return;
+	generation = locked.vertex->generation;
 	hnr_vertex_get_vector(&locked, vec);
 	hnr_vertex_unlock(&locked);
-	begin_inserting(&ins, index, vec);
+	hnr_inserting_begin(&ins, index, vec);
 	ins.tids[0] = *tid;
+	ins.generation = generation;
 	while (!attach_vertex(&ins, self))
-		count_try(&ins);
+		hnr_inserting_count_try(&ins);
 }
 
 void
 hnr_insert_row(HnrIndex *index, const HnrRow *row)
 {
-	Inserting	ins;
+	HnrInserting	ins;
 	HnrEntry	self;
 	bool		found_any;
 	bool		linked;
 
-	begin_inserting(&ins, index, row->vec);
+	hnr_inserting_begin(&ins, index, row->vec);
 	ins.row = row;
 	ins.level = hnr_random_level(index->meta.m);
 	for (;;)
@@ -472,20 +284,20 @@ hnr_insert_row(HnrIndex *index, const HnrRow *row)
 			break;
 		if (store_first(&ins))
 			return;
-		count_try(&ins);
-		if (!hnr_index_entry_moved(index, ins.entry) && choose_entry_vertex(&ins))
+		hnr_inserting_count_try(&ins);
+		if (!hnr_index_entry_moved(index, ins.entry) && hnr_inserting_choose_entry(&ins))
 			break;
 	}
 	store_vertex(&ins);
 	HNR_DEBUG_POINT("insert_vertex_stored");
 	self.tid = ins.tids[ins.level];
 	self.level = ins.level;
-	linked = link_back(&ins, 0);
+	linked = hnr_inserting_link_back(&ins, 0);
 	for (int level = 1; level <= ins.level; level++)
-		link_back(&ins, level);
+		hnr_inserting_link_back(&ins, level);
 	while (!linked)
 	{
-		count_try(&ins);
+		hnr_inserting_count_try(&ins);
 		linked = attach_vertex(&ins, self);
 	}
 	if (self.level > ins.entry.level)

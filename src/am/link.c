@@ -3,34 +3,42 @@
  * link.c
  *		Links from a vertex on disk to another.
  *
- * The slot is encoded before the vertex is locked; under the lock it is verified
- * that the vertex still holds the vector that the code is relative to.  Which
- * neighbour a full list gives up is decided from the codes alone: no other page is
- * read.  Plain slots have no codes, so there the vectors are read, without a lock
- * on the list, and the list is checked to be unchanged before it is replaced.
+ * Slots are encoded before vertices are locked; under the lock it is verified that
+ * the vertex still holds the vector that the code is relative to.  Which neighbour a
+ * full list gives up is decided from the codes alone: no other page is read.  Plain
+ * slots have no codes, so there the vectors are read, without a lock on the list, and
+ * the list is checked to be unchanged before it is replaced.
+ *
+ * Links from several vertices to one are made by fours of pages, which are locked in
+ * the order of their blocks and changed by one WAL record.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "am/buffer.h"
 #include "am/link.h"
-#include "am/select.h"
 #include "am/store_disk.h"
 #include "am/vertex.h"
+#include "am/wal.h"
+#include "miscadmin.h"
 #include "utils/float.h"
 
 /* How often to start over when a plain list changes while it is being read. */
 #define PLAIN_RETRIES 3
 
-/* Neighbours of a full list and the one to be added, for selection. */
+/* A list of neighbours and behind it the one to be added, for one list after another. */
 typedef struct Pruning
 {
 	HnrIndex   *index;
+	int			level;
+	bool		force;
 	int			n;
 	char	   *slots;			/* n slots, the last the new one */
 	int		   *order;			/* nearest first */
-	float	   *distance;		/* from the vertex, in that order */
-	float	   *by_slot;
+	int		   *kept;			/* scratch of choose_victim */
+	float	   *distance;		/* from the vertex, by slot */
+	HnrArm	   *arms;
 	float	   *vectors;		/* plain slots: n vectors */
 } Pruning;
 
@@ -40,92 +48,20 @@ pruning_slot(const Pruning *p, int i)
 	return (HnrSlot *) (p->slots + (Size) i * p->index->layout.slot_size);
 }
 
-static float
-coded_pair(void *context, int i, int j)
-{
-	Pruning    *p = context;
-
-	return hnr_codec_pair_l2_squared(p->index->codec, pruning_slot(p, p->order[i]),
-									 pruning_slot(p, p->order[j]));
-}
-
-static float
-plain_pair(void *context, int i, int j)
-{
-	Pruning    *p = context;
-	int			dims = p->index->layout.dims;
-
-	return hnr_metric_distance(p->index->metric, dims,
-							   p->vectors + (Size) p->order[i] * dims,
-							   p->vectors + (Size) p->order[j] * dims);
-}
-
 static Pruning *
-pruning_create(HnrIndex *index, int n)
+pruning_create(HnrIndex *index, int level)
 {
+	int			n = hnr_layout_shape(&index->layout, level)->slots + 1;
 	Pruning    *p = palloc0(sizeof(Pruning));
 
 	p->index = index;
-	p->n = n;
+	p->level = level;
 	p->slots = palloc((Size) n * index->layout.slot_size);
 	p->order = palloc(sizeof(int) * n);
+	p->kept = palloc(sizeof(int) * n);
 	p->distance = palloc(sizeof(float) * n);
-	p->by_slot = palloc(sizeof(float) * n);
+	p->arms = palloc(sizeof(HnrArm) * n);
 	return p;
-}
-
-/*
- * Chooses n - 1 of the n neighbours and returns the one left out.  With force that
- * is never the last, the new one.
- */
-static int
-choose_victim(Pruning *p, HnrPairDistance pair, bool force)
-{
-	int		   *chosen = palloc(sizeof(int) * p->n);
-	int			victim;
-	uint64		sum = 0;
-
-	for (int i = 0; i < p->n; i++)
-	{
-		int			j = i;
-
-		for (; j > 0 && p->by_slot[p->order[j - 1]] > p->by_slot[i]; j--)
-			p->order[j] = p->order[j - 1];
-		p->order[j] = i;
-	}
-	for (int i = 0; i < p->n; i++)
-		p->distance[i] = p->by_slot[p->order[i]];
-	hnr_select_neighbors(p->distance, p->n, p->n - 1, pair, p, chosen);
-	for (int i = 0; i < p->n - 1; i++)
-		sum += p->order[chosen[i]];
-	victim = (int) ((uint64) p->n * (p->n - 1) / 2 - sum);
-	if (force && victim == p->n - 1)
-		victim = p->order[chosen[p->n - 2]];
-	pfree(chosen);
-	return victim;
-}
-
-/* Whether a locked vertex still is what the link was made for. */
-static bool
-same_vector(HnrLockedVertex *locked, const HnrEnd *end)
-{
-	Size		size = sizeof(float) * locked->index->layout.dims;
-	float	   *now = palloc(size);
-	bool		same;
-
-	hnr_vertex_get_vector(locked, now);
-	same = memcmp(now, end->vec, size) == 0;
-	pfree(now);
-	return same;
-}
-
-static bool
-has_neighbor(const Pruning *p, int degree, const ItemPointerData *tid)
-{
-	for (int i = 0; i < degree; i++)
-		if (hnr_same_tid(&pruning_slot(p, i)->vertex, tid))
-			return true;
-	return false;
 }
 
 /* Copies the list of a locked vertex and, behind it, the new slot. */
@@ -137,25 +73,111 @@ pruning_fill(Pruning *p, HnrLockedVertex *locked, const HnrSlot *added)
 	memcpy(pruning_slot(p, p->n - 1), added, p->index->layout.slot_size);
 }
 
-static HnrLinkResult
-replace_victim(Pruning *p, HnrLockedVertex *locked, int victim, const HnrSlot *added)
+/* Whether the list has the new neighbour already. */
+static bool
+has_neighbor(const Pruning *p)
 {
-	if (victim == p->n - 1)
-		return HNR_LINK_DECLINED;
-	hnr_vertex_put_slot(locked, victim, added);
-	return HNR_LINK_MADE;
+	for (int i = 0; i < p->n - 1; i++)
+		if (hnr_same_tid(&pruning_slot(p, i)->vertex, &pruning_slot(p, p->n - 1)->vertex))
+			return true;
+	return false;
 }
 
-static HnrLinkResult
-prune_coded(Pruning *p, HnrLockedVertex *locked, const HnrSlot *added, bool force)
+/* Distance of two neighbours, as those from the vertex are measured. */
+static float
+pair_distance(const Pruning *p, int i, int j)
+{
+	Size		dims = p->index->layout.dims;
+
+	if (p->vectors == NULL)
+		return hnr_codec_arms_l2_squared(p->index->codec, &p->arms[i], &p->arms[j]);
+	return hnr_metric_distance(p->index->metric, dims, p->vectors + i * dims, p->vectors + j * dims);
+}
+
+static void
+sort_by_distance(Pruning *p)
 {
 	for (int i = 0; i < p->n; i++)
 	{
-		float		length = hnr_codec_length(p->index->codec, pruning_slot(p, i));
+		int			j = i;
 
-		p->by_slot[i] = length * length;
+		for (; j > 0 && p->distance[p->order[j - 1]] > p->distance[i]; j--)
+			p->order[j] = p->order[j - 1];
+		p->order[j] = i;
 	}
-	return replace_victim(p, locked, choose_victim(p, coded_pair, force), added);
+}
+
+/* Whether a neighbour is nearer to the vertex than to any of those kept. */
+static bool
+is_diverse(const Pruning *p, int candidate, int nkept)
+{
+	for (int i = 0; i < nkept; i++)
+		if (pair_distance(p, candidate, p->kept[i]) < p->distance[candidate])
+			return false;
+	return true;
+}
+
+/*
+ * The neighbour that a measured list can do without, as hnr_select_neighbors would
+ * have it: the farthest that lies in the direction of a nearer one, which leads
+ * there; else the farthest.  With force that is never the last, the new one.
+ */
+static int
+choose_victim(Pruning *p)
+{
+	int			spared = p->force ? p->n - 1 : -1;
+	int			victim = -1;
+	int			nkept = 0;
+
+	sort_by_distance(p);
+	for (int i = 0; i < p->n; i++)
+	{
+		int			candidate = p->order[i];
+
+		if (is_diverse(p, candidate, nkept))
+			p->kept[nkept++] = candidate;
+		else if (candidate != spared)
+			victim = candidate;
+	}
+	if (victim < 0)
+		victim = p->order[p->n - 1] != spared ? p->order[p->n - 1] : p->order[p->n - 2];
+	return victim;
+}
+
+static void
+measure_coded(Pruning *p)
+{
+	for (int i = 0; i < p->n; i++)
+	{
+		hnr_codec_measure_arm(p->index->codec, pruning_slot(p, i), &p->arms[i]);
+		p->distance[i] = p->arms[i].length * p->arms[i].length;
+	}
+}
+
+/*
+ * Adds a slot to a locked vertex that has room or coded slots; as part of a change,
+ * or of one of its own.
+ */
+static HnrLinkResult
+link_locked(Pruning *p, HnrLockedVertex *locked, const HnrSlot *added, HnrChange *change)
+{
+	int			at = locked->vertex->degree;
+
+	pruning_fill(p, locked, added);
+	if (has_neighbor(p))
+		return HNR_LINK_MADE;
+	if (at == locked->shape->slots)
+	{
+		measure_coded(p);
+		at = choose_victim(p);
+		if (at == p->n - 1)
+			return HNR_LINK_DECLINED;
+	}
+	if (change)
+		hnr_vertex_change_slot(change, locked, at, added);
+	else
+		hnr_vertex_put_slot(locked, at, added);
+	return HNR_LINK_MADE;
 }
 
 /* Reads the vector of a neighbour; false if it is gone. */
@@ -173,106 +195,200 @@ read_neighbor(HnrIndex *index, int level, ItemPointer tid, float *vec)
 
 /* With no lock held: measures the neighbours of a plain list; a dead one is far. */
 static void
-measure_plain(Pruning *p, int level, const HnrEnd *from, const HnrEnd *to)
+measure_plain(Pruning *p, const float *from, const float *to)
 {
-	int			dims = p->index->layout.dims;
+	Size		dims = p->index->layout.dims;
 
-	p->vectors = palloc_extended(sizeof(float) * (Size) dims * p->n, MCXT_ALLOC_HUGE);
 	for (int i = 0; i < p->n; i++)
 	{
-		float	   *vec = p->vectors + (Size) i * dims;
+		float	   *vec = p->vectors + i * dims;
 
 		if (i == p->n - 1)
-			memcpy(vec, to->vec, sizeof(float) * dims);
-		else if (!read_neighbor(p->index, level, &pruning_slot(p, i)->vertex, vec))
+			memcpy(vec, to, sizeof(float) * dims);
+		else if (!read_neighbor(p->index, p->level, &pruning_slot(p, i)->vertex, vec))
 		{
 			memset(vec, 0, sizeof(float) * dims);
-			p->by_slot[i] = get_float4_infinity();
+			p->distance[i] = get_float4_infinity();
 			continue;
 		}
-		p->by_slot[i] = hnr_metric_distance(p->index->metric, dims, from->vec, vec);
+		p->distance[i] = hnr_metric_distance(p->index->metric, dims, from, vec);
 	}
+}
+
+/* Whether the list of a locked vertex is the one that p holds. */
+static bool
+list_is_unchanged(Pruning *p, HnrLockedVertex *locked)
+{
+	Size		size = (Size) (p->n - 1) * p->index->layout.slot_size;
+	char	   *now;
+	bool		same;
+
+	if (locked->vertex->degree != p->n - 1)
+		return false;
+	now = palloc(size);
+	hnr_vertex_get_slots(locked, now);
+	same = memcmp(now, p->slots, size) == 0;
+	pfree(now);
+	return same;
+}
+
+/* Prunes the full plain list that p holds, of a vertex no longer locked. */
+static HnrLinkResult
+prune_plain(Pruning *p, const HnrNewLink *link, const float *to)
+{
+	HnrLinkResult result = HNR_LINK_DECLINED;
+
+	p->vectors = palloc_extended(sizeof(float) * (Size) p->index->layout.dims * p->n, MCXT_ALLOC_HUGE);
+	for (int try = 0; try < PLAIN_RETRIES; try++)
+	{
+		HnrLockedVertex locked;
+		ItemPointerData from = link->from;
+		int			n = p->n;
+		int			victim;
+		bool		unchanged;
+
+		measure_plain(p, link->vec, to);
+		victim = choose_victim(p);
+		if (!hnr_vertex_lock(p->index, &from, p->level, &locked))
+		{
+			result = HNR_LINK_GONE;
+			break;
+		}
+		unchanged = list_is_unchanged(p, &locked);
+		if (!unchanged)
+			pruning_fill(p, &locked, link->slot);
+		else if (victim < n - 1)
+		{
+			hnr_vertex_put_slot(&locked, victim, link->slot);
+			result = HNR_LINK_MADE;
+		}
+		hnr_vertex_unlock(&locked);
+		if (unchanged || p->n < n)
+			break;				/* fewer: vacuum is at it */
+	}
+	/* a list of wide vectors is megabytes, and an insertion prunes many */
+	pfree(p->vectors);
+	p->vectors = NULL;
+	return result;
+}
+
+/* Makes a link from a vertex that is locked, and unlocked here. */
+static HnrLinkResult
+link_and_unlock(Pruning *p, HnrLockedVertex *locked, const HnrNewLink *link, const float *to_vec)
+{
+	HnrLinkResult result;
+
+	if (p->index->codec->quantizer || locked->vertex->degree < locked->shape->slots)
+	{
+		result = link_locked(p, locked, link->slot, NULL);
+		hnr_vertex_unlock(locked);
+		return result;
+	}
+	pruning_fill(p, locked, link->slot);
+	hnr_vertex_unlock(locked);
+	return has_neighbor(p) ? HNR_LINK_MADE : prune_plain(p, link, to_vec);
 }
 
 static HnrLinkResult
-prune_plain(Pruning *p, int level, const HnrEnd *from, const HnrEnd *to,
-			const HnrSlot *added, bool force)
+add_one(Pruning *p, HnrNewLink *link, const float *to_vec)
 {
-	for (int try = 0; try < PLAIN_RETRIES; try++)
-	{
-		Pruning    *now = pruning_create(p->index, p->n);
-		HnrLockedVertex locked;
-		HnrLinkResult result;
-		int			victim;
+	HnrLockedVertex locked;
 
-		measure_plain(p, level, from, to);
-		victim = choose_victim(p, plain_pair, force);
-		/* a list of wide vectors is megabytes, and an insertion prunes many */
-		pfree(p->vectors);
-		p->vectors = NULL;
-		if (!hnr_vertex_lock(p->index, unconstify(ItemPointerData *, &from->tid), level, &locked))
-			return HNR_LINK_GONE;
-		pruning_fill(now, &locked, added);
-		if (now->n == p->n &&
-			memcmp(now->slots, p->slots, (Size) p->n * p->index->layout.slot_size) == 0)
-		{
-			result = replace_victim(p, &locked, victim, added);
-			hnr_vertex_unlock(&locked);
-			return result;
-		}
-		hnr_vertex_unlock(&locked);
-		if (now->n < p->n)
-			return HNR_LINK_DECLINED;	/* vacuum is at it */
-		p = now;
-	}
-	return HNR_LINK_DECLINED;
+	if (!hnr_vertex_lock(p->index, &link->from, p->level, &locked))
+		return HNR_LINK_GONE;
+	if (locked.vertex->generation == link->generation)
+		return link_and_unlock(p, &locked, link, to_vec);
+	hnr_vertex_unlock(&locked);
+	return HNR_LINK_GONE;
 }
 
-HnrLinkResult
-hnr_link_add(HnrIndex *index, int level, const HnrEnd *from, const HnrEnd *to, bool force)
+/*
+ * Makes links in the order given, which is that of their vertices' blocks, from as
+ * many pages as one record can change.  Returns how many links it tried.
+ */
+static int
+add_group(Pruning *p, HnrNewLink **link, int n)
 {
-	const HnrShape *shape = hnr_layout_shape(&index->layout, level);
-	HnrCodecPoint at = {from->vec, from->rotated};
-	HnrCodecPoint neighbor = {to->vec, to->rotated};
-	HnrSlot    *slot = palloc(index->layout.slot_size);
-	Pruning    *p = pruning_create(index, shape->slots + 1);
-	HnrLockedVertex locked;
-	HnrLinkResult result = HNR_LINK_MADE;
+	int			kinds = HNR_KIND_BIT(hnr_layout_shape(&p->index->layout, p->level)->kind);
+	HnrChange	change;
+	Buffer		bufs[MAX_GENERIC_XLOG_PAGES];
+	int			nbufs = 0;
+	int			i = 0;
 
-	hnr_codec_encode(index->codec, at, neighbor, unconstify(ItemPointerData *, &to->tid), slot);
-	if (!hnr_vertex_lock(index, unconstify(ItemPointerData *, &from->tid), level, &locked))
-		return HNR_LINK_GONE;
-	if (!same_vector(&locked, from))
+	hnr_change_begin(&change, p->index->rel, p->index->building);
+	while (i < n && nbufs < MAX_GENERIC_XLOG_PAGES)
 	{
-		hnr_vertex_unlock(&locked);
-		return HNR_LINK_GONE;
+		BlockNumber block = ItemPointerGetBlockNumberNoCheck(&link[i]->from);
+		Buffer		buf = hnr_buffer_read(p->index->rel, block, BUFFER_LOCK_EXCLUSIVE, kinds);
+
+		bufs[nbufs++] = buf;
+		for (; i < n && ItemPointerGetBlockNumberNoCheck(&link[i]->from) == block; i++)
+		{
+			HnrLockedVertex locked;
+
+			link[i]->result = HNR_LINK_GONE;
+			if (hnr_vertex_on_locked_page(p->index, &link[i]->from, p->level, buf, &locked) &&
+				locked.vertex->generation == link[i]->generation)
+				link[i]->result = link_locked(p, &locked, link[i]->slot, &change);
+		}
 	}
-	pruning_fill(p, &locked, slot);
-	if (has_neighbor(p, locked.vertex->degree, &to->tid))
-		hnr_vertex_unlock(&locked);
-	else if (locked.vertex->degree < shape->slots)
+	if (change.npages > 0)
+		hnr_change_end(&change);
+	for (int j = 0; j < nbufs; j++)
+		hnr_buffer_release(bufs[j]);
+	return i;
+}
+
+/* The links by the blocks of their vertices. */
+static HnrNewLink **
+sort_by_block(HnrNewLink *links, int n)
+{
+	HnrNewLink **sorted = palloc(sizeof(HnrNewLink *) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
 	{
-		hnr_vertex_put_slot(&locked, locked.vertex->degree, slot);
-		hnr_vertex_unlock(&locked);
+		BlockNumber block = ItemPointerGetBlockNumberNoCheck(&links[i].from);
+		int			j = i;
+
+		for (; j > 0 && ItemPointerGetBlockNumberNoCheck(&sorted[j - 1]->from) > block; j--)
+			sorted[j] = sorted[j - 1];
+		sorted[j] = &links[i];
 	}
-	else if (index->codec->quantizer)
+	return sorted;
+}
+
+int
+hnr_link_add_all(HnrIndex *index, int level, HnrNewLink *links, int n,
+				 const float *to_vec, bool force)
+{
+	Pruning    *p = pruning_create(index, level);
+	HnrNewLink **sorted = sort_by_block(links, n);
+	bool		single = index->codec->quantizer == NULL ||
+		hnr_layout_shape(&index->layout, level)->parts > 1;
+	int			made = 0;
+
+	p->force = force;
+	for (int i = 0; i < n;)
 	{
-		result = prune_coded(p, &locked, slot, force);
-		hnr_vertex_unlock(&locked);
+		CHECK_FOR_INTERRUPTS();
+		if (!single)
+			i += add_group(p, sorted + i, n - i);
+		else
+		{
+			sorted[i]->result = add_one(p, sorted[i], to_vec);
+			i++;
+		}
 	}
-	else
-	{
-		hnr_vertex_unlock(&locked);
-		result = prune_plain(p, level, from, to, slot, force);
-	}
-	return result;
+	for (int i = 0; i < n; i++)
+		if (links[i].result == HNR_LINK_MADE)
+			made++;
+	return made;
 }
 
 void
 hnr_link_remove(HnrIndex *index, int level, ItemPointer from, ItemPointer to)
 {
-	const HnrShape *shape = hnr_layout_shape(&index->layout, level);
-	Pruning    *p = pruning_create(index, shape->slots + 1);
+	Pruning    *p = pruning_create(index, level);
 	HnrLockedVertex locked;
 	int			degree;
 	int			kept = 0;

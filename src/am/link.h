@@ -10,14 +10,6 @@
 
 #include "am/index.h"
 
-/* A vertex as the one end of a link. */
-typedef struct HnrEnd
-{
-	ItemPointerData tid;
-	const float *vec;
-	const float *rotated;		/* NULL with plain slots */
-} HnrEnd;
-
 typedef enum HnrLinkResult
 {
 	HNR_LINK_MADE,
@@ -25,12 +17,22 @@ typedef enum HnrLinkResult
 	HNR_LINK_GONE				/* `from` is no longer live, or another vector */
 } HnrLinkResult;
 
+/* A link that is encoded already, from a vertex as it was when it was read. */
+typedef struct HnrNewLink
+{
+	ItemPointerData from;
+	uint32		generation;		/* of `from` */
+	const float *vec;			/* of `from`; plain slots only */
+	HnrSlot    *slot;			/* names the vertex to link to */
+	HnrLinkResult result;
+} HnrNewLink;
+
 /*
- * Makes `to` a neighbour of `from` at a level, pruning a full list.  With force the
- * link is made in any case, in the place of the least useful neighbour.
+ * Makes n such links, from different vertices to the one with vector to_vec (plain
+ * slots only); fills in the results and returns how many were made.
  */
-extern HnrLinkResult hnr_link_add(HnrIndex *index, int level, const HnrEnd *from,
-								  const HnrEnd *to, bool force);
+extern int	hnr_link_add_all(HnrIndex *index, int level, HnrNewLink *links, int n,
+							 const float *to_vec, bool force);
 
 /* Takes `to` out of the neighbours of `from`, if both are there. */
 extern void hnr_link_remove(HnrIndex *index, int level, ItemPointer from, ItemPointer to);

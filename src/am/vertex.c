@@ -110,7 +110,7 @@ store_first_part(HnrIndex *index, const HnrVertexImage *image, const HnrPlace *p
 	hnr_change_end(&change);
 }
 
-void
+uint32
 hnr_vertex_store(HnrIndex *index, const HnrVertexImage *image, ItemPointer tid)
 {
 	const HnrShape *shape = hnr_layout_shape(&index->layout, image->level);
@@ -136,6 +136,7 @@ hnr_vertex_store(HnrIndex *index, const HnrVertexImage *image, ItemPointer tid)
 	/* let others fill the page up, should this backend not come back */
 	if (more && !index->building)
 		hnr_place_offer(index, block, shape->kind);
+	return generation;
 }
 
 void
@@ -149,27 +150,37 @@ hnr_vertex_check_position(HnrIndex *index, const HnrShape *shape, ItemPointer ti
 }
 
 bool
-hnr_vertex_lock(HnrIndex *index, ItemPointer tid, int level, HnrLockedVertex *locked)
+hnr_vertex_on_locked_page(HnrIndex *index, ItemPointer tid, int level, Buffer buf,
+						  HnrLockedVertex *locked)
 {
 	locked->index = index;
 	locked->shape = hnr_layout_shape(&index->layout, level);
 	locked->tid = *tid;
-	locked->buf = hnr_buffer_read(index->rel, ItemPointerGetBlockNumberNoCheck(tid),
-								  BUFFER_LOCK_EXCLUSIVE, HNR_KIND_BIT(locked->shape->kind));
+	locked->buf = buf;
 	hnr_vertex_check_position(index, locked->shape, tid);
-	locked->vertex = hnr_vertex_at(locked->shape, BufferGetPage(locked->buf),
+	locked->vertex = hnr_vertex_at(locked->shape, BufferGetPage(buf),
 								   ItemPointerGetOffsetNumber(tid));
 	if (locked->vertex->state != HNR_VERTEX_LIVE || locked->vertex->level != level)
-	{
-		hnr_buffer_release(locked->buf);
 		return false;
-	}
 	/* the counts bound what callers copy */
 	if (unlikely(locked->vertex->degree > locked->shape->slots ||
 				 (level == 0 && locked->vertex->ntids > HNR_INLINE_TIDS)))
 		hnr_report_corrupted(index->rel, ItemPointerGetBlockNumber(tid),
 							 "A vertex claims more neighbors or rows than it has room for.");
 	return true;
+}
+
+bool
+hnr_vertex_lock(HnrIndex *index, ItemPointer tid, int level, HnrLockedVertex *locked)
+{
+	const HnrShape *shape = hnr_layout_shape(&index->layout, level);
+	Buffer		buf = hnr_buffer_read(index->rel, ItemPointerGetBlockNumberNoCheck(tid),
+									  BUFFER_LOCK_EXCLUSIVE, HNR_KIND_BIT(shape->kind));
+
+	if (hnr_vertex_on_locked_page(index, tid, level, buf, locked))
+		return true;
+	hnr_buffer_release(buf);
+	return false;
 }
 
 void
@@ -239,26 +250,38 @@ hnr_vertex_get_slots(HnrLockedVertex *locked, char *slots)
 	}
 }
 
-void
-hnr_vertex_put_slot(HnrLockedVertex *locked, int i, const HnrSlot *slot)
+/* Puts slot i, which is on part p, in its locked buffer. */
+static void
+change_slot(HnrChange *change, HnrLockedVertex *locked, int i, const HnrSlot *slot, int p,
+			Buffer buf)
 {
 	const HnrLayout *layout = &locked->index->layout;
-	int			p = hnr_shape_part_of_slot(locked->shape, i);
-	Buffer		buf = lock_part(locked, p, BUFFER_LOCK_EXCLUSIVE);
-	HnrVertex  *vertex = locked->vertex;
-	HnrChange	change;
+	uint16		degree = i + 1;
 
-	hnr_change_begin(&change, locked->index->rel, locked->index->building);
-	if (i >= vertex->degree)
-	{
-		uint16		degree = i + 1;
-
-		hnr_change_put(&change, locked->buf, &vertex->degree, &degree, sizeof(degree));
-	}
-	hnr_change_put(&change, buf,
+	if (degree > locked->vertex->degree)
+		hnr_change_put(change, locked->buf, &locked->vertex->degree, &degree, sizeof(degree));
+	hnr_change_put(change, buf,
 				   hnr_slot_in_part(layout, &locked->shape->part[p],
 									part_start(locked, p, BufferGetPage(buf)), i),
 				   slot, layout->slot_size);
+}
+
+void
+hnr_vertex_change_slot(HnrChange *change, HnrLockedVertex *locked, int i, const HnrSlot *slot)
+{
+	Assert(locked->shape->parts == 1);
+	change_slot(change, locked, i, slot, 0, locked->buf);
+}
+
+void
+hnr_vertex_put_slot(HnrLockedVertex *locked, int i, const HnrSlot *slot)
+{
+	int			p = hnr_shape_part_of_slot(locked->shape, i);
+	Buffer		buf = lock_part(locked, p, BUFFER_LOCK_EXCLUSIVE);
+	HnrChange	change;
+
+	hnr_change_begin(&change, locked->index->rel, locked->index->building);
+	change_slot(&change, locked, i, slot, p, buf);
 	hnr_change_end(&change);
 	unlock_part(p, buf);
 }

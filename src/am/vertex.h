@@ -9,6 +9,7 @@
 #define HNR_VERTEX_H
 
 #include "am/index.h"
+#include "am/wal.h"
 #include "storage/bufmgr.h"
 
 /* A vertex to write. */
@@ -29,10 +30,10 @@ extern void hnr_vertex_fill_part(const HnrLayout *layout, const HnrVertexImage *
 								 int p, uint32 generation, char *dest);
 
 /*
- * Finds a place for the vertex, writes it there and returns its TID.  The vertex
- * is whole on disk before its first part says that it is live.
+ * Finds a place for the vertex, writes it there and returns its generation and TID.
+ * The vertex is whole on disk before its first part says that it is live.
  */
-extern void hnr_vertex_store(HnrIndex *index, const HnrVertexImage *image, ItemPointer tid);
+extern uint32 hnr_vertex_store(HnrIndex *index, const HnrVertexImage *image, ItemPointer tid);
 
 /* Error if a page of the shape has no such position. */
 extern void hnr_vertex_check_position(HnrIndex *index, const HnrShape *shape, ItemPointer tid);
@@ -54,6 +55,10 @@ typedef struct HnrLockedVertex
 extern bool hnr_vertex_lock(HnrIndex *index, ItemPointer tid, int level, HnrLockedVertex *locked);
 extern void hnr_vertex_unlock(HnrLockedVertex *locked);
 
+/* The same on a page that the caller has locked, and unlocks in any case. */
+extern bool hnr_vertex_on_locked_page(HnrIndex *index, ItemPointer tid, int level, Buffer buf,
+									  HnrLockedVertex *locked);
+
 /* Copies the coordinates of a locked vertex. */
 extern void hnr_vertex_get_vector(HnrLockedVertex *locked, float *vec);
 
@@ -62,6 +67,10 @@ extern void hnr_vertex_get_slots(HnrLockedVertex *locked, char *slots);
 
 /* Writes slot i, which may be the next unused one. */
 extern void hnr_vertex_put_slot(HnrLockedVertex *locked, int i, const HnrSlot *slot);
+
+/* The same as part of a change, for vertices that have one part. */
+extern void hnr_vertex_change_slot(HnrChange *change, HnrLockedVertex *locked, int i,
+								   const HnrSlot *slot);
 
 /* Replaces all slots. */
 extern void hnr_vertex_put_slots(HnrLockedVertex *locked, const char *slots, int degree);

@@ -1,0 +1,190 @@
+/*-------------------------------------------------------------------------
+ *
+ * inserting.c
+ *		The links of an insertion: chosen, encoded in both directions, made.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "am/buffer.h"
+#include "am/inserting.h"
+#include "am/select.h"
+#include "am/vertex.h"
+#include "miscadmin.h"
+
+/*
+ * How often to begin anew because vacuum has taken what a search found.  It takes
+ * each vertex once, so there is an end to that, but not in a damaged graph.
+ */
+#define MAX_TRIES 1000
+
+void
+hnr_inserting_begin(HnrInserting *ins, HnrIndex *index, const float *vec)
+{
+	memset(ins, 0, sizeof(*ins));
+	ins->index = index;
+	ins->vec = vec;
+	ins->store = hnr_disk_store_create(index, true);
+	hnr_disk_store_set_query(ins->store, vec);
+	ins->rotated = hnr_disk_store_rotated_query(ins->store);
+	ins->other = palloc(sizeof(float) * Max(hnr_codec_rotated_dims(index->codec), 1));
+	ins->search = hnr_search_create(ins->store, index->meta.ef_construction);
+}
+
+void
+hnr_inserting_count_try(HnrInserting *ins)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (++ins->tries > MAX_TRIES)
+		hnr_report_corrupted(ins->index->rel, ItemPointerGetBlockNumberNoCheck(&ins->entry.tid),
+							 "No vertex that can be reached from the entry point takes a link.");
+}
+
+/* Candidates of a selection. */
+typedef struct Candidates
+{
+	HnrIndex   *index;
+	const float **vec;
+} Candidates;
+
+static float
+candidate_pair(void *context, int i, int j)
+{
+	Candidates *c = context;
+
+	return hnr_metric_distance(c->index->metric, c->index->layout.dims, c->vec[i], c->vec[j]);
+}
+
+/* Makes room for n links at a level. */
+static void
+reserve_links(HnrInserting *ins, int level, int n)
+{
+	Size		slot_size = ins->index->layout.slot_size;
+	HnrLevelLinks *links = &ins->links[level];
+	char	   *back = palloc(slot_size * Max(n, 1));
+
+	links->n = n;
+	links->slots = palloc(slot_size * Max(n, 1));
+	links->back = palloc0(sizeof(HnrNewLink) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+		links->back[i].slot = (HnrSlot *) (back + i * slot_size);
+}
+
+static HnrSlot *
+slot_to(HnrInserting *ins, int level, int i)
+{
+	return (HnrSlot *) (ins->links[level].slots + (Size) i * ins->index->layout.slot_size);
+}
+
+/* Sets link i of a level to a vertex as it was read, in both directions. */
+static void
+set_link(HnrInserting *ins, int level, int i, ItemPointer tid, uint32 generation, const float *vec)
+{
+	HnrIndex   *index = ins->index;
+	HnrNewLink *back = &ins->links[level].back[i];
+	HnrCodecPoint here = {ins->vec, ins->rotated};
+	HnrCodecPoint there = {vec, ins->other};
+
+	hnr_codec_rotate(index->codec, vec, ins->other);
+	hnr_codec_encode_both(index->codec, here, there, slot_to(ins, level, i), back->slot);
+	slot_to(ins, level, i)->vertex = *tid;
+	back->from = *tid;
+	back->generation = generation;
+	if (index->codec->quantizer == NULL)
+	{
+		/* the store frees its copy when the next level is searched */
+		Size		size = sizeof(float) * index->layout.dims;
+
+		back->vec = memcpy(palloc(size), vec, size);
+	}
+}
+
+void
+hnr_inserting_choose(HnrInserting *ins, int level, const HnrCandidate *found, int n)
+{
+	HnrIndex   *index = ins->index;
+	Candidates	c = {.index = index};
+	float	   *distance;
+	int		   *chosen;
+
+	n = Min(n, index->meta.ef_construction);
+	distance = palloc(sizeof(float) * Max(n, 1));
+	chosen = palloc(sizeof(int) * Max(n, 1));
+	c.vec = palloc(sizeof(float *) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		distance[i] = found[i].distance;
+		c.vec[i] = hnr_disk_store_visited(ins->store, found[i].ref)->vec;
+	}
+	n = hnr_select_neighbors(distance, n, hnr_new_degree(&index->layout, level, index->meta.m),
+							 candidate_pair, &c, chosen);
+	reserve_links(ins, level, n);
+	for (int i = 0; i < n; i++)
+	{
+		const HnrVisited *v = hnr_disk_store_visited(ins->store, found[chosen[i]].ref);
+		ItemPointerData tid = v->tid;
+
+		set_link(ins, level, i, &tid, v->generation, v->vec);
+	}
+}
+
+bool
+hnr_inserting_choose_entry(HnrInserting *ins)
+{
+	HnrEntry	entry = hnr_index_entry(ins->index);
+	ItemPointerData tid = entry.tid;
+	HnrLockedVertex locked;
+	uint32		generation = 0;
+	float	   *vec = palloc(sizeof(float) * ins->index->layout.dims);
+
+	for (int level = entry.level; level >= 0; level = level > 0 ? 0 : -1)
+	{
+		if (!hnr_vertex_lock(ins->index, &tid, level, &locked))
+			return false;
+		if (level > 0)
+			tid = locked.vertex->tids[0];
+		generation = locked.vertex->generation;
+		hnr_vertex_get_vector(&locked, vec);
+		hnr_vertex_unlock(&locked);
+	}
+	if (entry.level < 0)
+		return false;
+	reserve_links(ins, 0, 1);
+	set_link(ins, 0, 0, &tid, generation, vec);
+	ins->level = 0;
+	return true;
+}
+
+bool
+hnr_inserting_link_back(HnrInserting *ins, int level)
+{
+	HnrLevelLinks *links = &ins->links[level];
+	HnrIndex   *index = ins->index;
+	ItemPointer self = &ins->tids[level];
+	int			made;
+
+	for (int i = 0; i < links->n; i++)
+		links->back[i].slot->vertex = *self;
+	made = hnr_link_add_all(index, level, links->back, links->n, ins->vec, false);
+	for (int i = 0; i < links->n; i++)
+		if (links->back[i].result == HNR_LINK_GONE)
+			hnr_link_remove(index, level, self, &links->back[i].from);
+	/* a vertex that nothing leads to would never be found */
+	for (int i = 0; i < links->n && made == 0; i++)
+		made = hnr_link_add_all(index, level, &links->back[i], 1, ins->vec, true);
+	return made > 0;
+}
+
+void
+hnr_inserting_link_forward(HnrInserting *ins)
+{
+	HnrLevelLinks *links = &ins->links[0];
+
+	for (int i = 0; i < links->n; i++)
+	{
+		HnrNewLink	link = {ins->tids[0], ins->generation, ins->vec, slot_to(ins, 0, i)};
+
+		hnr_link_add_all(ins->index, 0, &link, 1, links->back[i].vec, false);
+	}
+}
