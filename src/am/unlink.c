@@ -40,6 +40,7 @@ typedef struct Unlinking
 	const HnrShape *shape;
 	int			ndamaged;
 	HnrDamaged *damaged;		/* of this page */
+	char	   *slots;			/* room for those of one vertex */
 	PGAlignedBlock copy;		/* of this page */
 } Unlinking;
 
@@ -320,6 +321,24 @@ edit_slots(Unlinking *u, char *slots, int degree, HnrDamaged *d)
 	return degree;
 }
 
+/* Puts the new neighbours of a damaged vertex, on a page that is being changed. */
+static void
+write_vertex(Unlinking *u, HnrChange *change, Buffer buf, HnrDamaged *d)
+{
+	HnrVertex  *v = hnr_vertex_at(u->shape, BufferGetPage(buf),
+								  ItemPointerGetOffsetNumber(&d->tid));
+	char	   *slots = (char *) v + u->shape->part[0].slot_offset;
+	Size		size = u->vac->index->layout.slot_size;
+	uint16		degree = Min(v->degree, u->shape->slots);
+
+	if (v->state != HNR_VERTEX_LIVE || v->generation != d->generation)
+		return;
+	memcpy(u->slots, slots, degree * size);
+	degree = edit_slots(u, u->slots, degree, d);
+	hnr_change_put(change, buf, slots, u->slots, degree * size);
+	hnr_change_put(change, buf, &v->degree, &degree, sizeof(degree));
+}
+
 /* Changes all damaged vertices of a page of whole vertices. */
 static void
 write_page(Unlinking *u)
@@ -328,19 +347,10 @@ write_page(Unlinking *u)
 	Buffer		buf = hnr_buffer_read(rel, u->block, BUFFER_LOCK_EXCLUSIVE,
 									  HNR_KIND_BIT(u->shape->kind));
 	HnrChange	change;
-	Page		page;
 
 	hnr_change_begin(&change, rel, false);
-	page = hnr_change_page(&change, buf, HNR_CHANGE_DELTA);
 	for (int i = 0; i < u->ndamaged; i++)
-	{
-		HnrDamaged *d = &u->damaged[i];
-		HnrVertex  *v = hnr_vertex_at(u->shape, page, ItemPointerGetOffsetNumber(&d->tid));
-
-		if (v->state == HNR_VERTEX_LIVE && v->generation == d->generation)
-			v->degree = edit_slots(u, (char *) v + u->shape->part[0].slot_offset,
-								   Min(v->degree, u->shape->slots), d);
-	}
+		write_vertex(u, &change, buf, &u->damaged[i]);
 	hnr_change_end(&change);
 	hnr_buffer_release(buf);
 }
@@ -350,15 +360,13 @@ static void
 write_parts(Unlinking *u, HnrDamaged *d)
 {
 	HnrLockedVertex locked;
-	char	   *slots;
 	int			degree;
 
 	if (!hnr_vertex_lock(u->vac->index, &d->tid, d->level, &locked))
 		return;
-	slots = palloc((Size) u->shape->slots * u->vac->index->layout.slot_size);
-	hnr_vertex_get_slots(&locked, slots);
-	degree = edit_slots(u, slots, locked.vertex->degree, d);
-	hnr_vertex_put_slots(&locked, slots, degree);
+	hnr_vertex_get_slots(&locked, u->slots);
+	degree = edit_slots(u, u->slots, locked.vertex->degree, d);
+	hnr_vertex_put_slots(&locked, u->slots, degree);
 	hnr_vertex_unlock(&locked);
 }
 
@@ -467,6 +475,8 @@ hnr_vacuum_unlink(HnrVacuum *vac)
 										  (Size) maintenance_work_mem * 1024 / 4);
 	u->repair = hnr_repair_create(vac);
 	u->damaged = palloc(sizeof(HnrDamaged) * vac->places);
+	u->slots = palloc(Max(vac->index->layout.ground.slots, vac->index->layout.upper.slots) *
+					  vac->index->layout.slot_size);
 	vac->in_degree = palloc_extended(size, MCXT_ALLOC_HUGE);
 	memset(vac->in_degree, HNR_NOT_LIVE, size);
 	for (u->block = HNR_METAPAGE + 1; u->block < vac->blocks; u->block++)
@@ -486,5 +496,6 @@ hnr_vacuum_unlink(HnrVacuum *vac)
 	hnr_backlinks_free(vac->backlinks);
 	pfree(vac->in_degree);
 	pfree(u->damaged);
+	pfree(u->slots);
 	pfree(u);
 }
