@@ -75,6 +75,7 @@ join_duplicate(HnrInserting *ins, const HnrCandidate *found, int n)
 
 		if (memcmp(v->vec, ins->vec, size) != 0)
 			continue;
+		HNR_DEBUG_POINT("insert_duplicate_found");
 		if (!hnr_vertex_lock(ins->index, &tid, 0, &locked))
 			continue;
 		same = locked.vertex->generation == v->generation;

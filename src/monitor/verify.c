@@ -36,6 +36,7 @@
 #include "am/am.h"
 #include "am/buffer.h"
 #include "compat.h"
+#include "debug_point.h"
 #include "monitor/verify.h"
 #include "rebuild/target.h"
 
@@ -221,10 +222,13 @@ run_passes(HnrVerify *v, Relation rel, Snapshot snapshot)
 	v->place = palloc_extended(sizeof(uint16) * v->maxplaces, MCXT_ALLOC_HUGE);
 	init_suspects(&v->links);
 	hnr_verify_pages(v);
+	HNR_DEBUG_POINT("check_pages");
 	hnr_verify_vertices(v);
+	HNR_DEBUG_POINT("check_vertices");
 	hnr_verify_chunks(v);
 	hnr_verify_graph(v);
 	hnr_verify_space(v);
+	HNR_DEBUG_POINT("check_graph");
 	hnr_verify_tids(v, snapshot);
 	if (v->nfindings > MAX_FINDINGS)
 		put_finding(v, HNR_FOUND_MORE, InvalidBlockNumber, 0,

@@ -21,6 +21,7 @@
 #include "utils/uuid.h"
 
 #include "compat.h"
+#include "debug_point.h"
 #include "monitor/verify.h"
 
 /* What is looked at a second time; beside heavy writing that may be quite a few. */
@@ -354,6 +355,7 @@ hnr_verify_tids(HnrVerify *v, Snapshot snapshot)
 	v->tids = begin_sort();
 	hnr_verify_each_tid(v, collect_tid, &c);
 	tuplesort_performsort(v->tids);
+	HNR_DEBUG_POINT("check_tids");
 	if (snapshot)
 		collect_rows(&c, snapshot);
 	compare_tids(&c);
