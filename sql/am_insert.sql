@@ -65,6 +65,19 @@ SELECT id FROM t ORDER BY e <-> '[600,0,0,0]' LIMIT 1;
 SELECT array_agg(id ORDER BY id) FROM (SELECT id FROM t ORDER BY e <-> '[500,0,0,0]' LIMIT 2) s;
 SELECT * FROM check_all('i');
 
+-- updates of another indexed column: the rows join the vertices that are there
+CREATE TABLE u (id int, c int, e vector(8)) WITH (autovacuum_enabled = off);
+INSERT INTO u SELECT i, 0, vec(i, 8) FROM generate_series(1, 500) i;
+CREATE INDEX u_c ON u (c);
+CREATE INDEX u_e ON u USING hnsw (e vector_l2_ops);
+SELECT pg_relation_size('u_e') AS size \gset
+UPDATE u SET c = 1;
+UPDATE u SET c = 2;
+SELECT pg_relation_size('u_e') = :size AS as_large_as_before;
+SELECT * FROM check_all('u_e');
+SELECT recall('u', '<->', 8) > 0.95;
+DROP TABLE u;
+
 -- COPY
 COPY t FROM stdin;
 3001	[700,0,0,0]

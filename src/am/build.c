@@ -104,7 +104,7 @@ index_row(Building *b)
 	if (b->graph)
 		hnr_mem_graph_add(b->graph, &b->row);
 	else
-		hnr_insert_row(b->index, &b->row);
+		hnr_insert_row(b->index, &b->row, false);
 	b->indexed++;
 }
 

@@ -54,7 +54,7 @@ hnr_aminsert(Relation rel, Datum *values, bool *isnull, ItemPointer heap_tid,
 	row.vec = palloc(sizeof(float) * index->layout.dims);
 	row.tid = *heap_tid;
 	if (hnr_stored_form_row(index->metric, &index->layout, values[0], &row))
-		hnr_insert_row(index, &row);
+		hnr_insert_row(index, &row, index_unchanged);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return false;

@@ -29,6 +29,12 @@
 #include "debug_point.h"
 #include "miscadmin.h"
 
+/*
+ * The pool of a search for a vector that is likely to be there.  Its distance is 0, so
+ * a small one misses it hardly ever.
+ */
+#define KNOWN_EF 8
+
 int
 hnr_enter_graph(HnrIndex *index, HnrSearch *search, int level,
 				HnrEntry *entry, HnrCandidate *entries)
@@ -86,6 +92,24 @@ join_duplicate(HnrInserting *ins, const HnrCandidate *found, int n)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * For a row whose vector is likely to be there: a search for that alone, which can be
+ * much smaller than one for neighbours.  False if it has not come by the vertex; it
+ * may be there all the same.
+ */
+static bool
+join_known(HnrInserting *ins)
+{
+	HnrCandidate entries[HNR_DESCENT_WIDTH];
+	HnrCandidate *found;
+	int			n = hnr_enter_graph(ins->index, ins->search, 0, &ins->entry, entries);
+
+	if (n == 0)
+		return false;
+	n = hnr_search_run(ins->search, entries, n, 0, KNOWN_EF, &found);
+	return join_duplicate(ins, found, n);
 }
 
 /* Steps 1; true if the row joined an existing vertex. *found_any: a live one exists. */
@@ -266,7 +290,7 @@ hnr_relink_vertex(HnrIndex *index, ItemPointer tid)
 }
 
 void
-hnr_insert_row(HnrIndex *index, const HnrRow *row)
+hnr_insert_row(HnrIndex *index, const HnrRow *row, bool known)
 {
 	HnrInserting	ins;
 	HnrEntry	self;
@@ -275,6 +299,8 @@ hnr_insert_row(HnrIndex *index, const HnrRow *row)
 
 	hnr_inserting_begin(&ins, index, row->vec);
 	ins.row = row;
+	if (known && join_known(&ins))
+		return;
 	ins.level = hnr_random_level(index->meta.m);
 	for (;;)
 	{

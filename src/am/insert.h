@@ -15,11 +15,11 @@
 #include "am/stored.h"
 
 /*
- * Adds one row.  Works in the current
- * memory context, which the caller resets.  Needs no lock on the index beyond
- * the one that any user of it holds; takes content locks one after another.
+ * Adds one row; known: there is likely to be another with that vector, as when an
+ * update has not changed it.  Works in the current memory context, which the caller
+ * resets.  Needs no lock on the index beyond the one that any user of it holds.
  */
-extern void hnr_insert_row(HnrIndex *index, const HnrRow *row);
+extern void hnr_insert_row(HnrIndex *index, const HnrRow *row, bool known);
 
 /*
  * Links a live ground vertex anew, by a search for its own vector: for one that

@@ -64,7 +64,7 @@ reserve_links(HnrInserting *ins, int level, int n)
 	HnrLevelLinks *links = &ins->links[level];
 	char	   *back = palloc(slot_size * Max(n, 1));
 
-	links->n = n;
+	links->n = links->nback = n;
 	links->slots = palloc(slot_size * Max(n, 1));
 	links->back = palloc0(sizeof(HnrNewLink) * Max(n, 1));
 	for (int i = 0; i < n; i++)
@@ -100,11 +100,20 @@ set_link(HnrInserting *ins, int level, int i, ItemPointer tid, uint32 generation
 	}
 }
 
+/*
+ * Links back cost the most, so a new vertex asks for them where it leads in a
+ * direction of its own, which is so at both ends of a link or at none, or nearly: what
+ * is nearer to another neighbour of the new vertex than to itself sees that neighbour
+ * nearer, too.  It asks half of its neighbours at least.
+ */
 void
 hnr_inserting_choose(HnrInserting *ins, int level, const HnrCandidate *found, int n)
 {
 	HnrIndex   *index = ins->index;
 	Candidates	c = {.index = index};
+	int			max = hnr_new_degree(&index->layout, level, index->meta.m);
+	int			nback = max;
+	int			ndiverse;
 	float	   *distance;
 	int		   *chosen;
 
@@ -117,9 +126,12 @@ hnr_inserting_choose(HnrInserting *ins, int level, const HnrCandidate *found, in
 		distance[i] = found[i].distance;
 		c.vec[i] = hnr_disk_store_visited(ins->store, found[i].ref)->vec;
 	}
-	n = hnr_select_neighbors(distance, n, hnr_new_degree(&index->layout, level, index->meta.m),
-							 candidate_pair, &c, chosen);
+	ndiverse = hnr_select_diverse(distance, n, max, candidate_pair, &c, chosen);
+	if (level == 0 && ins->row && n > max)
+		nback = Max(ndiverse, index->meta.m / 2);
+	n = Min(n, max);
 	reserve_links(ins, level, n);
+	ins->links[level].nback = Min(n, nback);
 	for (int i = 0; i < n; i++)
 	{
 		const HnrVisited *v = hnr_disk_store_visited(ins->store, found[chosen[i]].ref);
@@ -166,7 +178,10 @@ hnr_inserting_link_back(HnrInserting *ins, int level)
 
 	for (int i = 0; i < links->n; i++)
 		links->back[i].slot->vertex = *self;
-	made = hnr_link_add_all(index, level, links->back, links->n, ins->vec, false);
+	made = hnr_link_add_all(index, level, links->back, links->nback, ins->vec, false);
+	for (int i = links->nback; i < links->n; i++)
+		links->back[i].result = hnr_link_end_stands(index, level, &links->back[i]) ?
+			HNR_LINK_DECLINED : HNR_LINK_GONE;
 	for (int i = 0; i < links->n; i++)
 		if (links->back[i].result == HNR_LINK_GONE)
 			hnr_link_remove(index, level, self, &links->back[i].from);

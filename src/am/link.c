@@ -385,6 +385,24 @@ hnr_link_add_all(HnrIndex *index, int level, HnrNewLink *links, int n,
 	return made;
 }
 
+bool
+hnr_link_end_stands(HnrIndex *index, int level, const HnrNewLink *link)
+{
+	const HnrShape *shape = hnr_layout_shape(&index->layout, level);
+	Buffer		buf = hnr_buffer_read(index->rel, ItemPointerGetBlockNumberNoCheck(&link->from),
+									  BUFFER_LOCK_SHARE, HNR_KIND_BIT(shape->kind));
+	ItemPointerData tid = link->from;
+	HnrVertex  *vertex;
+	bool		stands;
+
+	hnr_vertex_check_position(index, shape, &tid);
+	vertex = hnr_vertex_at(shape, BufferGetPage(buf), ItemPointerGetOffsetNumber(&tid));
+	stands = vertex->state == HNR_VERTEX_LIVE && vertex->level == level &&
+		vertex->generation == link->generation;
+	hnr_buffer_release(buf);
+	return stands;
+}
+
 void
 hnr_link_remove(HnrIndex *index, int level, ItemPointer from, ItemPointer to)
 {

@@ -34,6 +34,9 @@ typedef struct HnrNewLink
 extern int	hnr_link_add_all(HnrIndex *index, int level, HnrNewLink *links, int n,
 							 const float *to_vec, bool force);
 
+/* Whether the vertex that a link would be from is still live and the same. */
+extern bool hnr_link_end_stands(HnrIndex *index, int level, const HnrNewLink *link);
+
 /* Takes `to` out of the neighbours of `from`, if both are there. */
 extern void hnr_link_remove(HnrIndex *index, int level, ItemPointer from, ItemPointer to);
 

@@ -20,20 +20,13 @@ is_diverse(int candidate, float distance, const int *chosen, int nchosen,
 }
 
 int
-hnr_select_neighbors(const float *distance, int n, int max,
-					 HnrPairDistance pair, void *context, int *chosen)
+hnr_select_diverse(const float *distance, int n, int max,
+				   HnrPairDistance pair, void *context, int *chosen)
 {
 	int			nchosen = 0;
 	int			nwaiting = 0;
-	int		   *waiting;
+	int		   *waiting = palloc(sizeof(int) * Max(n, 1));
 
-	if (n <= max)
-	{
-		for (int i = 0; i < n; i++)
-			chosen[i] = i;
-		return n;
-	}
-	waiting = palloc(sizeof(int) * n);
 	for (int i = 0; i < n && nchosen < max; i++)
 	{
 		if (is_diverse(i, distance[i], chosen, nchosen, pair, context))
@@ -41,8 +34,21 @@ hnr_select_neighbors(const float *distance, int n, int max,
 		else
 			waiting[nwaiting++] = i;
 	}
-	for (int i = 0; i < nwaiting && nchosen < max; i++)
-		chosen[nchosen++] = waiting[i];
+	memcpy(chosen + nchosen, waiting, sizeof(int) * nwaiting);
 	pfree(waiting);
 	return nchosen;
+}
+
+int
+hnr_select_neighbors(const float *distance, int n, int max,
+					 HnrPairDistance pair, void *context, int *chosen)
+{
+	if (n > max)
+	{
+		hnr_select_diverse(distance, n, max, pair, context, chosen);
+		return max;
+	}
+	for (int i = 0; i < n; i++)
+		chosen[i] = i;
+	return n;
 }

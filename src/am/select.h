@@ -16,9 +16,13 @@ typedef float (*HnrPairDistance) (void *context, int i, int j);
  * the vertex, so that they lie in different directions: a candidate nearer to a
  * chosen one than to the vertex waits, and fills what room is left (Malkov &
  * Yashunin, algorithm 4).  Writes the chosen indexes, the diverse ones first, to
- * chosen and returns how many.
+ * chosen (room for n) and returns how many.
  */
 extern int	hnr_select_neighbors(const float *distance, int n, int max,
 								 HnrPairDistance pair, void *context, int *chosen);
+
+/* Only the diverse ones; the nearest of those that wait follow in chosen. */
+extern int	hnr_select_diverse(const float *distance, int n, int max,
+							   HnrPairDistance pair, void *context, int *chosen);
 
 #endif							/* HNR_SELECT_H */
