@@ -210,22 +210,12 @@ store_first(HnrInserting *ins)
 	return true;
 }
 
-/*
- * Sets links to the neighbours of a ground vertex on disk that a search finds now.
- * *reachable: the search came by the vertex itself.  False: it found no other.
- */
-static bool
-find_links(HnrInserting *ins, bool *reachable)
+/* Takes the vertex itself out of what was found; returns how many others there are. */
+static int
+leave_out_self(HnrInserting *ins, HnrCandidate *found, int n, bool *reachable)
 {
-	HnrCandidate entries[HNR_DESCENT_WIDTH];
-	HnrCandidate *found;
-	int			n = hnr_enter_graph(ins->index, ins->search, 0, &ins->entry, entries);
 	int			others = 0;
 
-	*reachable = false;
-	if (n == 0)
-		return false;
-	n = hnr_search_run(ins->search, entries, n, 0, ins->index->meta.ef_construction, &found);
 	for (int i = 0; i < n; i++)
 	{
 		if (found[i].id == hnr_node_of_tid(&ins->tids[0]))
@@ -233,6 +223,30 @@ find_links(HnrInserting *ins, bool *reachable)
 		else
 			found[others++] = found[i];
 	}
+	return others;
+}
+
+/*
+ * Sets links to the neighbours of a ground vertex on disk that a search finds now; it
+ * goes on through deleted vertices, however many, until it comes to a live one.
+ * *reachable: the search came by the vertex itself.  False: there is no other.
+ */
+static bool
+find_links(HnrInserting *ins, bool *reachable)
+{
+	HnrCandidate entries[HNR_DESCENT_WIDTH];
+	HnrCandidate *found;
+	int			n = hnr_enter_graph(ins->index, ins->search, 0, &ins->entry, entries);
+	int			others;
+
+	*reachable = false;
+	if (n == 0)
+		return false;
+	hnr_search_keep_rest(ins->search);
+	n = hnr_search_run(ins->search, entries, n, 0, ins->index->meta.ef_construction, &found);
+	others = leave_out_self(ins, found, n, reachable);
+	while (others == 0 && (n = hnr_search_continue(ins->search, &found)) > 0)
+		others = leave_out_self(ins, found, n, reachable);
 	hnr_inserting_choose(ins, 0, found, others);
 	return others > 0;
 }

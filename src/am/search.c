@@ -232,6 +232,8 @@ hnr_search_run(HnrSearch *search, const HnrCandidate *entries, int n,
 void
 hnr_search_keep_rest(HnrSearch *search)
 {
+	if (search->rest.keep)
+		return;
 	search->rest.keep = true;
 	search->rest.max = 1024;
 	search->rest.entry = palloc(sizeof(PoolEntry) * search->rest.max);
@@ -257,6 +259,7 @@ hnr_search_continue(HnrSearch *search, HnrCandidate **found)
 	/* a round may find nothing live, and still lead on */
 	while (search->nfound == 0 && rest->n > 0)
 	{
+		CHECK_FOR_INTERRUPTS();
 		qsort(rest->entry, rest->n, sizeof(PoolEntry), compare_rest);
 		search->npool = search->cursor = 0;
 		while (rest->n > 0 && search->npool < search->ef)

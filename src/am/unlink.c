@@ -32,6 +32,9 @@
 #define GROUND_FLOOR 1.0
 #define UPPER_FLOOR 0.5
 
+/* With fewer than this part of m in spite of all, it is linked again by a search. */
+#define SPARSE 0.5
+
 typedef struct Unlinking
 {
 	HnrVacuum  *vac;
@@ -311,12 +314,13 @@ edit_slots(Unlinking *u, char *slots, int degree, HnrDamaged *d)
 		memcpy(slot_at(u, slots, degree++), new, size);
 		count_link(u, hnr_node_of_tid(&new->vertex));
 	}
-	if (degree == 0 && u->shape->kind == HNR_PAGE_GROUND)
+	/* nearly all around it is dead: what is left may hang together no more */
+	if (degree < Max(u->vac->index->meta.m * SPARSE, 1) && u->shape->kind == HNR_PAGE_GROUND)
 	{
 		uint8	   *in = in_degree_of(u->vac, hnr_node_of_tid(&d->tid));
 
 		if (in)
-			*in = HNR_NO_LINKS;
+			*in = HNR_FEW_LINKS;
 	}
 	return degree;
 }
@@ -440,7 +444,7 @@ sweep_backlinks(Unlinking *u)
 	u->block = resume;
 }
 
-/* Links again the ground vertices that no link leads to, or from. */
+/* Links again the ground vertices that no link leads to, or hardly any from. */
 static void
 relink_orphans(HnrVacuum *vac)
 {
@@ -453,7 +457,7 @@ relink_orphans(HnrVacuum *vac)
 			ItemPointerData tid;
 			MemoryContext old;
 
-			if (in_degree != 0 && in_degree != HNR_NO_LINKS)
+			if (in_degree != 0 && in_degree != HNR_FEW_LINKS)
 				continue;
 			hnr_vacuum_delay_point();
 			ItemPointerSet(&tid, block, pos);

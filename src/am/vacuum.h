@@ -19,7 +19,7 @@
 
 /* In-degrees of ground vertices, by block and position. */
 #define HNR_NOT_LIVE	255		/* there is none */
-#define HNR_NO_LINKS	254		/* has no neighbor left */
+#define HNR_FEW_LINKS	254		/* has hardly a neighbor left */
 #define HNR_MANY_LINKS	253
 
 typedef struct HnrVacuum

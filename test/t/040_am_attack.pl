@@ -54,7 +54,7 @@ sub ddl
 sub rebuild
 {
 	my $index = one_of(am_indexes(), 'extra');
-	my $m = 2 + int(rand(14));
+	my $m = 4 + int(rand(12));
 	return one_of(
 		("SELECT rebuild_index('$index', m => $m, ef_construction => " . (2 * $m + 10) . ')',
 			"SELECT rebuild_index('$index', measure => false)",
