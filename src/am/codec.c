@@ -181,6 +181,19 @@ hnr_codec_encode_both(HnrCodec *codec, HnrCodecPoint p, HnrCodecPoint o,
 	fill_slot(codec, o, p, g, r2, slot_of_o);
 }
 
+float
+hnr_codec_constant_scale(const HnrMetric *metric, int n, const float *p, float distance)
+{
+	float		length2;
+
+	if (metric->kind == HNR_METRIC_COSINE)
+		return 1.0f - distance; /* p is of unit length */
+	if (metric->kind != HNR_METRIC_IP)
+		return 1.0f;
+	length2 = hnr_distance->inner_product(n, p, p);
+	return length2 > 0 ? -distance / length2 : 1.0f;
+}
+
 void
 hnr_codec_measure_arm(const HnrCodec *codec, const HnrSlot *slot, HnrArm *arm)
 {

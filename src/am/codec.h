@@ -10,6 +10,12 @@
  *	-<q,o>:      d(q,o) = d(q,p) - t - <p, o - p>
  * and so, for each of them, d(q,o) ~ d(q,p) + constant + factor <xbar, Rq>.
  *
+ * For the inner product, <q, o - p> may as well be split at any multiple of p,
+ *		<q, o - p> = <q - s p, o - p> + s <p, o - p>,
+ * and then the constant counts s times.  The code's error grows with |q - s p|, so s
+ * is the multiple that comes nearest to q: beside a long p that is the difference
+ * between an error of |p| |o - p| and one of |q| |o - p|.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef HNR_CODEC_H
@@ -53,6 +59,10 @@ extern void hnr_codec_encode(HnrCodec *codec, HnrCodecPoint p, HnrCodecPoint o,
  */
 extern void hnr_codec_encode_both(HnrCodec *codec, HnrCodecPoint p, HnrCodecPoint o,
 								  HnrSlot *slot_of_p, HnrSlot *slot_of_o);
+
+/* How often the constants of the vertex at p count for a query at this distance from it. */
+extern float hnr_codec_constant_scale(const HnrMetric *metric, int n, const float *p,
+									  float distance);
 
 /* |o - p| as the slot has it, and the estimated squared distance of two neighbours. */
 extern float hnr_codec_length(const HnrCodec *codec, const HnrSlot *slot);

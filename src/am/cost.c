@@ -22,6 +22,8 @@
 #include "access/genam.h"
 #include "am/am.h"
 #include "am/callbacks.h"
+#include "am/search.h"
+#include "am/store_mem.h"
 #include "guc.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
@@ -84,8 +86,9 @@ hnr_costestimate(PlannerInfo *root, IndexPath *path, double loop_count,
 	known = known_part(info, TupleDescAttr(RelationGetDescr(index), 0)->atttypmod);
 	index_close(index, NoLock);
 
-	/* the descent passes a few vertices of each of log_m(n) levels */
-	visits = hnr_guc_ef_search() + 4 * log(tuples) / log(m);
+	/* the descent passes a few vertices of each level */
+	visits = hnr_guc_ef_search() +
+		HNR_DESCENT_WIDTH * log(tuples) / log(HNR_LEVEL_FACTOR * m);
 	visits = Min(visits, tuples);
 
 	costs.numIndexTuples = tuples;

@@ -9,6 +9,10 @@
  * moves a vector by is small beside the way to its nearest other there, it is small
  * beside the way to those nearer ones that the whole table has.
  *
+ * A byte keeps what is counted in bytes.  Of other vectors it keeps enough to find them
+ * by, but the rows have to be compared in the end; that costs little where they are at
+ * hand in the table, and more than the search where they are in its TOAST table.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -27,7 +31,11 @@
 #define LEAST_DIMS		32
 
 /* The nearest in the sample has to be this many times farther than the rounding. */
-#define MARGIN			128
+#define HALF_MARGIN		128
+#define BYTE_MARGIN		64
+
+/* Rows up to these dimensions are mostly not in the TOAST table. */
+#define INLINE_DIMS		448
 
 /* In how many of a hundred it may be otherwise. */
 #define TOLERATED		5
@@ -57,28 +65,44 @@ nearest_other(const HnrMetric *metric, int dims, const float *vectors, int n, in
 	return nearest;
 }
 
-HnrEncoding
-hnr_choose_encoding(const HnrMetric *metric, int dims, const float *vectors, int n)
+/*
+ * Whether the encoding is exact for, or moves by less than 1/margin of the way to the
+ * nearest other, nearly all vectors; margin 0: only exact will do.
+ */
+static bool
+encoding_fits(HnrEncoding encoding, int margin, const HnrMetric *metric, int dims,
+			  const float *vectors, int n)
 {
-	float	   *rounded;
+	float	   *rounded = palloc(sizeof(float) * dims);
 	int			bad = 0;
 
-	if (n < LEAST_SAMPLE || dims < LEAST_DIMS)
-		return HNR_ENCODING_FLOAT;
-	rounded = palloc(sizeof(float) * dims);
 	for (int i = 0; i < n; i++)
 	{
 		const float *v = vectors + (Size) i * dims;
+		float		moved;
 
 		CHECK_FOR_INTERRUPTS();
 		memcpy(rounded, v, sizeof(float) * dims);
-		if (hnr_stored_round(metric, HNR_ENCODING_HALF, dims, rounded) == 0)
-			continue;
+		(void) hnr_stored_round(metric, encoding, dims, rounded);
+		moved = distance_between(metric, dims, v, rounded);
 		/* written so that what is not finite is bad */
-		if (!(distance_between(metric, dims, v, rounded) * MARGIN <=
-			  nearest_other(metric, dims, vectors, n, i)))
+		if (moved != 0 &&
+			(margin == 0 || !(moved * margin <= nearest_other(metric, dims, vectors, n, i))))
 			bad++;
 	}
 	pfree(rounded);
-	return bad * 100 > n * TOLERATED ? HNR_ENCODING_FLOAT : HNR_ENCODING_HALF;
+	return bad * 100 <= n * TOLERATED;
+}
+
+HnrEncoding
+hnr_choose_encoding(const HnrMetric *metric, int dims, const float *vectors, int n)
+{
+	if (n < LEAST_SAMPLE || dims < LEAST_DIMS)
+		return HNR_ENCODING_FLOAT;
+	if (encoding_fits(HNR_ENCODING_BYTE, dims <= INLINE_DIMS ? BYTE_MARGIN : 0,
+					  metric, dims, vectors, n))
+		return HNR_ENCODING_BYTE;
+	if (encoding_fits(HNR_ENCODING_HALF, HALF_MARGIN, metric, dims, vectors, n))
+		return HNR_ENCODING_HALF;
+	return HNR_ENCODING_FLOAT;
 }

@@ -15,8 +15,8 @@
 #define HNR_ENCODING_SAMPLE 256
 
 /*
- * Chooses for vectors like these n (n * dims floats): half precision where it takes
- * less than a hundredth of the way to a vector's neighbours, else float.
+ * Chooses for vectors like these n (n * dims floats): the smallest encoding whose
+ * rounding is nothing beside the way to a vector's neighbours.
  */
 extern HnrEncoding hnr_choose_encoding(const HnrMetric *metric, int dims,
 									   const float *vectors, int n);

@@ -3,8 +3,8 @@
  * idset.h
  *		A set of node ids that is cleared in constant time.
  *
- * Open addressing; each entry carries the round it was put in, so that clearing is
- * starting another round.
+ * Open addressing.  An entry is an id, which has 48 bits, and the round it was put
+ * in, so that clearing is starting another round.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,29 +14,26 @@
 #include "am/graph.h"
 #include "utils/palloc.h"
 
-typedef struct HnrIdEntry
-{
-	HnrNodeId	id;
-	uint32		round;
-} HnrIdEntry;
-
 typedef struct HnrIdSet
 {
-	HnrIdEntry *entries;
+	uint64	   *entries;
 	uint32		mask;			/* size - 1, size a power of two */
 	uint32		count;
-	uint32		round;
+	uint64		round;			/* in the bits above those of an id, from 1 on */
 	MemoryContext context;
 } HnrIdSet;
+
+#define HNR_IDSET_ROUND_SHIFT	48
+#define HNR_IDSET_FIRST_ROUND	(UINT64CONST(1) << HNR_IDSET_ROUND_SHIFT)
 
 static inline void
 hnr_idset_alloc(HnrIdSet *set, uint32 size)
 {
-	set->entries = MemoryContextAllocExtended(set->context, sizeof(HnrIdEntry) * (Size) size,
+	set->entries = MemoryContextAllocExtended(set->context, sizeof(uint64) * (Size) size,
 											  MCXT_ALLOC_ZERO | MCXT_ALLOC_HUGE);
 	set->mask = size - 1;
 	set->count = 0;
-	set->round = 1;
+	set->round = HNR_IDSET_FIRST_ROUND;
 }
 
 static inline void
@@ -50,19 +47,21 @@ static inline void
 hnr_idset_clear(HnrIdSet *set)
 {
 	set->count = 0;
-	if (++set->round == 0)
+	set->round += HNR_IDSET_FIRST_ROUND;
+	if (set->round == 0)
 	{
-		memset(set->entries, 0, sizeof(HnrIdEntry) * ((Size) set->mask + 1));
-		set->round = 1;
+		memset(set->entries, 0, sizeof(uint64) * ((Size) set->mask + 1));
+		set->round = HNR_IDSET_FIRST_ROUND;
 	}
 }
 
-static inline HnrIdEntry *
+/* Where an id is or, in this round, belongs. */
+static inline uint64 *
 hnr_idset_place(const HnrIdSet *set, HnrNodeId id)
 {
 	uint32		i = (uint32) ((id * UINT64CONST(0x9E3779B97F4A7C15)) >> 32) & set->mask;
 
-	while (set->entries[i].round == set->round && set->entries[i].id != id)
+	while (set->entries[i] >= set->round && set->entries[i] != (set->round | id))
 		i = (i + 1) & set->mask;
 	return &set->entries[i];
 }
@@ -70,29 +69,29 @@ hnr_idset_place(const HnrIdSet *set, HnrNodeId id)
 static inline bool
 hnr_idset_contains(const HnrIdSet *set, HnrNodeId id)
 {
-	return hnr_idset_place(set, id)->round == set->round;
+	return *hnr_idset_place(set, id) == (set->round | id);
 }
 
 /* Adds an id; false if the set had it. */
 static inline bool
 hnr_idset_add(HnrIdSet *set, HnrNodeId id)
 {
-	HnrIdEntry *e = hnr_idset_place(set, id);
+	uint64	   *e = hnr_idset_place(set, id);
 
-	if (e->round == set->round)
+	Assert(id < HNR_IDSET_FIRST_ROUND);
+	if (*e == (set->round | id))
 		return false;
-	e->id = id;
-	e->round = set->round;
+	*e = set->round | id;
 	if (++set->count > set->mask / 2)
 	{
-		HnrIdEntry *old = set->entries;
+		uint64	   *old = set->entries;
 		uint32		oldmask = set->mask;
-		uint32		round = set->round;
+		uint64		round = set->round;
 
 		hnr_idset_alloc(set, (oldmask + 1) * 2);
 		for (uint32 i = 0; i <= oldmask; i++)
-			if (old[i].round == round)
-				hnr_idset_add(set, old[i].id);
+			if (old[i] >= round)
+				hnr_idset_add(set, old[i] & (HNR_IDSET_FIRST_ROUND - 1));
 		pfree(old);
 	}
 	return true;

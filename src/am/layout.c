@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "am/layout.h"
+#include "am/metric.h"
 #include "quant/quant.h"
 
 #define HNR_CACHE_LINE 64
@@ -121,13 +122,23 @@ hnr_shape_part_of_slot(const HnrShape *shape, int i)
  */
 #define SMALL_DIMS	64
 
+/*
+ * Under the inner product, long vectors are everybody's neighbours and need each slot
+ * to tell them apart.  Vectors of many dimensions mostly have unit length.
+ */
+#define SMALL_IP_DIMS	256
+
 static int
-wanted_slots(int dims, int m)
+wanted_slots(const HnrMetaPage *meta)
 {
-	if (dims <= SMALL_DIMS)
+	int			m = meta->m;
+
+	if (meta->dims <= (meta->metric == HNR_METRIC_IP ? SMALL_IP_DIMS : SMALL_DIMS))
 		return 2 * m;
 	return Min(Max(6 * m / 5, m + 3), 2 * m);
 }
+
+#define MOST_TO_TIGHTEN	3
 
 int
 hnr_layout_choose_slots(const HnrMetaPage *meta)
@@ -135,10 +146,14 @@ hnr_layout_choose_slots(const HnrMetaPage *meta)
 	int			fixed = INTALIGN((int) sizeof(HnrVertex) +
 								 hnr_coordinates_size(meta->encoding, meta->dims));
 	int			slot = slot_size(meta->dims, meta->code_bits);
-	int			wanted = wanted_slots(meta->dims, meta->m);
+	int			wanted = wanted_slots(meta);
 	int			least = meta->m * 9 / 10;
 	int			per_page = HNR_PAGE_CAPACITY / MAXALIGN(fixed + wanted * slot);
 
+	/* m will do where that saves a third of the room, or a quarter */
+	if (per_page > 0 && per_page <= MOST_TO_TIGHTEN &&
+		fixed + meta->m * slot <= MAXALIGN_DOWN(HNR_PAGE_CAPACITY / (per_page + 1)))
+		per_page++;
 	/* rather a few less than a page more */
 	if (per_page == 0 && fixed + least * slot <= HNR_PAGE_CAPACITY)
 		per_page = 1;

@@ -66,7 +66,15 @@ extern bool hnr_layout_compute(HnrLayout *layout, const HnrMetaPage *meta);
 static inline int
 hnr_coordinates_size(HnrEncoding encoding, int n)
 {
-	return n * (int) (encoding == HNR_ENCODING_HALF ? sizeof(uint16) : sizeof(float));
+	switch (encoding)
+	{
+		case HNR_ENCODING_BYTE:
+			return n;
+		case HNR_ENCODING_HALF:
+			return n * (int) sizeof(uint16);
+		default:
+			return n * (int) sizeof(float);
+	}
 }
 
 static inline const HnrShape *

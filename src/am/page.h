@@ -25,7 +25,7 @@
 #include "storage/off.h"
 
 #define HNR_MAGIC			0x484E5352	/* "HNSR" */
-#define HNR_FORMAT_VERSION	1
+#define HNR_FORMAT_VERSION	2
 #define HNR_PAGE_ID			0xFFA7
 #define HNR_METAPAGE		0
 
@@ -53,8 +53,16 @@ typedef struct HnrPageHead
 typedef enum HnrEncoding
 {
 	HNR_ENCODING_FLOAT = 1,
-	HNR_ENCODING_HALF = 2
+	HNR_ENCODING_HALF = 2,
+	HNR_ENCODING_BYTE = 3
 } HnrEncoding;
+
+/* What is stored of a coordinate, less the bias, is to be multiplied by 2^exponent. */
+typedef struct HnrScale
+{
+	int8		exponent;		/* 0 for floats */
+	uint8		bias;			/* 0 but for bytes */
+} HnrScale;
 
 /* The metapage, from the page's contents on. */
 typedef struct HnrMetaPage
@@ -97,8 +105,8 @@ typedef struct HnrVertex
 	uint8		level;
 	uint16		degree;			/* slots in use */
 	uint8		ntids;			/* ground: tids in use */
-	int8		exponent;		/* halves are to be multiplied by 2^exponent */
-	uint16		unused;
+	HnrScale	scale;			/* of the stored vector */
+	uint8		unused;
 	uint32		generation;		/* changes with each use of this place */
 	float		error;			/* ground: what rounding the vector has cost, the
 								 * most of its rows (stored.h) */

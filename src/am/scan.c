@@ -140,11 +140,18 @@ form_query(HnswScan *state, ScanKey key)
 }
 
 /*
- * How many vertices the pool holds beyond ef_search.  While a vertex is known by an
- * estimate only, it can be taken for a farther one than it is; without some room, a
- * small pool then loses it for good.
+ * How many vertices the pool holds.  While one is known by an estimate only, it can be
+ * taken for a farther one than it is; without some room, a small pool then loses it
+ * for good.  And lists of coded slots are shorter than the 2 m neighbours that an
+ * ef_search is usually thought to go with (README, "Search").
  */
-#define POOL_MARGIN 10
+#define LEAST_MARGIN 10
+
+static int
+pool_size(int ef_search)
+{
+	return Max(2 * ef_search, ef_search + LEAST_MARGIN);
+}
 
 static const HnrVisited *
 visited_of(HnswScan *state, int i)
@@ -176,7 +183,7 @@ put_in_order(HnswScan *state)
 			continue;
 		*b = hnr_order_bounds(state->index->metric, state->index->layout.dims,
 							  state->query_length, state->found[i].distance, v->error);
-		b->several = state->index->layout.encoding == HNR_ENCODING_HALF && v->error > 0 &&
+		b->several = state->index->layout.encoding != HNR_ENCODING_FLOAT && v->error > 0 &&
 			(v->ntids > 1 || ItemPointerIsValid(&v->link));
 		state->found[kept++] = state->found[i];
 	}
@@ -241,7 +248,9 @@ take_nearest(HnswScan *state, const HnrCandidate *found, int nfound, int n)
 	}
 	if (nfound > 0)
 		memcpy(state->held + state->nheld, found, sizeof(HnrCandidate) * nfound);
-	qsort(state->held, total, sizeof(HnrCandidate), compare_distances);
+	/* what a search found is in order */
+	if (state->nheld > 0 && nfound > 0)
+		qsort(state->held, total, sizeof(HnrCandidate), compare_distances);
 
 	n = whole_groups(state, Min(n, total), total);
 	if (n > state->maxfound)
@@ -264,7 +273,7 @@ search(IndexScanDesc scan)
 	HnrCandidate entries[HNR_DESCENT_WIDTH];
 	HnrEntry	entry;
 	HnrCandidate *found = NULL;
-	int			ef = hnr_guc_ef_search() + POOL_MARGIN;
+	int			ef = pool_size(hnr_guc_ef_search());
 	int			n;
 
 	if (scan->numberOfOrderBys == 0)

@@ -37,7 +37,7 @@ extern int	hnr_search_continue(HnrSearch *search, HnrCandidate **found);
  * and leaves the vertices to enter level `to` with in entries (room for
  * HNR_DESCENT_WIDTH).  Returns how many; 0 where the entry is gone.
  */
-#define HNR_DESCENT_WIDTH 4
+#define HNR_DESCENT_WIDTH 6
 
 extern int	hnr_search_descend(HnrSearch *search, HnrNodeId entry, int from, int to,
 							   HnrCandidate *entries);

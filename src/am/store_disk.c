@@ -43,6 +43,7 @@ typedef struct Visiting
 	HnrVertex	vertex;			/* its header, copied */
 	HnrVisit	result;
 	bool		left_out;
+	float		constant_scale;
 	HnrCandidate *out;
 } Visiting;
 
@@ -76,7 +77,7 @@ static void
 decode_part(HnrDiskStore *ds, const HnrPartLayout *pl, const HnrVertex *vertex, const char *part)
 {
 	hnr_stored_decode(ds->index->layout.encoding, part + pl->vec_offset, pl->vec_count,
-					  vertex->exponent, ds->vec + pl->vec_first);
+					  vertex->scale, ds->vec + pl->vec_first);
 }
 
 /* Lists the neighbours in one part's slots; the page is share-locked. */
@@ -104,7 +105,8 @@ list_slots(Visiting *v, const HnrPartLayout *pl, char *part)
 		c = &v->out[v->result.nneighbors++];
 		c->id = id;
 		c->distance = ds->code_query ?
-			v->result.distance + slot->constant + hnr_slot_factor(slot) * ds->dots[i] : 0;
+			v->result.distance + v->constant_scale * slot->constant +
+			hnr_slot_factor(slot) * ds->dots[i] : 0;
 	}
 }
 
@@ -159,9 +161,13 @@ is_left_out(Visiting *v, const float *vec)
 static void
 measure(Visiting *v, const float *vec)
 {
+	const HnrMetric *metric = v->ds->index->metric;
+	int			dims = v->ds->index->layout.dims;
+
 	v->left_out = is_left_out(v, vec);
-	v->result.distance = hnr_metric_distance(v->ds->index->metric, v->ds->index->layout.dims,
-											 v->ds->query, vec);
+	v->result.distance = hnr_metric_distance(metric, dims, v->ds->query, vec);
+	if (v->ds->code_query)
+		v->constant_scale = hnr_codec_constant_scale(metric, dims, vec, v->result.distance);
 	remember(v, vec);
 }
 
@@ -330,7 +336,7 @@ hnr_disk_store_create(HnrIndex *index, bool keep_vectors)
 	ds->keep_vectors = keep_vectors;
 	ItemPointerSetInvalid(&ds->left_out);
 	ds->context = CurrentMemoryContext;
-	hnr_idset_init(&ds->seen, 2048);
+	hnr_idset_init(&ds->seen, 4096);
 	ds->vec = palloc(sizeof(float) * index->layout.dims);
 	ds->dots = palloc(sizeof(float) * slots);
 	ds->maxvisited = 128;

@@ -54,7 +54,7 @@ int
 hnr_random_level(int m)
 {
 	double		u = 1.0 - pg_prng_double(&pg_global_prng_state);	/* (0, 1] */
-	int			level = (int) (-log(u) / log(m));
+	int			level = (int) (-log(u) / log(HNR_LEVEL_FACTOR * m));
 
 	return Min(level, HNR_MAX_LEVEL);
 }

@@ -69,7 +69,12 @@ extern const HnrMemTid *hnr_mem_graph_tid(const HnrMemGraph *graph, uint32 i);
 /* The entry point; false if the graph is empty. */
 extern bool hnr_mem_graph_entry(const HnrMemGraph *graph, uint32 *node, int *level);
 
-/* A random level for a new vertex: m to the power of -level of all reach it. */
+/*
+ * A random level for a new vertex: HNR_LEVEL_FACTOR m to the power of -level of all
+ * reach it.
+ */
+#define HNR_LEVEL_FACTOR 4
+
 extern int	hnr_random_level(int m);
 
 #endif							/* HNR_STORE_MEM_H */

@@ -7,6 +7,10 @@
  * half can hold: so neither the range of the data matters nor a constant factor, and
  * integers up to 2048 are stored as they are, whatever they stand beside.
  *
+ * The exponent of bytes is the least with which all coordinates, and zero, are within
+ * 255 steps; the bias is how many of these are below zero.  So the bytes of images and
+ * of features counted in bytes are stored as they are.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -22,56 +26,181 @@
 /* The scale has to be a normal float. */
 #define LEAST_EXPONENT		(-126)
 
-static int
-half_exponent(int n, const float *vec)
+/* How a vector is rounded: to what is a half or a small integer times the step. */
+typedef struct Rounding
 {
-	float		largest = 0;
+	HnrEncoding encoding;
+	double		inverse;
+	float		step;
+} Rounding;
+
+static Rounding
+rounding_with(HnrEncoding encoding, int exponent)
+{
+	/* in double: the inverse of the least scale is no float */
+	Rounding	r = {encoding, ldexp(1.0, -exponent), ldexpf(1.0f, exponent)};
+
+	return r;
+}
+
+static int
+half_exponent(float largest)
+{
 	int			exponent;
 
-	for (int i = 0; i < n; i++)
-		largest = Max(largest, fabsf(vec[i]));
 	if (largest == 0)
 		return 0;
 	(void) frexpf(largest, &exponent);
 	return Max(exponent - LARGEST_EXPONENT, LEAST_EXPONENT);
 }
 
-int
-hnr_stored_exponent(HnrEncoding encoding, int n, const float *vec)
+static int
+byte_exponent(float least, float largest)
 {
-	return encoding == HNR_ENCODING_HALF ? half_exponent(n, vec) : 0;
-}
+	int			exponent;
 
-void
-hnr_stored_encode(HnrEncoding encoding, const float *vec, int count, int exponent, char *stored)
-{
-	/* in double: the inverse of the least scale is no float */
-	double		inverse = ldexp(1.0, -exponent);
+	if (least == largest)
+		return 0;				/* both are zero */
+	(void) frexp(((double) largest - least) / UINT8_MAX, &exponent);
+	/* at the power of two itself, and not above it, frexp's exponent is one more */
+	for (exponent = Max(exponent - 1, LEAST_EXPONENT);; exponent++)
+	{
+		double		inverse = ldexp(1.0, -exponent);
 
-	if (encoding == HNR_ENCODING_FLOAT)
-		memcpy(stored, vec, sizeof(float) * count);
-	else
-		for (int i = 0; i < count; i++)
-			((uint16 *) stored)[i] = hnr_half_encode((float) (vec[i] * inverse));
-}
-
-void
-hnr_stored_decode(HnrEncoding encoding, const char *stored, int count, int exponent, float *vec)
-{
-	if (encoding == HNR_ENCODING_FLOAT)
-		memcpy(vec, stored, sizeof(float) * count);
-	else
-		hnr_distance->from_half(count, (const uint16 *) stored, ldexpf(1.0f, exponent), vec);
+		if (rint(largest * inverse) - rint(least * inverse) <= UINT8_MAX)
+			return exponent;
+	}
 }
 
 /* One coordinate; the largest float of all must not be rounded up to infinity. */
 static float
-round_one(float x, double inverse, float scale)
+round_to_half(const Rounding *r, float x)
 {
-	uint16		half = hnr_half_encode((float) (x * inverse));
-	float		rounded = hnr_half_decode(half) * scale;
+	uint16		half = hnr_half_encode((float) (x * r->inverse));
+	float		rounded = hnr_half_decode(half) * r->step;
 
-	return isinf(rounded) ? hnr_half_decode(half - 1) * scale : rounded;
+	return isinf(rounded) ? hnr_half_decode(half - 1) * r->step : rounded;
+}
+
+static float
+round_to_byte(const Rounding *r, float x)
+{
+	/* no negative zero, which a byte does not keep */
+	double		steps = rint(x * r->inverse) + 0.0;
+	float		rounded = (float) (steps * r->step);
+
+	return isinf(rounded) ? (float) ((steps - copysign(1, steps)) * r->step) : rounded;
+}
+
+static float
+round_one(const Rounding *r, float x)
+{
+	return r->encoding == HNR_ENCODING_HALF ? round_to_half(r, x) : round_to_byte(r, x);
+}
+
+/* The least and the largest coordinate, or zero. */
+static void
+range_of(int n, const float *vec, float *least, float *largest)
+{
+	*least = *largest = 0;
+	for (int i = 0; i < n; i++)
+	{
+		*least = Min(*least, vec[i]);
+		*largest = Max(*largest, vec[i]);
+	}
+}
+
+/* How to round a vector; one that was rounded so stays as it is. */
+static Rounding
+rounding_for(HnrEncoding encoding, int n, const float *vec)
+{
+	float		least;
+	float		largest;
+	Rounding	r;
+
+	range_of(n, vec, &least, &largest);
+	if (encoding == HNR_ENCODING_BYTE)
+		return rounding_with(encoding, byte_exponent(least, largest));
+	largest = Max(largest, -least);
+	r = rounding_with(encoding, half_exponent(largest));
+	/* rounding may carry the largest coordinate to the next power of two */
+	return rounding_with(encoding, half_exponent(round_one(&r, largest)));
+}
+
+HnrScale
+hnr_stored_scale(HnrEncoding encoding, int n, const float *vec)
+{
+	HnrScale	scale = {0, 0};
+	float		least;
+	float		largest;
+
+	if (encoding == HNR_ENCODING_FLOAT)
+		return scale;
+	range_of(n, vec, &least, &largest);
+	if (encoding == HNR_ENCODING_HALF)
+		scale.exponent = half_exponent(Max(largest, -least));
+	else
+	{
+		scale.exponent = byte_exponent(least, largest);
+		scale.bias = (uint8) -rint(ldexp(least, -scale.exponent));
+	}
+	return scale;
+}
+
+void
+hnr_stored_encode(HnrEncoding encoding, const float *vec, int count, HnrScale scale, char *stored)
+{
+	double		inverse = ldexp(1.0, -scale.exponent);
+
+	switch (encoding)
+	{
+		case HNR_ENCODING_FLOAT:
+			memcpy(stored, vec, sizeof(float) * count);
+			break;
+		case HNR_ENCODING_HALF:
+			for (int i = 0; i < count; i++)
+				((uint16 *) stored)[i] = hnr_half_encode((float) (vec[i] * inverse));
+			break;
+		case HNR_ENCODING_BYTE:
+			for (int i = 0; i < count; i++)
+				((uint8 *) stored)[i] = (uint8) ((int) (vec[i] * inverse) + scale.bias);
+			break;
+	}
+}
+
+void
+hnr_stored_decode(HnrEncoding encoding, const char *stored, int count, HnrScale scale, float *vec)
+{
+	float		step = ldexpf(1.0f, scale.exponent);
+
+	switch (encoding)
+	{
+		case HNR_ENCODING_FLOAT:
+			memcpy(vec, stored, sizeof(float) * count);
+			break;
+		case HNR_ENCODING_HALF:
+			hnr_distance->from_half(count, (const uint16 *) stored, step, vec);
+			break;
+		case HNR_ENCODING_BYTE:
+			hnr_distance->from_bytes(count, (const uint8 *) stored, scale.bias, step, vec);
+			break;
+	}
+}
+
+double
+hnr_stored_most_lost(HnrEncoding encoding, HnrScale scale, double x)
+{
+	switch (encoding)
+	{
+		case HNR_ENCODING_HALF:
+			/* eleven digits, fewer below the normal ones */
+			return ldexp(x, -11) + ldexp(1.0, scale.exponent - 25);
+		case HNR_ENCODING_BYTE:
+			/* the step may have been twice that of the result */
+			return ldexp(1.0, scale.exponent);
+		default:
+			return 0;
+	}
 }
 
 /*
@@ -89,24 +218,15 @@ hnr_stored_round(const HnrMetric *metric, HnrEncoding encoding, int n, float *ve
 {
 	double		lost = 0;
 	double		length = 0;
-	int			exponent = half_exponent(n, vec);
-	float		largest = 0;
-	double		inverse;
-	float		scale;
+	Rounding	r;
 
 	if (encoding == HNR_ENCODING_FLOAT)
 		/* of unit length, in float: not quite the row's direction */
 		return metric->kind == HNR_METRIC_COSINE ? (float) summing_error(n) : 0;
-	/* rounding may carry the largest coordinate to the next power of two */
-	for (int i = 0; i < n; i++)
-		largest = Max(largest, fabsf(vec[i]));
-	largest = round_one(largest, ldexp(1.0, -exponent), ldexpf(1.0f, exponent));
-	exponent = half_exponent(1, &largest);
-	inverse = ldexp(1.0, -exponent);
-	scale = ldexpf(1.0f, exponent);
+	r = rounding_for(encoding, n, vec);
 	for (int i = 0; i < n; i++)
 	{
-		float		rounded = round_one(vec[i], inverse, scale);
+		float		rounded = round_one(&r, vec[i]);
 		double		d = (double) vec[i] - rounded;
 
 		lost += metric->kind == HNR_METRIC_L1 ? fabs(d) : d * d;

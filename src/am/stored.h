@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * stored.h
- *		Vectors as an index stores them: as floats, or in half precision times a
- *		power of two.
+ *		Vectors as an index stores them: as floats, or as bytes or in half precision
+ *		times a power of two.
  *
- * Half precision takes half the room and is chosen by a build that finds it to cost
+ * Bytes and halves take less room and are chosen by a build that finds them to cost
  * nothing that matters (encoding.c).  A vector is rounded once, when a row is added; from then on the graph is one of
  * the rounded vectors, which pages hold exactly.  What the rounding lost is kept as
  * a number, so that a scan knows how far from the row's distance the stored vector's
@@ -26,16 +26,19 @@
  */
 extern float hnr_stored_round(const HnrMetric *metric, HnrEncoding encoding, int n, float *vec);
 
-/* The power of two that belongs to a rounded vector; 0 for floats. */
-extern int	hnr_stored_exponent(HnrEncoding encoding, int n, const float *vec);
+/* The scale that belongs to a rounded vector. */
+extern HnrScale hnr_stored_scale(HnrEncoding encoding, int n, const float *vec);
 
-/* Writes count coordinates of a rounded vector with that exponent, exactly. */
-extern void hnr_stored_encode(HnrEncoding encoding, const float *vec, int count, int exponent,
+/* Writes count coordinates of a rounded vector with that scale, exactly. */
+extern void hnr_stored_encode(HnrEncoding encoding, const float *vec, int count, HnrScale scale,
 							  char *stored);
 
 /* Reads them back. */
-extern void hnr_stored_decode(HnrEncoding encoding, const char *stored, int count, int exponent,
+extern void hnr_stored_decode(HnrEncoding encoding, const char *stored, int count, HnrScale scale,
 							  float *vec);
+
+/* The farthest that rounding to the scale can move a coordinate of magnitude x. */
+extern double hnr_stored_most_lost(HnrEncoding encoding, HnrScale scale, double x);
 
 /* A row as it enters an index. */
 typedef struct HnrRow

@@ -224,7 +224,7 @@ read_damaged(Unlinking *u, HnrDamaged *d)
 									  ItemPointerGetOffsetNumber(&d->tid));
 
 		hnr_stored_decode(index->layout.encoding, (char *) v + pl->vec_offset, pl->vec_count,
-						  v->exponent, vec);
+						  v->scale, vec);
 		d->slots = (char *) v + pl->slot_offset;
 		return true;
 	}

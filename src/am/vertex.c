@@ -22,7 +22,7 @@ hnr_vertex_fill_part(const HnrLayout *layout, const HnrVertexImage *image,
 {
 	const HnrPartLayout *pl = &hnr_layout_shape(layout, image->level)->part[p];
 	int			nslots = Min(pl->slot_count, image->degree - pl->slot_first);
-	int			exponent = hnr_stored_exponent(layout->encoding, layout->dims, image->vec);
+	HnrScale	scale = hnr_stored_scale(layout->encoding, layout->dims, image->vec);
 
 	memset(dest, 0, pl->size);
 	if (p == 0)
@@ -36,7 +36,7 @@ hnr_vertex_fill_part(const HnrLayout *layout, const HnrVertexImage *image,
 		v->generation = generation;
 		v->link = image->link;
 		v->error = image->error;
-		v->exponent = exponent;
+		v->scale = scale;
 		memcpy(v->tids, image->tids, sizeof(v->tids));
 	}
 	else
@@ -44,7 +44,7 @@ hnr_vertex_fill_part(const HnrLayout *layout, const HnrVertexImage *image,
 		((HnrPart *) dest)->generation = generation;
 		((HnrPart *) dest)->part = p;
 	}
-	hnr_stored_encode(layout->encoding, image->vec + pl->vec_first, pl->vec_count, exponent,
+	hnr_stored_encode(layout->encoding, image->vec + pl->vec_first, pl->vec_count, scale,
 					  dest + pl->vec_offset);
 	if (nslots > 0)
 		memcpy(dest + pl->slot_offset,
@@ -225,7 +225,7 @@ hnr_vertex_get_vector(HnrLockedVertex *locked, float *vec)
 
 		hnr_stored_decode(locked->index->layout.encoding,
 						  part_start(locked, p, BufferGetPage(buf)) + pl->vec_offset,
-						  pl->vec_count, locked->vertex->exponent, vec + pl->vec_first);
+						  pl->vec_count, locked->vertex->scale, vec + pl->vec_first);
 		unlock_part(p, buf);
 	}
 }

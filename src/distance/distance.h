@@ -29,6 +29,8 @@ typedef struct HnrDistanceKernels
 							 float *ab, float *aa, float *bb);
 	/* out = scale * half, exact for a scale that is a power of two in float's range */
 	void		(*from_half) (int n, const uint16 *half, float scale, float *out);
+	/* out = scale * (byte - bias), exact likewise */
+	void		(*from_bytes) (int n, const uint8 *bytes, int bias, float scale, float *out);
 } HnrDistanceKernels;
 
 /* The kernels in use; never NULL. */

@@ -28,6 +28,10 @@
 #define V_SUM(v)			sum_lanes(v)
 #define V_FROM_HALF(p, s) \
 	_mm256_mul_ps(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *) (p))), _mm256_set1_ps(s))
+#define V_FROM_BYTES(p, b, s) \
+	_mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32( \
+		_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *) (p))), \
+		_mm256_set1_epi32(b))), _mm256_set1_ps(s))
 #define V_STORE(p, v)		_mm256_storeu_ps(p, v)
 
 /* A masked load reads, and can fault on, none of the lanes masked out. */

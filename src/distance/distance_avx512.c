@@ -28,6 +28,10 @@
 #define V_SUM(v)			_mm512_reduce_add_ps(v)
 #define V_FROM_HALF(p, s) \
 	_mm512_mul_ps(_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *) (p))), _mm512_set1_ps(s))
+#define V_FROM_BYTES(p, b, s) \
+	_mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32( \
+		_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *) (p))), \
+		_mm512_set1_epi32(b))), _mm512_set1_ps(s))
 #define V_STORE(p, v)		_mm512_storeu_ps(p, v)
 
 #include "distance/kernels.inc.h"

@@ -27,7 +27,17 @@
 #define V_ABS(v)			vabsq_f32(v)
 #define V_SUM(v)			vaddvq_f32(v)
 #define V_FROM_HALF(p, s)	vmulq_n_f32(vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))), s)
+#define V_FROM_BYTES(p, b, s)	vmulq_n_f32(vcvtq_f32_s32(load_biased(p, b)), s)
 #define V_STORE(p, v)		vst1q_f32(p, v)
+
+static inline int32x4_t
+load_biased(const uint8 *p, int bias)
+{
+	uint8		bytes[8] = {p[0], p[1], p[2], p[3]};
+	uint16x8_t	wide = vmovl_u8(vld1_u8(bytes));
+
+	return vsubq_s32(vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(wide))), vdupq_n_s32(bias));
+}
 
 static inline float32x4_t
 load_part(const float *p, int count)

@@ -76,6 +76,16 @@ lanes_from_half(const uint16 *p, float scale)
 	return v;
 }
 
+static inline Lanes
+lanes_from_bytes(const uint8 *p, int bias, float scale)
+{
+	Lanes		v;
+
+	for (int i = 0; i < LANES; i++)
+		v.x[i] = (float) ((int) p[i] - bias) * scale;
+	return v;
+}
+
 #define HNR_KERNELS			hnr_distance_scalar
 #define HNR_ISA				"scalar"
 #define HNR_TARGET
@@ -90,6 +100,7 @@ lanes_from_half(const uint16 *p, float scale)
 #define V_ABS(v)			lanes_abs(v)
 #define V_SUM(v)			lanes_sum(v)
 #define V_FROM_HALF(p, s)	lanes_from_half(p, s)
+#define V_FROM_BYTES(p, b, s)	lanes_from_bytes(p, b, s)
 #define V_STORE(p, v)		memcpy(p, (v).x, sizeof(Lanes))
 
 static inline float

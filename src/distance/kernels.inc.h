@@ -147,6 +147,17 @@ from_half(int n, const uint16 *half, float scale, float *out)
 	}
 }
 
+HNR_TARGET static void
+from_bytes(int n, const uint8 *bytes, int bias, float scale, float *out)
+{
+	int			i = 0;
+
+	for (; n - i >= V_WIDTH; i += V_WIDTH)
+		V_STORE(out + i, V_FROM_BYTES(bytes + i, bias, scale));
+	for (; i < n; i++)
+		out[i] = (float) ((int) bytes[i] - bias) * scale;
+}
+
 const HnrDistanceKernels HNR_KERNELS = {
 	.isa = HNR_ISA,
 	.l2_squared = l2_squared,
@@ -154,4 +165,5 @@ const HnrDistanceKernels HNR_KERNELS = {
 	.l1 = l1,
 	.products = products,
 	.from_half = from_half,
+	.from_bytes = from_bytes,
 };

@@ -30,6 +30,7 @@
 
 /* Deviations allowed: what instruction sets sum differently, and halves' digits. */
 #define NORM_TOLERANCE		1e-3
+#define BYTE_NORM_TOLERANCE	0.1
 #define ESTIMATE_TOLERANCE	6e-3
 #define FACTOR_TOLERANCE	0.05
 
@@ -54,7 +55,7 @@ copy_part(HnrVerify *v, HnrVertexCopy *copy, const HnrPartLayout *pl, const char
 	int			nslots = Min(pl->slot_count, copy->nslots - pl->slot_first);
 
 	hnr_stored_decode(v->index->layout.encoding, part + pl->vec_offset, pl->vec_count,
-					  copy->head.exponent, copy->vec + pl->vec_first);
+					  copy->head.scale, copy->vec + pl->vec_first);
 	if (nslots > 0)
 		memcpy(copy->slots + pl->slot_first * size, part + pl->slot_offset, nslots * size);
 }
@@ -149,6 +150,7 @@ vector_problem(HnrVerify *v, const HnrVertexCopy *copy)
 {
 	const HnrLayout *layout = &v->index->layout;
 	double		norm = 0;
+	HnrScale	scale;
 
 	for (int i = 0; i < layout->dims; i++)
 	{
@@ -156,31 +158,34 @@ vector_problem(HnrVerify *v, const HnrVertexCopy *copy)
 			return "a vector has a coordinate that is not a finite number";
 		norm += (double) copy->vec[i] * copy->vec[i];
 	}
-	if (v->index->metric->normalize && fabs(norm - 1) > NORM_TOLERANCE)
+	if (v->index->metric->normalize &&
+		fabs(norm - 1) > (layout->encoding == HNR_ENCODING_BYTE ? BYTE_NORM_TOLERANCE : NORM_TOLERANCE))
 		return "a vector is not of unit length";
-	if (copy->head.exponent != hnr_stored_exponent(layout->encoding, layout->dims, copy->vec))
-		return "a vector is not stored with the exponent that belongs to it";
+	scale = hnr_stored_scale(layout->encoding, layout->dims, copy->vec);
+	if (copy->head.scale.exponent != scale.exponent || copy->head.scale.bias != scale.bias)
+		return "a vector is not stored with the scale that belongs to it";
 	return NULL;
 }
 
 /*
  * What rounding has cost is not told by the vector as stored, only how it may be at
- * most: half a unit of each coordinate's last place, and what sums are off by.
+ * most, to which comes what sums are off by.
  */
 static bool
 error_is_possible(HnrVerify *v, const HnrVertexCopy *copy)
 {
 	const HnrLayout *layout = &v->index->layout;
-	double		size = 0;
+	double		most = 0;
 
 	if (!isfinite(copy->head.error) || copy->head.error < 0)
 		return false;
 	if (layout->encoding == HNR_ENCODING_FLOAT && v->index->metric->kind != HNR_METRIC_COSINE)
 		return copy->head.error == 0;
+	/* a sum of magnitudes is greater than any length */
 	for (int i = 0; i < layout->dims; i++)
-		size += fabs(copy->vec[i]);
-	/* a sum of magnitudes is greater than any length; halves have eleven digits */
-	return copy->head.error <= 1e-3 * (size + layout->dims * ldexp(1.0, copy->head.exponent - 10));
+		most += 1e-4 * fabs(copy->vec[i]) +
+			hnr_stored_most_lost(layout->encoding, copy->head.scale, 1.01 * fabs(copy->vec[i]));
+	return copy->head.error <= 1.01 * most + 1e-4;
 }
 
 static void

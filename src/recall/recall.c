@@ -185,8 +185,9 @@ keep_found(Search *search, double order, float distance)
 /*
  * The first k rows, the sampled one left out, as the executor would return
  * them for ORDER BY ... LIMIT: where the access method reports lower bounds,
- * rows are put in order of their true distance, and the search goes on until
- * the bound shows that nothing nearer can follow.
+ * rows are put in order of their true distance among those whose distance is
+ * certain, and the search goes on until the bound shows that nothing nearer can
+ * follow.
  */
 static void
 search_row(Search *search, HnrSampledRow *row)
@@ -218,6 +219,8 @@ search_row(Search *search, HnrSampledRow *row)
 			order = DatumGetFloat8(FunctionCall2Coll(&search->key.sk_func,
 													 search->key.sk_collation,
 													 m->value, row->query));
+		else if (!scan->xs_orderbynulls[0])
+			order = DatumGetFloat8(scan->xs_orderbyvals[0]);
 		keep_found(search, order,
 				   hnr_metric_distance(m->metric, m->dims, row->vector, m->vector));
 	}

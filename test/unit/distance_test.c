@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "distance/distance.h"
+#include "distance/half.h"
 
 #undef printf
 #undef fprintf
@@ -144,6 +145,37 @@ test_kernels(const HnrDistanceKernels *k, char *end_a, char *end_b)
 	report(special, k->isa, "zero distance, infinity and NaN, n = 1 .. 2000");
 }
 
+/* What is stored in fewer bits comes back exactly, whatever its scale. */
+static void
+test_decoding(const HnrDistanceKernels *k, char *end_a, char *end_b)
+{
+	float		out[MAX_N];
+	bool		halves = true,
+				bytes = true;
+
+	for (int n = 1; n <= MAX_N; n++)
+	{
+		uint16	   *half = (uint16 *) end_a - n;
+		uint8	   *byte = (uint8 *) end_b - n;
+		float		scale = ldexpf(1.0f, n % 200 - 126);
+		int			bias = n % 256;
+
+		for (int i = 0; i < n; i++)
+		{
+			half[i] = hnr_half_encode(random_float());
+			byte[i] = (uint8) random();
+		}
+		k->from_half(n, half, scale, out);
+		for (int i = 0; i < n; i++)
+			halves &= out[i] == hnr_half_decode(half[i]) * scale;
+		k->from_bytes(n, byte, bias, scale, out);
+		for (int i = 0; i < n; i++)
+			bytes &= out[i] == (float) ((int) byte[i] - bias) * scale;
+	}
+	report(halves, k->isa, "from_half, n = 1 .. 2000");
+	report(bytes, k->isa, "from_bytes, n = 1 .. 2000");
+}
+
 static float
 naive_l2(int n, const float *a, const float *b)
 {
@@ -200,7 +232,10 @@ main(int argc, char **argv)
 			bench(isas[i], hnr_distance->l2_squared, hnr_distance->inner_product,
 				  hnr_distance->l1);
 		else
+		{
 			test_kernels(hnr_distance, end_a, end_b);
+			test_decoding(hnr_distance, end_a, end_b);
+		}
 	}
 	if (benching)
 		return 0;
