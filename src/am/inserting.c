@@ -174,11 +174,12 @@ hnr_inserting_link_back(HnrInserting *ins, int level)
 	HnrLevelLinks *links = &ins->links[level];
 	HnrIndex   *index = ins->index;
 	ItemPointer self = &ins->tids[level];
+	HnrLinkTarget to = {ins->vec, links->back, links->n, false};
 	int			made;
 
 	for (int i = 0; i < links->n; i++)
 		links->back[i].slot->vertex = *self;
-	made = hnr_link_add_all(index, level, links->back, links->nback, ins->vec, false);
+	made = hnr_link_add_all(index, level, links->back, links->nback, &to);
 	for (int i = links->nback; i < links->n; i++)
 		links->back[i].result = hnr_link_end_stands(index, level, &links->back[i]) ?
 			HNR_LINK_DECLINED : HNR_LINK_GONE;
@@ -186,8 +187,9 @@ hnr_inserting_link_back(HnrInserting *ins, int level)
 		if (links->back[i].result == HNR_LINK_GONE)
 			hnr_link_remove(index, level, self, &links->back[i].from);
 	/* a vertex that nothing leads to would never be found */
+	to.force = true;
 	for (int i = 0; i < links->n && made == 0; i++)
-		made = hnr_link_add_all(index, level, &links->back[i], 1, ins->vec, true);
+		made = hnr_link_add_all(index, level, &links->back[i], 1, &to);
 	return made > 0;
 }
 
@@ -199,7 +201,8 @@ hnr_inserting_link_forward(HnrInserting *ins)
 	for (int i = 0; i < links->n; i++)
 	{
 		HnrNewLink	link = {ins->tids[0], ins->generation, ins->vec, slot_to(ins, 0, i)};
+		HnrLinkTarget to = {.vec = links->back[i].vec};
 
-		hnr_link_add_all(ins->index, 0, &link, 1, links->back[i].vec, false);
+		hnr_link_add_all(ins->index, 0, &link, 1, &to);
 	}
 }

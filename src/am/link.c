@@ -32,7 +32,7 @@ typedef struct Pruning
 {
 	HnrIndex   *index;
 	int			level;
-	bool		force;
+	const HnrLinkTarget *to;
 	int			n;
 	char	   *slots;			/* n slots, the last the new one */
 	int		   *order;			/* nearest first */
@@ -117,16 +117,29 @@ is_diverse(const Pruning *p, int candidate, int nkept)
 	return true;
 }
 
+/* Whether the new neighbour leads to one of the list itself. */
+static bool
+is_led_to(const Pruning *p, int neighbor)
+{
+	for (int i = 0; i < p->to->nneighbors; i++)
+		if (hnr_same_tid(&p->to->neighbors[i].from, &pruning_slot(p, neighbor)->vertex))
+			return true;
+	return false;
+}
+
 /*
  * The neighbour that a measured list can do without, as hnr_select_neighbors would
  * have it: the farthest that lies in the direction of a nearer one, which leads
- * there; else the farthest.  With force that is never the last, the new one.
+ * there; else the farthest.  But the new one takes the place of one that it leads to
+ * itself where it can, which then has as many links to it as before.  With force the
+ * victim is never the new one.
  */
 static int
 choose_victim(Pruning *p)
 {
-	int			spared = p->force ? p->n - 1 : -1;
+	int			new = p->n - 1;
 	int			victim = -1;
+	int			led_to = -1;
 	int			nkept = 0;
 
 	sort_by_distance(p);
@@ -136,12 +149,16 @@ choose_victim(Pruning *p)
 
 		if (is_diverse(p, candidate, nkept))
 			p->kept[nkept++] = candidate;
-		else if (candidate != spared)
+		else if (candidate != new || !p->to->force)
+		{
 			victim = candidate;
+			if (candidate != new && is_led_to(p, candidate))
+				led_to = candidate;
+		}
 	}
 	if (victim < 0)
-		victim = p->order[p->n - 1] != spared ? p->order[p->n - 1] : p->order[p->n - 2];
-	return victim;
+		victim = p->order[new] != new || !p->to->force ? p->order[new] : p->order[new - 1];
+	return victim != new && led_to >= 0 ? led_to : victim;
 }
 
 static void
@@ -234,7 +251,7 @@ list_is_unchanged(Pruning *p, HnrLockedVertex *locked)
 
 /* Prunes the full plain list that p holds, of a vertex no longer locked. */
 static HnrLinkResult
-prune_plain(Pruning *p, const HnrNewLink *link, const float *to)
+prune_plain(Pruning *p, const HnrNewLink *link)
 {
 	HnrLinkResult result = HNR_LINK_DECLINED;
 
@@ -247,7 +264,7 @@ prune_plain(Pruning *p, const HnrNewLink *link, const float *to)
 		int			victim;
 		bool		unchanged;
 
-		measure_plain(p, link->vec, to);
+		measure_plain(p, link->vec, p->to->vec);
 		victim = choose_victim(p);
 		if (!hnr_vertex_lock(p->index, &from, p->level, &locked))
 		{
@@ -274,7 +291,7 @@ prune_plain(Pruning *p, const HnrNewLink *link, const float *to)
 
 /* Makes a link from a vertex that is locked, and unlocked here. */
 static HnrLinkResult
-link_and_unlock(Pruning *p, HnrLockedVertex *locked, const HnrNewLink *link, const float *to_vec)
+link_and_unlock(Pruning *p, HnrLockedVertex *locked, const HnrNewLink *link)
 {
 	HnrLinkResult result;
 
@@ -286,18 +303,18 @@ link_and_unlock(Pruning *p, HnrLockedVertex *locked, const HnrNewLink *link, con
 	}
 	pruning_fill(p, locked, link->slot);
 	hnr_vertex_unlock(locked);
-	return has_neighbor(p) ? HNR_LINK_MADE : prune_plain(p, link, to_vec);
+	return has_neighbor(p) ? HNR_LINK_MADE : prune_plain(p, link);
 }
 
 static HnrLinkResult
-add_one(Pruning *p, HnrNewLink *link, const float *to_vec)
+add_one(Pruning *p, HnrNewLink *link)
 {
 	HnrLockedVertex locked;
 
 	if (!hnr_vertex_lock(p->index, &link->from, p->level, &locked))
 		return HNR_LINK_GONE;
 	if (locked.vertex->generation == link->generation)
-		return link_and_unlock(p, &locked, link, to_vec);
+		return link_and_unlock(p, &locked, link);
 	hnr_vertex_unlock(&locked);
 	return HNR_LINK_GONE;
 }
@@ -359,7 +376,7 @@ sort_by_block(HnrNewLink *links, int n)
 
 int
 hnr_link_add_all(HnrIndex *index, int level, HnrNewLink *links, int n,
-				 const float *to_vec, bool force)
+				 const HnrLinkTarget *to)
 {
 	Pruning    *p = pruning_create(index, level);
 	HnrNewLink **sorted = sort_by_block(links, n);
@@ -367,7 +384,7 @@ hnr_link_add_all(HnrIndex *index, int level, HnrNewLink *links, int n,
 		hnr_layout_shape(&index->layout, level)->parts > 1;
 	int			made = 0;
 
-	p->force = force;
+	p->to = to;
 	for (int i = 0; i < n;)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -375,7 +392,7 @@ hnr_link_add_all(HnrIndex *index, int level, HnrNewLink *links, int n,
 			i += add_group(p, sorted + i, n - i);
 		else
 		{
-			sorted[i]->result = add_one(p, sorted[i], to_vec);
+			sorted[i]->result = add_one(p, sorted[i]);
 			i++;
 		}
 	}

@@ -27,12 +27,22 @@ typedef struct HnrNewLink
 	HnrLinkResult result;
 } HnrNewLink;
 
+/* The vertex that links lead to. */
+typedef struct HnrLinkTarget
+{
+	const float *vec;			/* plain slots only */
+	const HnrNewLink *neighbors;	/* vertices that it leads to itself, as .from */
+	int			nneighbors;
+	bool		force;			/* make a link in any case, in the place of the
+								 * least useful neighbour */
+} HnrLinkTarget;
+
 /*
- * Makes n such links, from different vertices to the one with vector to_vec (plain
- * slots only); fills in the results and returns how many were made.
+ * Makes n such links, from different vertices to one; fills in the results and
+ * returns how many were made.
  */
 extern int	hnr_link_add_all(HnrIndex *index, int level, HnrNewLink *links, int n,
-							 const float *to_vec, bool force);
+							 const HnrLinkTarget *to);
 
 /* Whether the vertex that a link would be from is still live and the same. */
 extern bool hnr_link_end_stands(HnrIndex *index, int level, const HnrNewLink *link);
