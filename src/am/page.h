@@ -106,7 +106,7 @@ typedef struct HnrVertex
 	uint16		degree;			/* slots in use */
 	uint8		ntids;			/* ground: tids in use */
 	HnrScale	scale;			/* of the stored vector */
-	uint8		unused;
+	uint8		flags;			/* HNR_VERTEX_... below */
 	uint32		generation;		/* changes with each use of this place */
 	float		error;			/* ground: what rounding the vector has cost, the
 								 * most of its rows (stored.h) */
@@ -115,6 +115,13 @@ typedef struct HnrVertex
 	ItemPointerData tids[HNR_INLINE_TIDS];	/* ground: heap TIDs; upper: [0] is
 											 * the ground vertex */
 } HnrVertex;
+
+/*
+ * Ground: no transaction can see any of its rows any more, which a scan found out
+ * (kill.h).  Says nothing to a standby, where older snapshots may be in use.
+ */
+#define HNR_VERTEX_ALL_DEAD		0x0001
+#define HNR_VERTEX_FLAGS		HNR_VERTEX_ALL_DEAD
 
 /* Where a removed vertex keeps the transaction counter of its removal. */
 #define HNR_REMOVED_XID(v)	((char *) (v)->tids)

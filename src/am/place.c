@@ -13,6 +13,7 @@
 #include "access/transam.h"
 #include "am/buffer.h"
 #include "am/place.h"
+#include "am/wal.h"
 #include "storage/freespace.h"
 #include "utils/snapmgr.h"
 
@@ -108,6 +109,47 @@ hnr_place_reusable(const HnrVertex *vertex)
 		return false;
 	memcpy(&xid, HNR_REMOVED_XID(vertex), sizeof(xid));
 	return GlobalVisCheckRemovableFullXid(NULL, xid);
+}
+
+/* Whether a page, or what will be written to it, can begin a vertex with that part. */
+static bool
+begins_vertex(HnrIndex *index, Page page, int part)
+{
+	int			kind = PageIsNew(page) || !hnr_page_is_ours(page) ? 0 : hnr_page_head(page)->kind;
+
+	return (kind == HNR_PAGE_GROUND && part < index->layout.ground.parts) ||
+		(kind == HNR_PAGE_UPPER && part < index->layout.upper.parts);
+}
+
+/* The vertex is written last, under a lock that is held from before its parts are. */
+void
+hnr_place_reclaim_part(HnrIndex *index, BlockNumber block, int part)
+{
+	Buffer		first;
+	Buffer		buf = InvalidBuffer;
+
+	if (part < 1 || part >= HNR_MAX_PARTS || block - HNR_METAPAGE <= (BlockNumber) part)
+		return;
+	first = hnr_buffer_try_exclusive(index->rel, block - part);
+	if (!BufferIsValid(first))
+		return;
+	if (!begins_vertex(index, BufferGetPage(first), part))
+		buf = hnr_buffer_try_exclusive(index->rel, block);
+	if (BufferIsValid(buf))
+	{
+		if (!PageIsNew(BufferGetPage(buf)) && hnr_page_head(BufferGetPage(buf))->kind == HNR_PAGE_PART)
+		{
+			HnrChange	change;
+
+			hnr_change_begin(&change, index->rel, false);
+			hnr_page_init(hnr_change_page(&change, buf, HNR_CHANGE_WHOLE), HNR_PAGE_TIDS,
+						  HNR_CHUNKS_PER_PAGE * sizeof(HnrTidChunk));
+			hnr_change_end(&change);
+			hnr_place_record(index, block, HNR_PAGE_TIDS);
+		}
+		hnr_buffer_release(buf);
+	}
+	hnr_buffer_release(first);
 }
 
 typedef enum TryResult

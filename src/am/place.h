@@ -43,6 +43,12 @@ extern void hnr_place_offer(HnrIndex *index, BlockNumber block, int kind);
 /* The kind of place that the map names on a page; 0: any, -1: none. */
 extern int	hnr_place_recorded(HnrIndex *index, BlockNumber block);
 
+/*
+ * For vacuum: a page with part `part` of a vertex.  If that vertex does not exist, as
+ * after a crash amid its insertion, the page is made one of free TID chunks.
+ */
+extern void hnr_place_reclaim_part(HnrIndex *index, BlockNumber block, int part);
+
 /* Whether vacuum removed the vertex so long ago that its place can be used again. */
 extern bool hnr_place_reusable(const HnrVertex *vertex);
 

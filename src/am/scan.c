@@ -22,6 +22,7 @@
 #include "am/buffer.h"
 #include "am/callbacks.h"
 #include "am/insert.h"
+#include "am/kill.h"
 #include "am/order.h"
 #include "am/tids.h"
 #include "catalog/pg_am.h"
@@ -41,6 +42,7 @@ typedef struct HnswScan
 {
 	MemoryContext context;		/* of one rescan's search */
 	bool		searched;
+	bool		ended;			/* there are no more */
 	ItemPointerData left_out;	/* see hnr_scan_leave_out */
 	HnrIndex   *index;
 	HnrStore   *store;
@@ -62,6 +64,10 @@ typedef struct HnswScan
 	bool		any_order;		/* the query has no distances */
 	double		query_length;
 	HnrTidReader reader;
+	int			nreturned;		/* TIDs of the current vertex, so far */
+	int			ndead;			/* of these, what the executor found dead */
+	bool		tells_dead;		/* what is dead is to be marked */
+	HnrKills   *kills;			/* NULL: none so far */
 } HnswScan;
 
 IndexScanDesc
@@ -83,13 +89,23 @@ hnr_beginscan(Relation index, int nkeys, int norderbys)
 	return scan;
 }
 
+/* Before what was found is forgotten. */
+static void
+mark_dead(HnswScan *state)
+{
+	if (state->kills)
+		hnr_kills_flush(state->kills);
+	state->kills = NULL;
+}
+
 void
 hnr_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int norderbys)
 {
 	HnswScan   *state = scan->opaque;
 
+	mark_dead(state);
 	MemoryContextReset(state->context);
-	state->searched = false;
+	state->searched = state->ended = false;
 	ItemPointerSetInvalid(&state->left_out);
 	state->search = NULL;
 	state->maxorder = state->maxfound = state->maxheld = state->nheld = 0;
@@ -113,6 +129,7 @@ hnr_endscan(IndexScanDesc scan)
 {
 	HnswScan   *state = scan->opaque;
 
+	mark_dead(state);
 	MemoryContextDelete(state->context);
 	pfree(state);
 	scan->opaque = NULL;
@@ -290,6 +307,8 @@ search(IndexScanDesc scan)
 	state->store = hnr_disk_store_create(state->index, false);
 	hnr_disk_store_set_query(state->store, form_query(state, scan->orderByData));
 	hnr_disk_store_leave_out(state->store, &state->left_out);
+	hnr_disk_store_skip_dead(state->store, scan->ignore_killed_tuples);
+	state->tells_dead = scan->ignore_killed_tuples && hnr_kills_possible(state->index);
 	state->search = hnr_search_create(state->store, ef);
 	hnr_search_keep_rest(state->search);
 	/* found nothing: has vacuum removed what we came to after we saw the way? */
@@ -300,6 +319,9 @@ search(IndexScanDesc scan)
 			break;
 		HNR_DEBUG_POINT("scan_entered");
 		state->nfound = hnr_search_run(state->search, entries, n, 0, ef, &found);
+		/* nothing but dead rows, in a pool that does not lead beyond them */
+		if (state->nfound == 0)
+			state->nfound = hnr_search_continue(state->search, &found);
 	}
 	state->visited = state->nfound;
 	state->last = -get_float4_infinity();
@@ -332,8 +354,16 @@ search_more(HnswScan *state)
 static bool
 next_vertex(HnswScan *state)
 {
-	if (++state->current >= state->nfound && (state->nfound == 0 || !search_more(state)))
+	if (state->nreturned > 0 && state->ndead == state->nreturned && state->tells_dead)
 	{
+		if (state->kills == NULL)
+			state->kills = hnr_kills_create(state->index);
+		hnr_kills_add(state->kills, visited_of(state, state->current), state->nreturned);
+	}
+	state->nreturned = state->ndead = 0;
+	if (state->ended || (++state->current >= state->nfound && !search_more(state)))
+	{
+		state->ended = true;
 		state->nfound = 0;
 		return false;
 	}
@@ -385,6 +415,9 @@ hnr_gettuple(IndexScanDesc scan, ScanDirection direction)
 		search(scan);
 		state->searched = true;
 	}
+	/* about the TID returned last */
+	if (scan->kill_prior_tuple && state->nreturned > 0)
+		state->ndead++;
 	while (state->current < 0 || !hnr_tids_read_next(&state->reader, &scan->xs_heaptid))
 		if (!next_vertex(state))
 		{
@@ -392,7 +425,10 @@ hnr_gettuple(IndexScanDesc scan, ScanDirection direction)
 			break;
 		}
 	if (got)
+	{
+		state->nreturned++;
 		check_heap_tid(scan);
+	}
 	scan->xs_recheck = false;
 	if (got)
 		tell_order(scan);

@@ -19,6 +19,7 @@ struct HnrDiskStore
 	HnrStore	store;
 	HnrIndex   *index;
 	bool		keep_vectors;
+	bool		skip_dead;
 	ItemPointerData left_out;	/* valid: the row to search for as if it were not
 								 * there */
 	float	   *rounded;		/* then: its vector as stored, the query rounded */
@@ -41,6 +42,7 @@ typedef struct Visiting
 	const HnrShape *shape;
 	ItemPointerData tid;
 	HnrVertex	vertex;			/* its header, copied */
+	XLogRecPtr	lsn;			/* of its page then */
 	HnrVisit	result;
 	bool		left_out;
 	float		constant_scale;
@@ -129,6 +131,7 @@ remember(Visiting *v, const float *vec)
 	r->ntids = Min(v->vertex.ntids, HNR_INLINE_TIDS);
 	memcpy(r->tids, v->vertex.tids, sizeof(r->tids));
 	r->error = v->vertex.error;
+	r->lsn = v->lsn;
 	r->vec = NULL;
 	if (ds->keep_vectors)
 	{
@@ -284,8 +287,10 @@ disk_visit(HnrStore *store, HnrNodeId node, int level, HnrCandidate *neighbors)
 		return v.result;
 	}
 	v.vertex = *vertex;
+	v.lsn = PageGetLSN(BufferGetPage(buf));
 	v.result.present = true;
-	v.result.live = vertex->state == HNR_VERTEX_LIVE;
+	v.result.live = vertex->state == HNR_VERTEX_LIVE &&
+		!(ds->skip_dead && (vertex->flags & HNR_VERTEX_ALL_DEAD) != 0);
 	decode_part(ds, pl, vertex, (char *) vertex);
 	if (pl->vec_count == ds->index->layout.dims)
 		measure(&v, ds->vec);
@@ -360,6 +365,12 @@ hnr_disk_store_set_query(HnrStore *store, const float *query)
 		hnr_codec_rotate(ds->index->codec, query, ds->rotated);
 		hnr_code_query_set(ds->code_query, ds->rotated);
 	}
+}
+
+void
+hnr_disk_store_skip_dead(HnrStore *store, bool skip)
+{
+	((HnrDiskStore *) store)->skip_dead = skip;
 }
 
 void

@@ -13,6 +13,7 @@
 #ifndef HNR_STORE_DISK_H
 #define HNR_STORE_DISK_H
 
+#include "access/xlogdefs.h"
 #include "am/graph.h"
 #include "am/index.h"
 
@@ -27,6 +28,7 @@ typedef struct HnrVisited
 	int			ntids;
 	ItemPointerData tids[HNR_INLINE_TIDS];
 	float		error;			/* see HnrVertex */
+	XLogRecPtr	lsn;			/* of the page it begins on */
 	const float *vec;			/* NULL unless the store keeps vectors */
 } HnrVisited;
 
@@ -38,6 +40,9 @@ extern HnrStore *hnr_disk_store_create(HnrIndex *index, bool keep_vectors);
 
 /* Sets the query: dims floats, not rounded, which must outlive its searches. */
 extern void hnr_disk_store_set_query(HnrStore *store, const float *query);
+
+/* Whether to pass through vertices that have dead rows only, as through deleted ones. */
+extern void hnr_disk_store_skip_dead(HnrStore *store, bool skip);
 
 /*
  * Searches as if the vertex of this heap TID, if it has no other, were not there; the

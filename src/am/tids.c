@@ -105,24 +105,27 @@ add_chunk(HnrLockedVertex *locked, ItemPointer heap_tid)
 
 /*
  * Before the row is added: an error that is too great does no harm, one that is too
- * small would.
+ * small would; and a vertex must not be passed over that has a row again.
  */
 static void
-raise_error(HnrLockedVertex *locked, float error)
+make_ready(HnrLockedVertex *locked, float error)
 {
 	HnrChange	change;
+	HnrVertex  *v = locked->vertex;
 
-	if (error <= locked->vertex->error)
+	if (error <= v->error && (v->flags & HNR_VERTEX_ALL_DEAD) == 0)
 		return;
 	hnr_change_begin(&change, locked->index->rel, locked->index->building);
-	changed_vertex(locked, &change)->error = error;
+	v = changed_vertex(locked, &change);
+	v->error = Max(v->error, error);
+	v->flags &= ~HNR_VERTEX_ALL_DEAD;
 	hnr_change_end(&change);
 }
 
 void
 hnr_tids_add(HnrLockedVertex *locked, ItemPointer heap_tid, float error)
 {
-	raise_error(locked, error);
+	make_ready(locked, error);
 	Assert(locked->vertex->level == 0);
 	if (locked->vertex->ntids < HNR_INLINE_TIDS)
 	{
@@ -392,14 +395,16 @@ hnr_tids_remove_dead(HnrLockedVertex *locked, HnrTidIsDead is_dead, void *state,
 	HnrChange	change;
 	int64		chunked;
 
+	*removed = 0;
 	chunked = prune_chunks(locked, is_dead, state, removed);
 	v.ntids = keep_live(v.tids, before, is_dead, state);
 	*removed += before - v.ntids;
 	*kept += v.ntids + chunked;
 	if (v.ntids + chunked == 0)
 		v.state = HNR_VERTEX_DELETED;
-	else if (v.ntids == before)
+	else if (*removed == 0)
 		return false;
+	/* even where only chunks changed: kill.c asks the page of the vertex */
 	hnr_change_begin(&change, locked->index->rel, locked->index->building);
 	v.link = locked->vertex->link;
 	*changed_vertex(locked, &change) = v;

@@ -41,7 +41,7 @@ typedef bool (*HnrTidIsDead) (ItemPointer tid, void *state);
 
 /*
  * Takes the dead TIDs out of a locked ground vertex; chunks left empty become free.
- * Counts what it removed and what stayed.  True if no TID is left; the vertex is
+ * Sets what it removed, adds what stayed.  True if no TID is left; the vertex is
  * then marked as deleted, in the same critical order that keeps a TID from being
  * added to it later.
  */

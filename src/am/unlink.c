@@ -6,15 +6,15 @@
  * Reads every page once with a share lock.  Where vertices have links to dead ones,
  * those that are left with too few neighbours are given others (repair.c), with no
  * lock held; then all vertices of the page are changed under one exclusive lock, by
- * one WAL record.  Only a vertex of several pages takes records of its own.  Counts
- * the links to each ground vertex on the way and links again what nothing leads to.
+ * one WAL record.  Only a vertex of several pages takes records of its own.  Links to
+ * each ground vertex are counted on the way (indegree.c), and what nothing leads to
+ * is linked again.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "am/buffer.h"
-#include "am/insert.h"
 #include "am/store_disk.h"
 #include "am/stored.h"
 #include "am/vacuum.h"
@@ -31,9 +31,6 @@
  */
 #define GROUND_FLOOR 1.0
 #define UPPER_FLOOR 0.5
-
-/* With fewer than this part of m in spite of all, it is linked again by a search. */
-#define SPARSE 0.5
 
 typedef struct Unlinking
 {
@@ -59,29 +56,11 @@ neighbor_at(const Unlinking *u, char *slots, int i)
 	return hnr_node_of_tid(&slot_at(u, slots, i)->vertex);
 }
 
-static uint8 *
-in_degree_of(HnrVacuum *vac, HnrNodeId id)
-{
-	BlockNumber block = id >> 16;
-	int			pos = id & 0xFFFF;
-
-	if (block >= vac->blocks || pos < 1 || pos > vac->index->layout.ground.per_page)
-		return NULL;
-	return &vac->in_degree[(Size) block * vac->index->layout.ground.per_page + pos - 1];
-}
-
 static void
 count_link(Unlinking *u, HnrNodeId to)
 {
-	uint8	   *d = in_degree_of(u->vac, to);
-
-	if (u->shape->kind != HNR_PAGE_GROUND || d == NULL)
-		return;
-	/* the page of `to` may not have been seen yet: NOT_LIVE then starts the count */
-	if (*d == HNR_NOT_LIVE)
-		*d = 1;
-	else if (*d < HNR_MANY_LINKS)
-		(*d)++;
+	if (u->shape->kind == HNR_PAGE_GROUND)
+		hnr_indegrees_link(u->vac->in_degrees, to);
 }
 
 /* Looks at n slots; true if one leads to a dead vertex. */
@@ -176,10 +155,7 @@ take_backlinks(Unlinking *u, Page page)
 static void
 note_ground(Unlinking *u, HnrNodeId id)
 {
-	uint8	   *d = in_degree_of(u->vac, id);
-
-	if (d && *d == HNR_NOT_LIVE)
-		*d = 0;
+	hnr_indegrees_live(u->vac->in_degrees, id);
 	if (u->vac->live.level < 0)
 	{
 		hnr_tid_of_node(id, &u->vac->live.tid);
@@ -314,14 +290,8 @@ edit_slots(Unlinking *u, char *slots, int degree, HnrDamaged *d)
 		memcpy(slot_at(u, slots, degree++), new, size);
 		count_link(u, hnr_node_of_tid(&new->vertex));
 	}
-	/* nearly all around it is dead: what is left may hang together no more */
-	if (degree < Max(u->vac->index->meta.m * SPARSE, 1) && u->shape->kind == HNR_PAGE_GROUND)
-	{
-		uint8	   *in = in_degree_of(u->vac, hnr_node_of_tid(&d->tid));
-
-		if (in)
-			*in = HNR_FEW_LINKS;
-	}
+	if (degree == 0 && u->shape->kind == HNR_PAGE_GROUND)
+		hnr_indegrees_no_links(u->vac->in_degrees, hnr_node_of_tid(&d->tid));
 	return degree;
 }
 
@@ -444,35 +414,10 @@ sweep_backlinks(Unlinking *u)
 	u->block = resume;
 }
 
-/* Links again the ground vertices that no link leads to, or hardly any from. */
-static void
-relink_orphans(HnrVacuum *vac)
-{
-	int			per_page = vac->index->layout.ground.per_page;
-
-	for (BlockNumber block = HNR_METAPAGE + 1; block < vac->blocks; block++)
-		for (int pos = 1; pos <= per_page; pos++)
-		{
-			uint8		in_degree = vac->in_degree[(Size) block * per_page + pos - 1];
-			ItemPointerData tid;
-			MemoryContext old;
-
-			if (in_degree != 0 && in_degree != HNR_FEW_LINKS)
-				continue;
-			hnr_vacuum_delay_point();
-			ItemPointerSet(&tid, block, pos);
-			old = MemoryContextSwitchTo(vac->scratch);
-			hnr_relink_vertex(vac->index, &tid);
-			MemoryContextSwitchTo(old);
-			MemoryContextReset(vac->scratch);
-		}
-}
-
 void
 hnr_vacuum_unlink(HnrVacuum *vac)
 {
 	Unlinking  *u = palloc0(sizeof(Unlinking));
-	Size		size = (Size) vac->blocks * vac->index->layout.ground.per_page;
 
 	u->vac = vac;
 	vac->backlinks = hnr_backlinks_create(vac->blocks, vac->index->layout.slot_size,
@@ -481,8 +426,7 @@ hnr_vacuum_unlink(HnrVacuum *vac)
 	u->damaged = palloc(sizeof(HnrDamaged) * vac->places);
 	u->slots = palloc(Max(vac->index->layout.ground.slots, vac->index->layout.upper.slots) *
 					  vac->index->layout.slot_size);
-	vac->in_degree = palloc_extended(size, MCXT_ALLOC_HUGE);
-	memset(vac->in_degree, HNR_NOT_LIVE, size);
+	vac->in_degrees = hnr_indegrees_create(vac->index, vac->blocks);
 	for (u->block = HNR_METAPAGE + 1; u->block < vac->blocks; u->block++)
 	{
 		MemoryContext old;
@@ -496,9 +440,9 @@ hnr_vacuum_unlink(HnrVacuum *vac)
 			sweep_backlinks(u);
 	}
 	sweep_backlinks(u);
-	relink_orphans(vac);
+	hnr_indegrees_relink(vac->in_degrees, vac->scratch);
 	hnr_backlinks_free(vac->backlinks);
-	pfree(vac->in_degree);
+	hnr_indegrees_free(vac->in_degrees);
 	pfree(u->damaged);
 	pfree(u->slots);
 	pfree(u);

@@ -191,16 +191,18 @@ prune_page(HnrVacuum *vac, PageLook *look, BlockNumber block)
 static void
 collect_dead(HnrVacuum *vac)
 {
-	int			per_page = vac->index->layout.ground.per_page;
+	const HnrLayout *layout = &vac->index->layout;
+	BlockNumber parts_end = 0;	/* before it stand parts of the last vertex seen */
 	PageLook	look;
 
-	look.pruned = palloc(sizeof(OffsetNumber) * per_page);
-	look.chunked = palloc(sizeof(HnrVisited) * per_page);
+	look.pruned = palloc(sizeof(OffsetNumber) * layout->ground.per_page);
+	look.chunked = palloc(sizeof(HnrVisited) * layout->ground.per_page);
 	for (BlockNumber block = HNR_METAPAGE + 1; block < vac->blocks; block++)
 	{
 		Buffer		buf;
 		Page		page;
 		int			kind;
+		int			lost_part = 0;
 
 		hnr_vacuum_delay_point();
 		look.npruned = look.nchunked = 0;
@@ -210,7 +212,13 @@ collect_dead(HnrVacuum *vac)
 		kind = PageIsNew(page) ? 0 : hnr_page_head(page)->kind;
 		if ((HNR_KIND_BIT(kind) & HNR_VERTEX_KINDS) != 0)
 			look_at_page(vac, &look, block, page);
+		if (kind == HNR_PAGE_GROUND || kind == HNR_PAGE_UPPER)
+			parts_end = block + (kind == HNR_PAGE_GROUND ? &layout->ground : &layout->upper)->parts;
+		if (kind == HNR_PAGE_PART && block >= parts_end)
+			lost_part = ((HnrPart *) hnr_page_contents(page))->part;
 		hnr_buffer_release(buf);
+		if (lost_part > 0)
+			hnr_place_reclaim_part(vac->index, block, lost_part);
 		if (look.reusable || kind == 0)
 			hnr_place_record(vac->index, block, kind);
 		if (look.npruned > 0)
@@ -299,6 +307,7 @@ remove_dead_on(HnrVacuum *vac, BlockNumber block, FullTransactionId xid)
 		v->state = HNR_VERTEX_REMOVED;
 		v->degree = 0;
 		v->ntids = 0;
+		v->flags = 0;
 		ItemPointerSetInvalid(&v->link);
 		memcpy(HNR_REMOVED_XID(v), &xid, sizeof(xid));
 	}

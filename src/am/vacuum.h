@@ -14,13 +14,9 @@
 #include "access/genam.h"
 #include "am/backlink.h"
 #include "am/graph.h"
+#include "am/indegree.h"
 #include "am/index.h"
 #include "storage/bufmgr.h"
-
-/* In-degrees of ground vertices, by block and position. */
-#define HNR_NOT_LIVE	255		/* there is none */
-#define HNR_FEW_LINKS	254		/* has hardly a neighbor left */
-#define HNR_MANY_LINKS	253
 
 typedef struct HnrVacuum
 {
@@ -38,7 +34,7 @@ typedef struct HnrVacuum
 	int64		nupper;
 	int64		maxupper;
 	HnrEntry	live;			/* the highest live vertex seen */
-	uint8	   *in_degree;
+	HnrInDegrees *in_degrees;
 	HnrBacklinks *backlinks;
 	MemoryContext scratch;		/* reset for each page that is worked on */
 } HnrVacuum;

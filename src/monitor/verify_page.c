@@ -137,7 +137,7 @@ used_problem(const HnrShape *shape, const HnrVertex *vertex)
 		return "a vertex claims more neighbors than it has room for";
 	if (vertex->generation == 0)
 		return "a vertex in use has no generation";
-	if (vertex->unused != 0)
+	if ((vertex->flags & ~(ground ? HNR_VERTEX_FLAGS : 0)) != 0)
 		return "a vertex has a value where this version has none";
 	if (!ground)
 		return ItemPointerIsValid(&vertex->link) && ItemPointerIsValid(&vertex->tids[0]) ? NULL :
