@@ -14,7 +14,7 @@
 #include "utils/memutils.h"
 
 #define NOT_LIVE	255			/* no live vertex there, as far as is known */
-#define NO_LINKS	254
+#define TOO_FEW		254			/* lead from it */
 #define MANY_LINKS	253
 
 struct HnrInDegrees
@@ -82,12 +82,12 @@ hnr_indegrees_link(HnrInDegrees *in, HnrNodeId to)
 }
 
 void
-hnr_indegrees_no_links(HnrInDegrees *in, HnrNodeId id)
+hnr_indegrees_too_few(HnrInDegrees *in, HnrNodeId id)
 {
 	uint8	   *count = count_of(in, id);
 
 	if (count)
-		*count = NO_LINKS;
+		*count = TOO_FEW;
 }
 
 void
@@ -100,7 +100,7 @@ hnr_indegrees_relink(HnrInDegrees *in, MemoryContext scratch)
 			ItemPointerData tid;
 			MemoryContext old;
 
-			if (count != 0 && count != NO_LINKS)
+			if (count != 0 && count != TOO_FEW)
 				continue;
 			hnr_vacuum_delay_point();
 			ItemPointerSet(&tid, block, pos);

@@ -32,6 +32,12 @@
 #define GROUND_FLOOR 1.0
 #define UPPER_FLOOR 0.5
 
+/*
+ * What cannot be given so many has lost nearly all that was around it, as where most
+ * rows are deleted.  It is linked again by a search, lest it be part of an island.
+ */
+#define LEAST_DEGREE 0.5
+
 typedef struct Unlinking
 {
 	HnrVacuum  *vac;
@@ -290,8 +296,8 @@ edit_slots(Unlinking *u, char *slots, int degree, HnrDamaged *d)
 		memcpy(slot_at(u, slots, degree++), new, size);
 		count_link(u, hnr_node_of_tid(&new->vertex));
 	}
-	if (degree == 0 && u->shape->kind == HNR_PAGE_GROUND)
-		hnr_indegrees_no_links(u->vac->in_degrees, hnr_node_of_tid(&d->tid));
+	if (degree < Max(u->vac->index->meta.m * LEAST_DEGREE, 1) && u->shape->kind == HNR_PAGE_GROUND)
+		hnr_indegrees_too_few(u->vac->in_degrees, hnr_node_of_tid(&d->tid));
 	return degree;
 }
 
