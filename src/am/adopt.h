@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * adopt.h
- *		Vertices that no edge leads to, in a graph in memory.
+ *		Vertices that no path leads to, in a graph in memory.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,7 +10,7 @@
 
 #include "am/store_mem.h"
 
-/* To be called when all rows are in: leads an edge to every ground vertex. */
+/* To be called when all rows are in: leads a path to every ground vertex. */
 extern void hnr_adopt_orphans(const HnrIndex *index, HnrMemGraph *graph);
 
 #endif							/* HNR_ADOPT_H */
