@@ -9,6 +9,7 @@
 
 #include "am/buffer.h"
 #include "compat.h"
+#include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/buf_internals.h"
 #include "storage/lmgr.h"
@@ -83,6 +84,8 @@ pin_block(Relation index, BlockNumber block)
 	{
 		pgstat_count_buffer_read(index);
 		pgstat_count_buffer_hit(index);
+		if (VacuumCostActive)
+			VacuumCostBalance += VacuumCostPageHit;
 		return hint->buf;
 	}
 	hint->filenumber = hnr_rel_filenumber(index);

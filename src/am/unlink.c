@@ -437,7 +437,7 @@ hnr_vacuum_unlink(HnrVacuum *vac)
 	{
 		MemoryContext old;
 
-		hnr_vacuum_delay_point();
+		hnr_vacuum_page_begun(u->block);
 		old = MemoryContextSwitchTo(vac->scratch);
 		unlink_block(u);
 		MemoryContextSwitchTo(old);

@@ -24,11 +24,38 @@
 #include "am/tids.h"
 #include "am/vacuum.h"
 #include "am/wal.h"
+#include "commands/progress.h"
 #include "commands/vacuum.h"
 #include "compat.h"
 #include "debug_point.h"
 #include "storage/indexfsm.h"
+#include "utils/backend_progress.h"
 #include "utils/memutils.h"
+
+/*
+ * VACUUM's own columns count pages of the table.  These have no name in its view, in
+ * no server version, and are free for us: the index, and the pass.
+ */
+#define PROGRESS_INDEX	17
+#define PROGRESS_PASS	18
+
+void
+hnr_vacuum_begin_pass(HnrVacuum *vac, int pass)
+{
+	int			param[] = {PROGRESS_SCAN_BLOCKS_TOTAL, PROGRESS_SCAN_BLOCKS_DONE,
+	PROGRESS_INDEX, PROGRESS_PASS};
+	int64		value[] = {pass > 0 ? vac->blocks : 0, 0,
+	pass > 0 ? RelationGetRelid(vac->index->rel) : InvalidOid, pass};
+
+	pgstat_progress_update_multi_param(vac->validating ? 2 : 4, param, value);
+}
+
+void
+hnr_vacuum_page_begun(BlockNumber block)
+{
+	hnr_vacuum_delay_point();
+	pgstat_progress_update_param(PROGRESS_SCAN_BLOCKS_DONE, block);
+}
 
 /* A look at the heap TIDs of a page's ground vertices. */
 typedef struct PageLook
@@ -204,7 +231,7 @@ collect_dead(HnrVacuum *vac)
 		int			kind;
 		int			lost_part = 0;
 
-		hnr_vacuum_delay_point();
+		hnr_vacuum_page_begun(block);
 		look.npruned = look.nchunked = 0;
 		look.reusable = false;
 		buf = hnr_buffer_read_any(vac->index->rel, block, BUFFER_LOCK_SHARE, vac->strategy);
@@ -337,11 +364,12 @@ remove_dead(HnrVacuum *vac)
 	 */
 	xid = ReadNextFullTransactionId();
 	FullTransactionIdRetreat(&xid);
+	hnr_vacuum_begin_pass(vac, 3);
 	for (BlockNumber block = HNR_METAPAGE + 1; block < vac->dead_blocks; block++)
 	{
 		if (!hnr_vacuum_has_dead(vac, block))
 			continue;
-		hnr_vacuum_delay_point();
+		hnr_vacuum_page_begun(block);
 		remove_dead_on(vac, block, xid);
 	}
 }
@@ -382,6 +410,8 @@ hnr_bulkdelete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 	vac->callback = callback;
 	vac->callback_state = callback_state;
 	stats->num_index_tuples = 0;
+	vac->validating = info->report_progress;
+	hnr_vacuum_begin_pass(vac, 1);
 	collect_dead(vac);
 	HNR_DEBUG_POINT("vacuum_collected");
 	if (vac->ndead > 0)
@@ -389,9 +419,11 @@ hnr_bulkdelete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 		delete_upper(vac);
 		/* what was added since needs no unlinking, but may be linked to */
 		vac->blocks = RelationGetNumberOfBlocks(info->index);
+		hnr_vacuum_begin_pass(vac, 2);
 		hnr_vacuum_unlink(vac);
 		remove_dead(vac);
 	}
+	hnr_vacuum_begin_pass(vac, 0);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return stats;

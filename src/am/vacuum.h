@@ -25,6 +25,7 @@ typedef struct HnrVacuum
 	IndexBulkDeleteCallback callback;
 	void	   *callback_state;
 	BufferAccessStrategy strategy;
+	bool		validating;		/* not VACUUM: CREATE INDEX CONCURRENTLY lists TIDs */
 	BlockNumber blocks;			/* pages to go through */
 	BlockNumber dead_blocks;	/* pages that `dead` has bits for */
 	int			places;			/* bits for a page */
@@ -67,6 +68,14 @@ hnr_vacuum_has_dead(const HnrVacuum *vac, BlockNumber block)
 			return true;
 	return false;
 }
+
+/*
+ * Progress: which pass (0: none), and that its pages before `block` are done.  Seen
+ * through vacuum_progress(), and in the view of CREATE INDEX CONCURRENTLY where that
+ * lists the TIDs.
+ */
+extern void hnr_vacuum_begin_pass(HnrVacuum *vac, int pass);
+extern void hnr_vacuum_page_begun(BlockNumber block);
 
 /* unlink.c: takes links to dead vertices out of all others, replacing what is missed. */
 extern void hnr_vacuum_unlink(HnrVacuum *vac);

@@ -84,3 +84,20 @@ LANGUAGE C VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'hnr_index_status';
 COMMENT ON FUNCTION index_status(regclass) IS
 	'one row per hnsw index of this database, or the row of one index: what it is doing, how far it is, what holds it up, how good it is';
+CREATE FUNCTION vacuum_progress(
+	OUT pid integer,
+	OUT index regclass,
+	OUT pass integer,
+	OUT blocks_done bigint,
+	OUT blocks_total bigint)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+BEGIN ATOMIC
+	SELECT p.pid, p.param18::oid::regclass, p.param19::integer, p.param17, p.param16
+	FROM pg_stat_get_progress_info('VACUUM') p
+	WHERE p.param19 > 0
+		AND p.datid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
+END;
+COMMENT ON FUNCTION vacuum_progress() IS
+	'one row per hnsw index of this database that VACUUM is at: the pass, and how many of its pages are done; those of other users for members of pg_read_all_stats';
+
