@@ -102,7 +102,8 @@ list_slots(Visiting *v, const HnrPartLayout *pl, char *part)
 		HnrNodeId	id = hnr_node_of_tid(&slot->vertex);
 		HnrCandidate *c;
 
-		if (!hnr_idset_add(&ds->seen, id))
+		/* on a later part, the list may have become shorter since the degree was read */
+		if (!ItemPointerIsValid(&slot->vertex) || !hnr_idset_add(&ds->seen, id))
 			continue;
 		c = &v->out[v->result.nneighbors++];
 		c->id = id;

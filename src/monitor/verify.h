@@ -70,6 +70,9 @@ typedef struct HnrSuspect
 
 #define HNR_MAX_SUSPECTS 10000
 
+/* How often to read what seems wrong before it is believed. */
+#define HNR_VERIFY_TRIES 3
+
 typedef struct HnrSuspects
 {
 	HnrSuspect *list;
@@ -156,13 +159,15 @@ extern void hnr_verify_each_tid(HnrVerify *v, HnrTidSeen seen, void *state);
 /* A hash of a vector as stored, to tell it from others. */
 extern uint32 hnr_verify_print(HnrVerify *v, const float *vec);
 
-/* ---- verify_vertex.c: each vertex, its slots, its upper and lower selves ---- */
+/* ---- verify_load.c: copies of whole vertices ---- */
 
 /*
  * Copies a vertex into the current memory context; false if there is no such
  * place.  Of one in use whose parts do not fit together, problem says so.
  */
 extern bool hnr_verify_load(HnrVerify *v, HnrNodeId id, HnrVertexCopy *copy);
+
+/* ---- verify_vertex.c: each vertex, its slots, its upper and lower selves ---- */
 
 extern void hnr_verify_vertices(HnrVerify *v);
 

@@ -85,7 +85,7 @@ DECLARE
 	ids int[];
 	far float8[];
 	-- what a later round of a search finds was not compared with rows returned before
-	slack float8 := CASE WHEN col IN ('h', 'w') THEN 1e-3 ELSE 0 END;
+	slack float8 := CASE WHEN col IN ('h', 'w') THEN 1e-2 ELSE 0 END;
 	bad text;
 BEGIN
 	IF current_setting('transaction_isolation') <> 'repeatable read' THEN

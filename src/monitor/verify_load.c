@@ -1,0 +1,127 @@
+/*-------------------------------------------------------------------------
+ *
+ * verify_load.c
+ *		check_index(): copies of whole vertices.  See verify.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "am/buffer.h"
+#include "am/stored.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+
+#include "monitor/verify.h"
+
+/* What kept a vertex of several pages from being read, if it is others' work. */
+static const char changing[] = "a vertex changes while it is read";
+
+/* Takes over what one part of a vertex holds. */
+static void
+copy_part(HnrVerify *v, HnrVertexCopy *copy, const HnrPartLayout *pl, const char *part)
+{
+	Size		size = v->index->layout.slot_size;
+	int			nslots = Min(pl->slot_count, copy->nslots - pl->slot_first);
+
+	hnr_stored_decode(v->index->layout.encoding, part + pl->vec_offset, pl->vec_count,
+					  copy->head.scale, copy->vec + pl->vec_first);
+	if (nslots > 0)
+		memcpy(copy->slots + pl->slot_first * size, part + pl->slot_offset, nslots * size);
+}
+
+/* The parts after the first; leaves what is wrong about them in copy->problem. */
+static void
+load_later_parts(HnrVerify *v, HnrVertexCopy *copy, const HnrShape *shape, Page page)
+{
+	BlockNumber first = ItemPointerGetBlockNumber(&copy->tid);
+
+	for (int p = 1; p < shape->parts; p++)
+	{
+		HnrPart    *part = (HnrPart *) hnr_page_contents(page);
+
+		if (first + p >= v->blocks && first + p >= RelationGetNumberOfBlocks(v->index->rel))
+		{
+			copy->problem = "a vertex ends beyond the end of the index";
+			return;
+		}
+		hnr_buffer_copy(v->index->rel, first + p, v->strategy, page);
+		if (hnr_verify_page_problem(page) || hnr_page_head(page)->kind != HNR_PAGE_PART)
+			copy->problem = "a part of a vertex is missing";
+		else if (part->part != p)
+			copy->problem = "the parts of a vertex are not in order";
+		else if (part->generation != copy->head.generation)
+			copy->problem = "a part of a vertex is of another generation";
+		if (copy->problem)
+			return;
+		copy_part(v, copy, &shape->part[p], (char *) part);
+	}
+}
+
+/* Whether the first part still is what was copied; the others may have been read later. */
+static bool
+is_unchanged(HnrVerify *v, const HnrVertexCopy *copy, const HnrShape *shape, Page page)
+{
+	HnrVertex  *now;
+
+	hnr_buffer_copy(v->index->rel, ItemPointerGetBlockNumber(&copy->tid), v->strategy, page);
+	now = hnr_vertex_at(shape, page, ItemPointerGetOffsetNumber(&copy->tid));
+	return now->generation == copy->head.generation && now->degree == copy->head.degree;
+}
+
+/* One try of hnr_verify_load. */
+static bool
+load_once(HnrVerify *v, HnrNodeId id, HnrVertexCopy *copy, Page page)
+{
+	const HnrShape *shape;
+	HnrVertex  *vertex;
+	BlockNumber block = (BlockNumber) (id >> 16);
+	int			pos = id & 0xFFFF;
+
+	if (id >> 16 >= v->blocks && id >> 16 >= RelationGetNumberOfBlocks(v->index->rel))
+		return false;
+	hnr_buffer_copy(v->index->rel, block, v->strategy, page);
+	if (hnr_verify_page_problem(page))
+		return false;
+	shape = hnr_verify_shape(v, hnr_page_head(page)->kind);
+	if (shape == NULL || pos < 1 || pos > shape->per_page)
+		return false;
+	hnr_tid_of_node(id, &copy->tid);
+	vertex = hnr_vertex_at(shape, page, pos);
+	copy->head = *vertex;
+	copy->level = shape->kind == HNR_PAGE_GROUND ? 0 : vertex->level;
+	copy->nslots = Min(vertex->degree, shape->slots);
+	copy->problem = NULL;
+	copy_part(v, copy, &shape->part[0], (char *) vertex);
+	if (copy->head.state == HNR_VERTEX_LIVE || copy->head.state == HNR_VERTEX_DELETED)
+		load_later_parts(v, copy, shape, page);
+	if (shape->parts > 1 && copy->problem == NULL && !is_unchanged(v, copy, shape, page))
+		copy->problem = changing;
+	return true;
+}
+
+bool
+hnr_verify_load(HnrVerify *v, HnrNodeId id, HnrVertexCopy *copy)
+{
+	const HnrLayout *layout = &v->index->layout;
+	Page		page = palloc(BLCKSZ);
+	bool		found;
+
+	copy->vec = palloc0(sizeof(float) * layout->dims);
+	copy->slots = palloc0((Size) layout->slot_size * Max(layout->ground.slots, layout->upper.slots));
+	for (int try = 0; try < HNR_VERIFY_TRIES; try++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		found = load_once(v, id, copy, page);
+		if (!found || copy->problem == NULL)
+			break;
+	}
+	if (found && copy->problem == changing)
+	{
+		/* rare, and no damage: leave its links alone */
+		copy->problem = NULL;
+		copy->nslots = 0;
+	}
+	pfree(page);
+	return found;
+}
