@@ -108,7 +108,7 @@ join_known(HnrInserting *ins)
 
 	if (n == 0)
 		return false;
-	n = hnr_search_run(ins->search, entries, n, 0, KNOWN_EF, &found);
+	n = hnr_search_run(ins->search, entries, n, 0, Min(KNOWN_EF, ins->index->meta.ef_construction), &found);
 	return join_duplicate(ins, found, n);
 }
 
