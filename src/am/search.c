@@ -40,6 +40,7 @@ struct HnrSearch
 	int			ef;
 	int			npool;
 	int			cursor;			/* no unvisited entry stands before it */
+	bool		passed;			/* some vertex was not live, in this round */
 	bool		descending;		/* list what may only be passed, too */
 	PoolEntry  *pool;			/* max_ef entries */
 	int			nfound;
@@ -177,8 +178,12 @@ visit_next(HnrSearch *search, int level)
 		pool_insert(search, id, visit.distance, true);
 		add_found(search, id, &visit);
 	}
-	else if (search->descending)
-		add_found(search, id, &visit);
+	else
+	{
+		search->passed = true;
+		if (search->descending)
+			add_found(search, id, &visit);
+	}
 	for (int i = 0; i < visit.nneighbors; i++)
 		pool_insert(search, search->neighbors[i].id,
 					search->neighbors[i].distance, false);
@@ -195,6 +200,45 @@ compare_found(const void *a, const void *b)
 	return x->id < y->id ? -1 : (x->id > y->id ? 1 : 0);
 }
 
+/* Farthest first: the nearest are then taken from the end. */
+static int
+compare_rest(const void *a, const void *b)
+{
+	float		x = ((const PoolEntry *) a)->distance;
+	float		y = ((const PoolEntry *) b)->distance;
+
+	return (x < y) - (x > y);
+}
+
+/*
+ * Dead vertices, near and not visited yet, have kept others out of the pool, and what
+ * came after them, farther perhaps, got in: takes in those of the others that are
+ * nearer or for which there is room.  False: there is no need.
+ */
+static bool
+refill_pool(HnrSearch *search)
+{
+	Rest	   *rest = &search->rest;
+	int			before = rest->n;
+
+	if (!search->passed || rest->n == 0)
+		return false;
+	CHECK_FOR_INTERRUPTS();
+	qsort(rest->entry, rest->n, sizeof(PoolEntry), compare_rest);
+	while (rest->n > 0)
+	{
+		PoolEntry	entry = rest->entry[rest->n - 1];
+
+		if (search->npool == search->ef &&
+			entry.distance >= search->pool[search->npool - 1].distance)
+			break;
+		/* what falls out has been visited: those taken in come nearest first */
+		rest->n--;
+		pool_insert(search, entry.id, entry.distance, false);
+	}
+	return rest->n < before;
+}
+
 /* Visits until nothing in the pool is left to visit; sorts what was found. */
 static int
 exhaust_pool(HnrSearch *search, HnrCandidate **found)
@@ -204,7 +248,11 @@ exhaust_pool(HnrSearch *search, HnrCandidate **found)
 		while (search->cursor < search->npool && search->pool[search->cursor].visited)
 			search->cursor++;
 		if (search->cursor >= search->npool)
-			break;
+		{
+			if (!refill_pool(search))
+				break;
+			continue;
+		}
 		visit_next(search, search->level);
 	}
 	qsort(search->found, search->nfound, sizeof(HnrCandidate), compare_found);
@@ -223,6 +271,7 @@ hnr_search_run(HnrSearch *search, const HnrCandidate *entries, int n,
 	search->ef = Max(ef, n);
 	search->level = level;
 	search->npool = search->cursor = search->nfound = search->rest.n = 0;
+	search->passed = false;
 	for (int i = 0; i < n; i++)
 		if (store->mark(store, entries[i].id))
 			pool_insert(search, entries[i].id, entries[i].distance, false);
@@ -239,16 +288,6 @@ hnr_search_keep_rest(HnrSearch *search)
 	search->rest.entry = palloc(sizeof(PoolEntry) * search->rest.max);
 }
 
-/* Farthest first: the nearest are then taken from the end. */
-static int
-compare_rest(const void *a, const void *b)
-{
-	float		x = ((const PoolEntry *) a)->distance;
-	float		y = ((const PoolEntry *) b)->distance;
-
-	return (x < y) - (x > y);
-}
-
 int
 hnr_search_continue(HnrSearch *search, HnrCandidate **found)
 {
@@ -256,6 +295,7 @@ hnr_search_continue(HnrSearch *search, HnrCandidate **found)
 
 	Assert(rest->keep);
 	search->npool = search->cursor = search->nfound = 0;
+	search->passed = false;
 	/* a round may find nothing live, and still lead on */
 	while (search->nfound == 0 && rest->n > 0)
 	{
