@@ -282,6 +282,12 @@ prune_plain(Pruning *p, const HnrNewLink *link)
 		hnr_vertex_unlock(&locked);
 		if (unchanged || p->n < n)
 			break;				/* fewer: vacuum is at it */
+		if (has_neighbor(p))
+		{
+			/* vacuum has made the link meanwhile */
+			result = HNR_LINK_MADE;
+			break;
+		}
 	}
 	/* a list of wide vectors is megabytes, and an insertion prunes many */
 	pfree(p->vectors);
