@@ -95,6 +95,9 @@ pin_block(Relation index, BlockNumber block)
 	return hint->buf;
 }
 
+/* The processor fetches on by itself from where it sees this many bytes read. */
+#define PREFETCH_BYTES	1024
+
 void
 hnr_buffer_prefetch(Relation index, BlockNumber block, int offset, int size)
 {
@@ -104,8 +107,9 @@ hnr_buffer_prefetch(Relation index, BlockNumber block, int offset, int size)
 	if (!hint_matches(hint, index, block))
 		return;
 	at = (const char *) BufferGetBlock(hint->buf);
+	__builtin_prefetch(GetBufferDescriptor(hint->buf - 1));
 	__builtin_prefetch(at);
-	for (int i = 0; i < size; i += 64)
+	for (int i = 0; i < Min(size, PREFETCH_BYTES); i += 64)
 		__builtin_prefetch(at + offset + i);
 }
 

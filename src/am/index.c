@@ -95,6 +95,7 @@ hnr_index_open(Relation rel)
 	index->rel = rel;
 	index->metric = hnr_metric_of_index(rel);
 	index->meta = *hnr_page_meta(BufferGetPage(buf));
+	index->entry_known = true;
 	hnr_buffer_release(buf);
 	check_meta(rel, &index->meta);
 	compute_layout(index);
@@ -114,10 +115,17 @@ meta_entry(const HnrMetaPage *meta)
 HnrEntry
 hnr_index_entry(HnrIndex *index)
 {
-	Buffer		buf = hnr_buffer_read(index->rel, HNR_METAPAGE, BUFFER_LOCK_SHARE,
-									  HNR_KIND_BIT(HNR_PAGE_META));
-	HnrEntry	entry = meta_entry(hnr_page_meta(BufferGetPage(buf)));
+	Buffer		buf;
+	HnrEntry	entry;
 
+	if (index->entry_known)
+	{
+		index->entry_known = false;
+		return meta_entry(&index->meta);
+	}
+	buf = hnr_buffer_read(index->rel, HNR_METAPAGE, BUFFER_LOCK_SHARE,
+						  HNR_KIND_BIT(HNR_PAGE_META));
+	entry = meta_entry(hnr_page_meta(BufferGetPage(buf)));
 	hnr_buffer_release(buf);
 	return entry;
 }
@@ -216,8 +224,10 @@ hnr_index_put_entry(HnrIndex *index, Buffer metabuf, HnrEntry entry)
 bool
 hnr_index_entry_moved(HnrIndex *index, HnrEntry before)
 {
-	HnrEntry	now = hnr_index_entry(index);
+	HnrEntry	now;
 
+	index->entry_known = false;
+	now = hnr_index_entry(index);
 	return now.level != before.level || !hnr_same_tid(&now.tid, &before.tid);
 }
 

@@ -27,6 +27,7 @@ typedef struct HnrIndex
 	HnrLayout	layout;
 	HnrCodec   *codec;
 	bool		building;		/* our own build: pages are not logged one by one */
+	bool		entry_known;	/* meta's is as hnr_index_open read it, and not asked for yet */
 } HnrIndex;
 
 /* The entry point: a vertex of the highest level, and that level. */
@@ -42,7 +43,10 @@ extern HnrIndex *hnr_index_open(Relation rel);
 /* What is wrong about rel's metapage, as a sentence; NULL: nothing, or another version. */
 extern const char *hnr_index_meta_problem(Relation rel, const HnrMetaPage *meta);
 
-/* The entry point now, and whether it is another one than it was. */
+/*
+ * The entry point: at first as hnr_index_open found it, from then on as it is now.  And
+ * whether it is now another one than it was.
+ */
 extern HnrEntry hnr_index_entry(HnrIndex *index);
 extern bool hnr_index_entry_moved(HnrIndex *index, HnrEntry before);
 

@@ -70,6 +70,41 @@ typedef struct HnswScan
 	HnrKills   *kills;			/* NULL: none so far */
 } HnswScan;
 
+/*
+ * Memory of the last scan that ended, for the next one: getting some hundred kilobytes
+ * from the system and giving them back costs a twentieth of a short query.
+ */
+static MemoryContext spare_context;
+
+#define CONTEXT_KEPT_SIZE	((Size) 128 * 1024)
+
+/* Until it is given back it goes with the query's memory. */
+static MemoryContext
+take_context(void)
+{
+	MemoryContext context = spare_context;
+
+	if (context == NULL)
+		return GenerationContextCreate(CurrentMemoryContext, "hnsw scan", 0, CONTEXT_KEPT_SIZE,
+									   ALLOCSET_DEFAULT_MAXSIZE);
+	spare_context = NULL;
+	MemoryContextSetParent(context, CurrentMemoryContext);
+	return context;
+}
+
+static void
+give_back_context(MemoryContext context)
+{
+	if (spare_context)
+	{
+		MemoryContextDelete(context);
+		return;
+	}
+	MemoryContextReset(context);
+	MemoryContextSetParent(context, TopMemoryContext);
+	spare_context = context;
+}
+
 IndexScanDesc
 hnr_beginscan(Relation index, int nkeys, int norderbys)
 {
@@ -77,8 +112,7 @@ hnr_beginscan(Relation index, int nkeys, int norderbys)
 	HnswScan   *state = palloc0(sizeof(HnswScan));
 
 	hnr_guc_define_search_settings();
-	state->context = AllocSetContextCreate(CurrentMemoryContext, "hnsw scan",
-										   ALLOCSET_DEFAULT_SIZES);
+	state->context = take_context();
 	scan->opaque = state;
 	if (norderbys > 0)
 	{
@@ -130,7 +164,7 @@ hnr_endscan(IndexScanDesc scan)
 	HnswScan   *state = scan->opaque;
 
 	mark_dead(state);
-	MemoryContextDelete(state->context);
+	give_back_context(state->context);
 	pfree(state);
 	scan->opaque = NULL;
 }
