@@ -57,6 +57,16 @@ INSERT INTO ordered SELECT i, (SELECT array_agg(3.4028234e38 * sin(i * j))::vect
 SELECT op, c.rows > 0 AS some FROM unnest(ARRAY['<->', '<#>', '<+>']) op,
 	LATERAL ordered_check(op, ordered_vector(3, 0), 50) c;
 
+-- and below it
+TRUNCATE ordered;
+CREATE FUNCTION ordered_tiny(i int) RETURNS vector LANGUAGE sql AS
+$$ SELECT array_agg(floor(8 + 8 * sin(i * j)) * 2::float8 ^ -56 + CASE WHEN i % 30 = 0 THEN 0.3 ELSE 0 END)::vector
+	FROM generate_series(1, 40) j $$;
+INSERT INTO ordered SELECT i, ordered_tiny(i) FROM generate_series(1, 1500) i;
+SELECT c.rows > 0 AS some, in_order FROM generate_series(2001, 2020) q,
+	LATERAL ordered_check('<->', ordered_tiny(q), 40) c GROUP BY 1, 2;
+DROP FUNCTION ordered_tiny;
+
 -- NULL and zero have no distances
 SELECT count(*) FROM (SELECT id FROM ordered ORDER BY v <-> NULL LIMIT 5) s;
 TRUNCATE ordered;

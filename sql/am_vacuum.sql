@@ -153,5 +153,16 @@ SELECT * FROM check_all('ti');
 SELECT recall('t', '<->', 8) > 0.95;
 DROP TABLE t;
 
+-- vertices with fewer slots than m: what repairs aim at
+CREATE TABLE t (id int, e vector(512));
+INSERT INTO t SELECT i, (SELECT array_agg(x / 3) FROM unnest(vec(i, 512)::real[]) x)::vector
+FROM generate_series(1, 600) i;
+CREATE INDEX i ON t USING hnsw (e vector_l2_ops) WITH (m = 100, ef_construction = 200);
+SELECT slots < m AS fewer FROM index_status('i');
+DELETE FROM t WHERE id % 12 = 0;
+VACUUM t;
+SELECT * FROM check_all('i');
+DROP TABLE t;
+
 \set VERBOSITY terse
 DROP SCHEMA am_test CASCADE;

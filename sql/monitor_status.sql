@@ -11,7 +11,7 @@ CREATE INDEX status_test_id ON status_test (id);
 
 \x on
 SELECT name, table_name, status, phase, progress_pct, eta_seconds, tuples_done,
-	tuples_total, started_at, blocked_by, m, ef_construction, options,
+	tuples_total, started_at, blocked_by, m, ef_construction, slots, stored_as, options,
 	size_bytes > 0 AS has_size, size_bytes = pg_relation_size(index_oid) AS its_size,
 	vectors, dead, degradation, measured_at, auto_rebuild_threshold,
 	auto_rebuild_note, last_rebuild, last_rebuild_duration, last_error

@@ -13,6 +13,7 @@
 #include "am/buffer.h"
 #include "am/callbacks.h"
 #include "am/index.h"
+#include "am/stored.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
@@ -64,6 +65,7 @@ fill_figures(Relation rel, const HnrMetaPage *meta, HnrIndexFigures *figures)
 	figures->ef_construction = meta->ef_construction;
 	figures->code_bits = meta->code_bits;
 	figures->slots = meta->slots_ground;
+	figures->stored_as = hnr_encoding_name(meta->encoding);
 	figures->max_level = meta->entry_level;
 	figures->pages = RelationGetNumberOfBlocks(rel);
 }

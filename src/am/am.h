@@ -50,6 +50,7 @@ typedef struct HnrIndexFigures
 	int			ef_construction;
 	int			code_bits;		/* per dimension; 0: neighbours carry no codes */
 	int			slots;			/* neighbours a ground vertex can have */
+	const char *stored_as;		/* "float", "half" or "byte": the vectors' coordinates */
 	int			max_level;		/* -1: empty */
 	BlockNumber pages;
 } HnrIndexFigures;

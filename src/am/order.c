@@ -19,6 +19,9 @@ rounding(int n)
 	return 1e-6 + n * 1e-8;
 }
 
+/* Below this, squares may have lost digits; the operator then sums them in double. */
+#define LEAST_SQUARE 1e-30
+
 HnrBounds
 hnr_order_bounds(const HnrMetric *metric, int n, double query_length,
 				 float distance, float error)
@@ -39,6 +42,11 @@ hnr_order_bounds(const HnrMetric *metric, int n, double query_length,
 	b.least = d - off;
 	b.most = d + off;
 	b.several = false;
+	if (metric->kind == HNR_METRIC_L2 && distance < LEAST_SQUARE)
+	{
+		b.least = 0;
+		b.most = 1.1 * sqrt(LEAST_SQUARE) + off;
+	}
 	/* distances beyond the range of float: nothing is known */
 	if (!isfinite(b.least) || !isfinite(b.most))
 	{

@@ -197,6 +197,7 @@ hnr_repair_find(HnrRepair *r, HnrDamaged *v, int n)
 	Tried		tried;
 	Tried	   *waiting;
 
+	Assert(n > 0);
 	r->v = v;
 	v->added = v->nadded > 0 ? repalloc(v->added, size) : palloc(size);
 	hnr_disk_store_set_query(r->store, v->vec);

@@ -60,7 +60,7 @@ typedef struct HnswScan
 	int			current;		/* being returned; its TIDs are in the reader */
 	int64		visited;		/* in all rounds */
 	BlockNumber heap_blocks;	/* the table's size, as last asked for */
-	float		last;			/* distance of the last vertex returned */
+	double		last;			/* no row returned is farther */
 	bool		any_order;		/* the query has no distances */
 	double		query_length;
 	HnrTidReader reader;
@@ -140,6 +140,7 @@ hnr_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int no
 	mark_dead(state);
 	MemoryContextReset(state->context);
 	state->searched = state->ended = false;
+	state->nreturned = state->ndead = 0;
 	ItemPointerSetInvalid(&state->left_out);
 	state->search = NULL;
 	state->maxorder = state->maxfound = state->maxheld = state->nheld = 0;
@@ -212,7 +213,7 @@ visited_of(HnswScan *state, int i)
 
 /*
  * Tells how certain the order of the found is.  Leaves out those that are nearer than
- * what was returned before.
+ * what was returned before, or may be, for all that rounding leaves open.
  */
 static void
 put_in_order(HnswScan *state)
@@ -230,10 +231,11 @@ put_in_order(HnswScan *state)
 		const HnrVisited *v = visited_of(state, i);
 		HnrBounds  *b = &state->bounds[kept];
 
-		if (state->found[i].distance < state->last)
-			continue;
 		*b = hnr_order_bounds(state->index->metric, state->index->layout.dims,
 							  state->query_length, state->found[i].distance, v->error);
+		/* of what is beyond the range of float, no order is known */
+		if (b->least < state->last && !isinf(b->least))
+			continue;
 		b->several = state->index->layout.encoding != HNR_ENCODING_FLOAT && v->error > 0 &&
 			(v->ntids > 1 || ItemPointerIsValid(&v->link));
 		state->found[kept++] = state->found[i];
@@ -260,20 +262,26 @@ compare_distances(const void *a, const void *b)
 static int
 whole_groups(HnswScan *state, int n, int total)
 {
+	HnrBounds  *b = palloc_extended(sizeof(HnrBounds) * total, MCXT_ALLOC_HUGE);
 	double		most = -get_float8_infinity();
 
 	for (int i = 0; i < total; i++)
 	{
 		const HnrCandidate *c = &state->held[i];
-		HnrBounds	b = hnr_order_bounds(state->index->metric, state->index->layout.dims,
-										 state->query_length, c->distance,
-										 hnr_disk_store_visited(state->store, c->ref)->error);
 
-		if (i >= n && b.least >= most)
-			return i;
-		most = Max(most, b.most);
+		b[i] = hnr_order_bounds(state->index->metric, state->index->layout.dims,
+								state->query_length, c->distance,
+								hnr_disk_store_visited(state->store, c->ref)->error);
 	}
-	return total;
+	/* from here on: the least of this and all later ones */
+	for (int i = total - 1; i > 0; i--)
+		b[i - 1].least = Min(b[i - 1].least, b[i].least);
+	for (int i = 0; i < n; i++)
+		most = Max(most, b[i].most);
+	for (; n < total && b[n].least < most; n++)
+		most = Max(most, b[n].most);
+	pfree(b);
+	return n;
 }
 
 /*
@@ -401,7 +409,8 @@ next_vertex(HnswScan *state)
 		state->nfound = 0;
 		return false;
 	}
-	state->last = state->found[state->current].distance;
+	if (!isinf(state->bounds[state->current].most))
+		state->last = Max(state->last, state->bounds[state->current].most);
 	hnr_tids_read_start(&state->reader, state->index,
 						visited_of(state, state->current));
 	return true;

@@ -26,6 +26,21 @@
 /* The scale has to be a normal float. */
 #define LEAST_EXPONENT		(-126)
 
+const char *
+hnr_encoding_name(HnrEncoding encoding)
+{
+	switch (encoding)
+	{
+		case HNR_ENCODING_FLOAT:
+			return "float";
+		case HNR_ENCODING_HALF:
+			return "half";
+		case HNR_ENCODING_BYTE:
+			return "byte";
+	}
+	return NULL;
+}
+
 /* How a vector is rounded: to what is a half or a small integer times the step. */
 typedef struct Rounding
 {
@@ -240,7 +255,7 @@ hnr_stored_round(const HnrMetric *metric, HnrEncoding encoding, int n, float *ve
 		lost = sqrt(lost);
 	if (metric->kind == HNR_METRIC_IP || metric->kind == HNR_METRIC_COSINE)
 		lost += summing_error(n) * sqrt(length);
-	return (float) (lost * (1 + 1e-6));
+	return nextafterf((float) (lost * (1 + 1e-6)), INFINITY);
 }
 
 bool

@@ -26,6 +26,9 @@
  */
 extern float hnr_stored_round(const HnrMetric *metric, HnrEncoding encoding, int n, float *vec);
 
+/* As users see it. */
+extern const char *hnr_encoding_name(HnrEncoding encoding);
+
 /* The scale that belongs to a rounded vector. */
 extern HnrScale hnr_stored_scale(HnrEncoding encoding, int n, const float *vec);
 

@@ -225,8 +225,9 @@ read_damaged(Unlinking *u, HnrDamaged *d)
 static void
 replace_lost(Unlinking *u, HnrDamaged *d)
 {
-	int			m = u->vac->index->meta.m;
-	double		floor = m * (d->level == 0 ? GROUND_FLOOR : UPPER_FLOOR);
+	/* vertices that fill a page alone may have fewer slots than m */
+	int			most = Min(u->vac->index->meta.m, u->shape->slots);
+	double		floor = most * (d->level == 0 ? GROUND_FLOOR : UPPER_FLOOR);
 	int			lost = 0;
 	int			kept;
 
@@ -237,7 +238,7 @@ replace_lost(Unlinking *u, HnrDamaged *d)
 			lost++;
 	kept = d->degree - lost + d->nadded;
 	if (lost > 0 && kept < floor)
-		hnr_repair_find(u->repair, d, Min(m, u->shape->slots) - kept);
+		hnr_repair_find(u->repair, d, most - kept);
 }
 
 static bool

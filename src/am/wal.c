@@ -235,6 +235,8 @@ hnr_change_end(HnrChange *change)
 		else
 			raise_lower(change, i);
 	}
+	if (change->npages == 0)
+		return;
 	START_CRIT_SECTION();
 	for (int i = 0; i < change->npages; i++)
 	{

@@ -69,6 +69,8 @@ typedef enum Column
 	COL_BLOCKED_BY,
 	COL_M,
 	COL_EF_CONSTRUCTION,
+	COL_SLOTS,
+	COL_STORED_AS,
 	COL_OPTIONS,
 	COL_SIZE_BYTES,
 	COL_VECTORS,
@@ -316,6 +318,8 @@ fill_from_index(Row *row, Relation index)
 	}
 	set(row, COL_M, Int32GetDatum(figures.m));
 	set(row, COL_EF_CONSTRUCTION, Int32GetDatum(figures.ef_construction));
+	set(row, COL_SLOTS, Int32GetDatum(figures.slots));
+	set_text(row, COL_STORED_AS, figures.stored_as);
 }
 
 /* Opens the index if that takes no waiting. */

@@ -68,6 +68,8 @@ CREATE FUNCTION index_status(
 	OUT blocked_by integer[],
 	OUT m integer,
 	OUT ef_construction integer,
+	OUT slots integer,
+	OUT stored_as text,
 	OUT options text[],
 	OUT size_bytes bigint,
 	OUT vectors bigint,
