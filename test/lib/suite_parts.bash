@@ -185,6 +185,7 @@ isolation_suite()
 # The bench is no test, but it has to run.
 bench_suite()
 {
+	stop_server		# its socket has the name of the bench's
 	. test/bench/settings.bash
 	export ROWS=500 ROUNDS=1 PERIOD=0.05 WARM=0.01 COLD_QUERIES=1 INSERTS=20 CHURN_ROUNDS=1 \
 		EFS=10,400 QUERIES=20
