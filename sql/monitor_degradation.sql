@@ -134,6 +134,22 @@ SET maintenance_work_mem = '1MB';
 SELECT index_degradation('degradation_test_idx', 10000);
 RESET maintenance_work_mem;
 
+-- Values that stand elsewhere, in another order than their rows, and gaps between them.
+CREATE TABLE degradation_test_wide (id int, v vector(700)) WITH (fillfactor = 50);
+INSERT INTO degradation_test_wide SELECT i, degradation_test_vector(700) FROM generate_series(1, 300) i;
+UPDATE degradation_test_wide SET v = degradation_test_vector(700) WHERE id % 3 = 0;
+DELETE FROM degradation_test_wide WHERE id % 7 = 0 OR id BETWEEN 100 AND 150;
+ALTER TABLE degradation_test_wide ALTER v SET STORAGE main;
+INSERT INTO degradation_test_wide SELECT i, ('[' || repeat('0,', 699) || i || ']')::vector
+FROM generate_series(1, 20) i;
+CREATE INDEX degradation_test_wide_idx ON degradation_test_wide USING hnsw (v vector_l2_ops);
+SET hnsw.ef_search = 1000;
+SELECT index_degradation('degradation_test_wide_idx', 300) <= 0.05 AS nothing_missed;
+SELECT rows = (SELECT count(*) FROM degradation_test_wide) AS all_rows FROM hnsw_rebuild.measurement
+WHERE index_oid = 'degradation_test_wide_idx'::regclass;
+RESET hnsw.ef_search;
+DROP TABLE degradation_test_wide;
+
 -- Arguments.
 SELECT index_degradation(NULL);
 SELECT index_degradation('degradation_test_idx', NULL, NULL, NULL);

@@ -25,6 +25,16 @@
 #endif
 
 /*
+ * 18: there is one snapshot for toast tables; before, one was filled
+ * in.  Needs access/toast_internals.h.
+ */
+#if PG_VERSION_NUM >= 180000
+#define hnr_toast_snapshot(room)	((void) (room), get_toast_snapshot())
+#else
+#define hnr_toast_snapshot(room)	(init_toast_snapshot(room), (Snapshot) (room))
+#endif
+
+/*
  * 17 (2af07e2f749): maintenance commands pin search_path with
  * RestrictSearchPath().  Within a NewGUCNestLevel(); needs utils/guc.h.
  */

@@ -18,12 +18,25 @@
 
 typedef float (*HnrDistanceFn) (int n, const float *a, const float *b);
 
+/*
+ * The same between each of two arrays a and each of four arrays b, for much less
+ * than eight calls cost: out[4 * i + j] of a[i] and b[j].  The last bits may differ
+ * from those of the kernel for one pair, but do not depend on i and j.
+ */
+#define HNR_TILE_A	2
+#define HNR_TILE_B	4
+typedef void (*HnrDistanceTileFn) (int n, const float *const *a, const float *const *b,
+								   float *out);
+
 typedef struct HnrDistanceKernels
 {
 	const char *isa;			/* "avx512", "avx2", "neon" or "scalar" */
 	HnrDistanceFn l2_squared;	/* sum (a-b)^2 */
 	HnrDistanceFn inner_product;	/* sum a*b */
 	HnrDistanceFn l1;			/* sum |a-b| */
+	HnrDistanceTileFn l2_squared_tile;
+	HnrDistanceTileFn inner_product_tile;
+	HnrDistanceTileFn l1_tile;
 	/* a.b, a.a and b.b in one pass */
 	void		(*products) (int n, const float *a, const float *b,
 							 float *ab, float *aa, float *bb);

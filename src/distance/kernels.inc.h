@@ -77,6 +77,52 @@ DEFINE_KERNEL(l2_squared, STEP_L2)
 DEFINE_KERNEL(inner_product, STEP_IP)
 DEFINE_KERNEL(l1, STEP_L1)
 
+#define TILE_STEPS(step, load) \
+	do { \
+		V			a0_ = load(a[0]); \
+		V			a1_ = load(a[1]); \
+		V			b_; \
+\
+		b_ = load(b[0]); step(s00, a0_, b_); step(s10, a1_, b_); \
+		b_ = load(b[1]); step(s01, a0_, b_); step(s11, a1_, b_); \
+		b_ = load(b[2]); step(s02, a0_, b_); step(s12, a1_, b_); \
+		b_ = load(b[3]); step(s03, a0_, b_); step(s13, a1_, b_); \
+	} while (0)
+
+#define LOAD_WHOLE(p)	V_LOAD((p) + i)
+#define LOAD_REST(p)	V_LOAD_PART((p) + i, n - i)
+
+/*
+ * Defines the function name: the sums of one step between each of two and each of
+ * four arrays.  Eight sums keep as many additions under way as there can be, and a
+ * coordinate is loaded once for all of them.
+ */
+#define DEFINE_TILE_KERNEL(name, step) \
+HNR_TARGET static void \
+name(int n, const float *const *a, const float *const *b, float *out) \
+{ \
+	V			s00 = V_ZERO(), s01 = V_ZERO(), s02 = V_ZERO(), s03 = V_ZERO(); \
+	V			s10 = V_ZERO(), s11 = V_ZERO(), s12 = V_ZERO(), s13 = V_ZERO(); \
+	int			i = 0; \
+\
+	for (; n - i >= V_WIDTH; i += V_WIDTH) \
+		TILE_STEPS(step, LOAD_WHOLE); \
+	if (n > i) \
+		TILE_STEPS(step, LOAD_REST); \
+	out[0] = V_SUM(s00); \
+	out[1] = V_SUM(s01); \
+	out[2] = V_SUM(s02); \
+	out[3] = V_SUM(s03); \
+	out[4] = V_SUM(s10); \
+	out[5] = V_SUM(s11); \
+	out[6] = V_SUM(s12); \
+	out[7] = V_SUM(s13); \
+}
+
+DEFINE_TILE_KERNEL(l2_squared_tile, STEP_L2)
+DEFINE_TILE_KERNEL(inner_product_tile, STEP_IP)
+DEFINE_TILE_KERNEL(l1_tile, STEP_L1)
+
 /*
  * a.b, a.a and b.b in one pass.  Three sums in two registers each keep as many
  * additions under way as the kernels above do with four.
@@ -163,6 +209,9 @@ const HnrDistanceKernels HNR_KERNELS = {
 	.l2_squared = l2_squared,
 	.inner_product = inner_product,
 	.l1 = l1,
+	.l2_squared_tile = l2_squared_tile,
+	.inner_product_tile = inner_product_tile,
+	.l1_tile = l1_tile,
 	.products = products,
 	.from_half = from_half,
 	.from_bytes = from_bytes,

@@ -9,6 +9,7 @@
 #define HNR_RECALL_MEASURE_H
 
 #include "am/metric.h"
+#include "am/toasted.h"
 #include "executor/tuptable.h"
 #include "nodes/execnodes.h"
 #include "storage/itemptr.h"
@@ -35,6 +36,7 @@ typedef struct HnrMeasure
 	IndexInfo  *info;
 	EState	   *estate;
 	ExprState  *predicate;		/* NULL: the index covers every row */
+	HnrToastReader *toasted;	/* for the values of rows */
 	TupleTableSlot *slot;		/* of the table; the row under consideration */
 	float	   *vector;			/* its vector, set by hnr_measure_covers */
 	Datum		value;			/* its indexed value, valid until the next row */
@@ -51,6 +53,22 @@ typedef struct HnrMeasure
  */
 extern bool hnr_measure_covers(HnrMeasure *m);
 
+/* In every round of what may take long. */
+extern void hnr_measure_check_interrupts(HnrMeasure *m);
+
+/* Memory for a vector, so aligned that it is read fast; never to be freed alone. */
+extern float *hnr_measure_alloc_vector(int dims);
+
+/* exact.c */
+/*
+ * Finds the k nearest of every sampled row, itself left out, in one pass over the
+ * table; returns how many rows are covered.
+ */
+extern double hnr_measure_exact(HnrMeasure *m);
+/* As the metric has it, and to the last bit as the pass computes it. */
+extern float hnr_measure_distance(const HnrMeasure *m, const float *x, const float *y);
+
+/* sample.c */
 /*
  * Draws covered rows into m->sample, as many as there is room for, and sets
  * m->samples; all of them where the table has no more.

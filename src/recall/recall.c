@@ -4,7 +4,7 @@
  *		Recall@k of an hnsw index, measured against the exact answer.
  *
  * Three steps under one snapshot: draw a sample (sample.c); find the exact k
- * nearest of every sampled row in one sequential pass over the table; look
+ * nearest of every sampled row in one sequential pass over the table (exact.c); look
  * each sampled row up through the index and count how many of the k rows
  * found are as near as the true ones.
  *
@@ -33,11 +33,9 @@
 
 #include "am/am.h"
 #include "compat.h"
-#include "debug_point.h"
 #include "guc.h"
 #include "recall/measure.h"
 #include "recall/recall.h"
-#include "recall/topk.h"
 
 /* Distances count as equal within this, relative to the k-th true distance. */
 #define TIE_TOLERANCE	1e-6
@@ -91,6 +89,9 @@ hnr_measure_covers(HnrMeasure *m)
 	FormIndexDatum(m->info, m->slot, m->estate, values, isnull);
 	if (isnull[0])
 		return false;
+	if (TupleDescAttr(RelationGetDescr(m->index), 0)->attlen == -1)
+		values[0] = PointerGetDatum(hnr_toast_read(m->toasted,
+												   (struct varlena *) DatumGetPointer(values[0])));
 	m->value = values[0];
 	old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
 	indexed = hnr_metric_form_vector(m->metric, m->value, m->dims, m->vector);
@@ -98,9 +99,8 @@ hnr_measure_covers(HnrMeasure *m)
 	return indexed;
 }
 
-/* In every round of what may take long. */
-static void
-check_interrupts(HnrMeasure *m)
+void
+hnr_measure_check_interrupts(HnrMeasure *m)
 {
 	CHECK_FOR_INTERRUPTS();
 	if (m->is_wanted && ++m->steps % STEPS_PER_LOOK == 0 && m->is_wanted(m->table))
@@ -108,35 +108,6 @@ check_interrupts(HnrMeasure *m)
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 				 errmsg("measurement of index \"%s\" gave way to a session that waits for its table",
 						RelationGetRelationName(m->index))));
-}
-
-/* The exact distances of the k nearest of every sampled row; counts the rows. */
-static double
-exact_pass(HnrMeasure *m)
-{
-	TableScanDesc scan = table_beginscan(m->table, m->snapshot, 0, NULL);
-	double		rows = 0;
-
-	HNR_DEBUG_POINT("recall_exact_pass");
-	while (table_scan_getnextslot(scan, ForwardScanDirection, m->slot))
-	{
-		check_interrupts(m);
-		if (!hnr_measure_covers(m))
-			continue;
-		rows++;
-		for (int i = 0; i < m->samples; i++)
-		{
-			HnrSampledRow *row = &m->sample[i];
-
-			if (!ItemPointerEquals(&row->tid, &m->slot->tts_tid))
-				hnr_topk_offer(row->nearest, &row->found, m->k,
-							   hnr_metric_distance(m->metric, m->dims,
-												   row->vector, m->vector));
-		}
-	}
-	ExecClearTuple(m->slot);
-	table_endscan(scan);
-	return rows;
 }
 
 static void
@@ -203,7 +174,7 @@ search_row(Search *search, HnrSampledRow *row)
 	{
 		double		order = place;
 
-		check_interrupts(m);
+		hnr_measure_check_interrupts(m);
 		if (search->found == m->k && !scan->xs_recheckorderby)
 			break;
 		if (!index_getnext_slot(scan, ForwardScanDirection, m->slot))
@@ -222,7 +193,7 @@ search_row(Search *search, HnrSampledRow *row)
 		else if (!scan->xs_orderbynulls[0])
 			order = DatumGetFloat8(scan->xs_orderbyvals[0]);
 		keep_found(search, order,
-				   hnr_metric_distance(m->metric, m->dims, row->vector, m->vector));
+				   hnr_measure_distance(m, row->vector, m->vector));
 	}
 	ExecClearTuple(m->slot);
 }
@@ -299,11 +270,12 @@ prepare(HnrMeasure *m, const HnrRecallRequest *request)
 	m->estate = CreateExecutorState();
 	m->slot = table_slot_create(m->table, NULL);
 	m->predicate = ExecPrepareQual(m->info->ii_Predicate, m->estate);
-	m->vector = palloc(sizeof(float) * m->dims);
+	m->vector = hnr_measure_alloc_vector(m->dims);
+	m->toasted = hnr_toast_reader_create(m->table);
 	m->sample = palloc0(sizeof(HnrSampledRow) * m->room);
 	for (int i = 0; i < m->room; i++)
 	{
-		m->sample[i].vector = palloc(sizeof(float) * m->dims);
+		m->sample[i].vector = hnr_measure_alloc_vector(m->dims);
 		m->sample[i].nearest = palloc(sizeof(float) * m->k);
 	}
 }
@@ -318,9 +290,10 @@ measure(HnrMeasure *m, const HnrRecallRequest *request, HnrRecall *result)
 					 pg_prng_uint64(&pg_global_prng_state));
 	if (m->samples > 0)
 	{
-		result->rows = exact_pass(m);
+		result->rows = hnr_measure_exact(m);
 		search_sample(m, result);
 	}
+	hnr_toast_reader_free(m->toasted);
 	ExecDropSingleTupleTableSlot(m->slot);
 	FreeExecutorState(m->estate);
 }

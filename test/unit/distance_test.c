@@ -145,6 +145,55 @@ test_kernels(const HnrDistanceKernels *k, char *end_a, char *end_b)
 	report(special, k->isa, "zero distance, infinity and NaN, n = 1 .. 2000");
 }
 
+/* The two and four arrays of a tile share their memory, a float apart. */
+static void
+test_tiles(const HnrDistanceKernels *k, char *end_a, char *end_b)
+{
+	bool		near_all = true,
+				same = true;
+
+	for (int n = 1; n <= MAX_N; n += 1 + n / 64)
+	{
+		const float *a[HNR_TILE_A];
+		const float *b[HNR_TILE_B];
+		const float *one_a[HNR_TILE_A];
+		const float *one_b[HNR_TILE_B];
+		float		l2[HNR_TILE_A * HNR_TILE_B];
+		float		ip[HNR_TILE_A * HNR_TILE_B];
+		float		l1[HNR_TILE_A * HNR_TILE_B];
+		float		alone[HNR_TILE_A * HNR_TILE_B];
+
+		for (int i = 0; i < HNR_TILE_A; i++)
+			a[i] = (float *) end_a - n - i;
+		for (int i = 0; i < HNR_TILE_B; i++)
+			b[i] = (float *) end_b - n - i;
+		for (int i = 1; i <= n + HNR_TILE_B; i++)
+			((float *) end_a)[-i] = random_float(), ((float *) end_b)[-i] = random_float();
+		k->l2_squared_tile(n, a, b, l2);
+		k->inner_product_tile(n, a, b, ip);
+		k->l1_tile(n, a, b, l1);
+		for (int i = 0; i < HNR_TILE_A * HNR_TILE_B; i++)
+		{
+			const float *x = a[i / HNR_TILE_B];
+			const float *y = b[i % HNR_TILE_B];
+			Sums		s = exact_sums(n, x, y);
+
+			near_all &= near(l2[i], s.l2, s.l2, n) && near(l1[i], s.l1, s.l1, n) &&
+				near(ip[i], s.ip, s.ip_magnitude, n);
+			one_a[0] = one_a[1] = x;
+			one_b[0] = one_b[1] = one_b[2] = one_b[3] = y;
+			k->l2_squared_tile(n, one_a, one_b, alone);
+			same &= alone[0] == l2[i];
+			k->inner_product_tile(n, one_a, one_b, alone);
+			same &= alone[HNR_TILE_B - 1] == ip[i];
+			k->l1_tile(n, one_a, one_b, alone);
+			same &= alone[HNR_TILE_B] == l1[i];
+		}
+	}
+	report(near_all, k->isa, "tiles, n = 1 .. 2000");
+	report(same, k->isa, "tiles, the place in one makes no difference");
+}
+
 /* What is stored in fewer bits comes back exactly, whatever its scale. */
 static void
 test_decoding(const HnrDistanceKernels *k, char *end_a, char *end_b)
@@ -219,8 +268,8 @@ main(int argc, char **argv)
 {
 	static const char *const isas[] = {"scalar", "avx2", "avx512", "neon"};
 	bool		benching = argc > 1 && strcmp(argv[1], "bench") == 0;
-	char	   *end_a = guarded_end(MAX_N * sizeof(float));
-	char	   *end_b = guarded_end(MAX_N * sizeof(float));
+	char	   *end_a = guarded_end((MAX_N + HNR_TILE_B) * sizeof(float));
+	char	   *end_b = guarded_end((MAX_N + HNR_TILE_B) * sizeof(float));
 
 	if (benching)
 		bench("naive", naive_l2, naive_l2, naive_l2);
@@ -234,6 +283,7 @@ main(int argc, char **argv)
 		else
 		{
 			test_kernels(hnr_distance, end_a, end_b);
+			test_tiles(hnr_distance, end_a, end_b);
 			test_decoding(hnr_distance, end_a, end_b);
 		}
 	}
