@@ -9,6 +9,7 @@
 
 #include "am/buffer.h"
 #include "compat.h"
+#include "executor/instrument.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/buf_internals.h"
@@ -111,6 +112,23 @@ hnr_buffer_prefetch(Relation index, BlockNumber block, int offset, int size)
 	__builtin_prefetch(at);
 	for (int i = 0; i < Min(size, PREFETCH_BYTES); i += 64)
 		__builtin_prefetch(at + offset + i);
+}
+
+void
+hnr_buffer_read_ahead(Relation index, BlockNumber block)
+{
+#ifdef USE_PREFETCH
+	BlockNumber known = RelationGetSmgr(index)->smgr_cached_nblocks[MAIN_FORKNUM];
+
+	if (known != InvalidBlockNumber && block < known)
+		PrefetchBuffer(index, MAIN_FORKNUM, block);
+#endif
+}
+
+int64
+hnr_buffer_disk_reads(void)
+{
+	return pgBufferUsage.shared_blks_read + pgBufferUsage.local_blks_read;
 }
 
 static bool

@@ -36,8 +36,17 @@ extern Buffer hnr_buffer_read(Relation index, BlockNumber block, int lock, int k
 extern void hnr_buffer_prefetch(Relation index, BlockNumber block, int offset, int size);
 
 /*
- * The same for passes over all blocks, with their strategy: any kind will do,
- * and a page never written (left by a crash while extending) comes back
+ * Has a block read from disk in the background, unless it is in shared buffers.  A link
+ * beyond the end is nobody's fault here: nothing is done.
+ */
+extern void hnr_buffer_read_ahead(Relation index, BlockNumber block);
+
+/* How many hnr_buffer_read's of this backend had to wait for the disk. */
+extern int64 hnr_buffer_disk_reads(void);
+
+/*
+ * Like hnr_buffer_read, for passes over all blocks, with their strategy: any kind will
+ * do, and a page never written (left by a crash while extending) comes back
  * with PageIsNew.
  */
 extern Buffer hnr_buffer_read_any(Relation index, BlockNumber block, int lock,

@@ -29,6 +29,7 @@ typedef struct HnrVisit
 {
 	bool		present;		/* false: there is no such vertex any more */
 	bool		live;			/* may be returned; else only passed through */
+	bool		waited;			/* for the disk */
 	float		distance;		/* exact */
 	uint32		ref;
 	int			nneighbors;		/* in the caller's array */
@@ -55,6 +56,13 @@ struct HnrStore
 
 	/* Says that a vertex is likely to be visited soon; may be NULL. */
 	void		(*prefetch) (HnrStore *store, HnrNodeId node, int level);
+
+	/*
+	 * Where visits wait for the disk: has a vertex read in the background, one of
+	 * io_concurrency at most (0: that is not wanted).
+	 */
+	int			io_concurrency;
+	void		(*read_ahead) (HnrStore *store, HnrNodeId node, int level);
 
 	/* The same vertex one level down. */
 	HnrNodeId	(*down) (HnrStore *store, const HnrCandidate *found);

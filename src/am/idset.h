@@ -61,7 +61,7 @@ hnr_idset_place(const HnrIdSet *set, HnrNodeId id)
 {
 	uint32		i = (uint32) ((id * UINT64CONST(0x9E3779B97F4A7C15)) >> 32) & set->mask;
 
-	while (set->entries[i] >= set->round && set->entries[i] != (set->round | id))
+	while (unlikely(set->entries[i] >= set->round && set->entries[i] != (set->round | id)))
 		i = (i + 1) & set->mask;
 	return &set->entries[i];
 }
@@ -72,29 +72,53 @@ hnr_idset_contains(const HnrIdSet *set, HnrNodeId id)
 	return *hnr_idset_place(set, id) == (set->round | id);
 }
 
+static inline void
+hnr_idset_grow(HnrIdSet *set)
+{
+	HnrIdSet	old = *set;
+
+	hnr_idset_alloc(set, (old.mask + 1) * 2);
+	for (uint32 i = 0; i <= old.mask; i++)
+		if (old.entries[i] >= old.round)
+		{
+			HnrNodeId	id = old.entries[i] & (HNR_IDSET_FIRST_ROUND - 1);
+
+			*hnr_idset_place(set, id) = set->round | id;
+		}
+	set->count = old.count;
+	pfree(old.entries);
+}
+
+/* Makes room for n ids. */
+static inline void
+hnr_idset_reserve(HnrIdSet *set, uint32 n)
+{
+	while (unlikely(set->count + n > set->mask / 2))
+		hnr_idset_grow(set);
+}
+
+/*
+ * Adds an id that there is room for; false if the set had it, which half of a
+ * vertex's neighbours are in, so that is not a branch.
+ */
+static inline bool
+hnr_idset_put(HnrIdSet *set, HnrNodeId id)
+{
+	uint64	   *e = hnr_idset_place(set, id);
+	bool		added = *e != (set->round | id);
+
+	Assert(id < HNR_IDSET_FIRST_ROUND);
+	*e = set->round | id;
+	set->count += added;
+	return added;
+}
+
 /* Adds an id; false if the set had it. */
 static inline bool
 hnr_idset_add(HnrIdSet *set, HnrNodeId id)
 {
-	uint64	   *e = hnr_idset_place(set, id);
-
-	Assert(id < HNR_IDSET_FIRST_ROUND);
-	if (*e == (set->round | id))
-		return false;
-	*e = set->round | id;
-	if (++set->count > set->mask / 2)
-	{
-		uint64	   *old = set->entries;
-		uint32		oldmask = set->mask;
-		uint64		round = set->round;
-
-		hnr_idset_alloc(set, (oldmask + 1) * 2);
-		for (uint32 i = 0; i <= oldmask; i++)
-			if (old[i] >= round)
-				hnr_idset_add(set, old[i] & (HNR_IDSET_FIRST_ROUND - 1));
-		pfree(old);
-	}
-	return true;
+	hnr_idset_reserve(set, 1);
+	return hnr_idset_put(set, id);
 }
 
 #endif							/* HNR_IDSET_H */

@@ -14,120 +14,43 @@
  */
 #include "postgres.h"
 
+#include "am/pool.h"
+#include "am/rest.h"
 #include "am/search.h"
 #include "miscadmin.h"
-
-typedef struct PoolEntry
-{
-	HnrNodeId	id;
-	float		distance;
-	bool		visited;
-} PoolEntry;
-
-/* What did not get into the pool, or fell out of it unvisited. */
-typedef struct Rest
-{
-	bool		keep;
-	int			n;
-	int			max;
-	PoolEntry  *entry;
-} Rest;
 
 struct HnrSearch
 {
 	HnrStore   *store;
-	int			max_ef;
-	int			ef;
-	int			npool;
-	int			cursor;			/* no unvisited entry stands before it */
 	bool		passed;			/* some vertex was not live, in this round */
 	bool		descending;		/* list what may only be passed, too */
-	PoolEntry  *pool;			/* max_ef entries */
+	int			max_ef;
+	HnrPool		pool;
 	int			nfound;
 	int			maxfound;
 	HnrCandidate *found;
-	HnrCandidate *neighbors;	/* of the vertex being visited */
+	HnrCandidate *neighbors;	/* of the vertex being visited, or the entries */
+	int		   *nearer;			/* those of them that may get into the pool */
 	int			level;			/* of the last run */
-	Rest		rest;
+	HnrNodeId	ahead;			/* being fetched, see choose_next */
+	HnrRest    *rest;			/* NULL: is not kept */
 };
 
 HnrSearch *
 hnr_search_create(HnrStore *store, int max_ef)
 {
 	HnrSearch  *search = palloc0(sizeof(HnrSearch));
+	int			max_listed = Max(store->max_neighbors, HNR_DESCENT_WIDTH);
 
 	max_ef = Max(max_ef, HNR_DESCENT_WIDTH);
 	search->store = store;
 	search->max_ef = max_ef;
-	search->pool = palloc(sizeof(PoolEntry) * max_ef);
+	hnr_pool_init(&search->pool, max_ef);
 	search->maxfound = max_ef * 2;
 	search->found = palloc(sizeof(HnrCandidate) * search->maxfound);
-	search->neighbors = palloc(sizeof(HnrCandidate) * store->max_neighbors);
+	search->neighbors = palloc(sizeof(HnrCandidate) * max_listed);
+	search->nearer = palloc(sizeof(int) * max_listed);
 	return search;
-}
-
-static void
-keep_for_later(Rest *rest, const PoolEntry *entry)
-{
-	if (entry->visited || !rest->keep)
-		return;
-	if (rest->n == rest->max)
-	{
-		rest->max *= 2;
-		rest->entry = repalloc_huge(rest->entry, sizeof(PoolEntry) * rest->max);
-	}
-	rest->entry[rest->n++] = *entry;
-}
-
-/* Puts an entry where its distance belongs, if it belongs. */
-static void
-pool_insert(HnrSearch *search, HnrNodeId id, float distance, bool visited)
-{
-	PoolEntry  *pool = search->pool;
-	int			lo = 0,
-				hi = search->npool;
-
-	if (search->npool == search->ef)
-	{
-		if (distance >= pool[search->npool - 1].distance)
-		{
-			PoolEntry	entry = {.id = id,.distance = distance,.visited = visited};
-
-			keep_for_later(&search->rest, &entry);
-			return;
-		}
-		hi = --search->npool;
-		keep_for_later(&search->rest, &pool[hi]);
-	}
-	while (lo < hi)
-	{
-		int			mid = (lo + hi) / 2;
-
-		if (pool[mid].distance <= distance)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	memmove(&pool[lo + 1], &pool[lo], sizeof(PoolEntry) * (search->npool - lo));
-	pool[lo].id = id;
-	pool[lo].distance = distance;
-	pool[lo].visited = visited;
-	search->npool++;
-	if (visited)
-	{
-		if (lo <= search->cursor)
-			search->cursor++;
-	}
-	else if (lo < search->cursor)
-		search->cursor = lo;
-}
-
-static void
-pool_remove(HnrSearch *search, int i)
-{
-	search->npool--;
-	memmove(&search->pool[i], &search->pool[i + 1],
-			sizeof(PoolEntry) * (search->npool - i));
 }
 
 static void
@@ -147,115 +70,186 @@ add_found(HnrSearch *search, HnrNodeId id, const HnrVisit *visit)
 	f->ref = visit->ref;
 }
 
-/* The vertex after the one at the cursor is likely to be the next. */
+/* Once the rest is ordered, what is not in the pool is to be there. */
 static void
-prefetch_after(HnrSearch *search, int level)
+insert_or_keep(HnrSearch *search, const HnrCandidate *c)
 {
-	for (int i = search->cursor + 1; i < search->npool; i++)
-		if (!search->pool[i].visited)
+	HnrPool    *pool = &search->pool;
+	int			last = pool->n - 1;
+
+	if (pool->n == pool->size)
+	{
+		if (c->distance >= pool->distance[last])
 		{
-			search->store->prefetch(search->store, search->pool[i].id, level);
+			hnr_rest_add(search->rest, c->id, c->distance);
 			return;
 		}
+		if (!hnr_pool_is_visited(pool, last))
+			hnr_rest_add(search->rest, hnr_pool_id(pool, last), pool->distance[last]);
+	}
+	hnr_pool_insert(pool, c->id, c->distance);
 }
 
-/* Visits the pool entry at the cursor. */
 static void
-visit_next(HnrSearch *search, int level)
+take_in(HnrSearch *search, const HnrCandidate *neighbors, int n)
 {
-	HnrNodeId	id = search->pool[search->cursor].id;
+	float		limit = hnr_pool_limit(&search->pool);
+	int			nnearer = 0;
+
+	if (search->rest && search->rest->ordered)
+	{
+		for (int i = 0; i < n; i++)
+			insert_or_keep(search, &neighbors[i]);
+		return;
+	}
+	/* half of them are not, and which cannot be foretold: no branch here */
+	for (int i = 0; i < n; i++)
+	{
+		search->nearer[nnearer] = i;
+		nnearer += !(neighbors[i].distance >= limit);
+	}
+	for (int i = 0; i < nnearer; i++)
+		hnr_pool_insert(&search->pool, neighbors[search->nearer[i]].id,
+						neighbors[search->nearer[i]].distance);
+	if (search->rest)
+		search->rest->nlisted += n;
+}
+
+/* How far from the nearest unvisited vertex the one fetched ahead may have come. */
+#define AHEAD_WITHIN 8
+
+/*
+ * Which vertex of the pool to visit.  A visit often finds one that is nearer than all
+ * others; to go there at once would be to wait for it to come from memory.  So that one
+ * is fetched, and the one fetched when the last visit began is visited meanwhile: it
+ * would have been the next but one.
+ */
+static int
+choose_next(HnrSearch *search)
+{
+	HnrStore   *store = search->store;
+	HnrPool    *pool = &search->pool;
+	int			end = Min(pool->cursor + AHEAD_WITHIN, pool->n);
+	int			next = pool->cursor;
+
+	if (store->prefetch == NULL)
+		return next;
+	for (int i = pool->cursor; i < end; i++)
+		if (hnr_pool_id(pool, i) == search->ahead && !hnr_pool_is_visited(pool, i))
+			next = i;
+	for (int i = pool->cursor; i < pool->n; i++)
+		if (i != next && !hnr_pool_is_visited(pool, i))
+		{
+			search->ahead = hnr_pool_id(pool, i);
+			store->prefetch(store, search->ahead, search->level);
+			break;
+		}
+	return next;
+}
+
+/*
+ * Has the nearest unvisited ones read from disk: the next, for which the search waits
+ * anyway, and as many more as the disk is to work on beside.
+ */
+static void
+read_ahead(HnrSearch *search)
+{
+	HnrStore   *store = search->store;
+	HnrPool    *pool = &search->pool;
+	int			wanted = store->io_concurrency > 0 ? store->io_concurrency + 1 : 0;
+
+	for (int i = pool->cursor; i < pool->n && wanted > 0; i++)
+	{
+		if (hnr_pool_is_visited(pool, i))
+			continue;
+		wanted--;
+		if (pool->id[i] & HNR_POOL_READ_AHEAD)
+			continue;
+		store->read_ahead(store, hnr_pool_id(pool, i), search->level);
+		pool->id[i] |= HNR_POOL_READ_AHEAD;
+	}
+}
+
+/* Visits a vertex of the pool. */
+static void
+visit_next(HnrSearch *search)
+{
+	HnrPool    *pool = &search->pool;
+	int			at = choose_next(search);
+	HnrNodeId	id = hnr_pool_id(pool, at);
+	HnrCandidate *neighbors = search->neighbors;
 	HnrVisit	visit;
 
-	if (search->store->prefetch)
-		prefetch_after(search, level);
-	visit = search->store->visit(search->store, id, level, search->neighbors);
-	pool_remove(search, search->cursor);
+	if (search->rest && !search->rest->ordered)
+	{
+		hnr_rest_visited(search->rest, id);
+		neighbors = hnr_rest_room(search->rest, search->store->max_neighbors);
+	}
+	visit = search->store->visit(search->store, id, search->level, neighbors);
 	if (!visit.present)
+	{
+		hnr_pool_drop(pool, at);
 		return;
+	}
 	/* a vertex that is only passed through takes no place of others */
 	if (visit.live)
 	{
-		pool_insert(search, id, visit.distance, true);
+		hnr_pool_settle(pool, at, visit.distance);
 		add_found(search, id, &visit);
 	}
 	else
 	{
+		hnr_pool_drop(pool, at);
 		search->passed = true;
 		if (search->descending)
 			add_found(search, id, &visit);
 	}
-	for (int i = 0; i < visit.nneighbors; i++)
-		pool_insert(search, search->neighbors[i].id,
-					search->neighbors[i].distance, false);
+	take_in(search, neighbors, visit.nneighbors);
+	if (unlikely(visit.waited))
+		read_ahead(search);
 }
 
-static int
-compare_found(const void *a, const void *b)
-{
-	const HnrCandidate *x = a;
-	const HnrCandidate *y = b;
+#define ST_SORT sort_candidates
+#define ST_ELEMENT_TYPE HnrCandidate
+#define ST_COMPARE(a, b) \
+	((a)->distance != (b)->distance ? ((a)->distance < (b)->distance ? -1 : 1) : \
+	 ((a)->id > (b)->id) - ((a)->id < (b)->id))
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
 
-	if (x->distance != y->distance)
-		return x->distance < y->distance ? -1 : 1;
-	return x->id < y->id ? -1 : (x->id > y->id ? 1 : 0);
-}
-
-/* Farthest first: the nearest are then taken from the end. */
-static int
-compare_rest(const void *a, const void *b)
-{
-	float		x = ((const PoolEntry *) a)->distance;
-	float		y = ((const PoolEntry *) b)->distance;
-
-	return (x < y) - (x > y);
-}
-
-/*
- * Dead vertices, near and not visited yet, have kept others out of the pool, and what
- * came after them, farther perhaps, got in: takes in those of the others that are
- * nearer or for which there is room.  False: there is no need.
- */
+/* Takes from the rest what is nearer than the pool's last, or as much as it has room for. */
 static bool
 refill_pool(HnrSearch *search)
 {
-	Rest	   *rest = &search->rest;
-	int			before = rest->n;
+	HnrCandidate nearest;
+	bool		took = false;
 
-	if (!search->passed || rest->n == 0)
-		return false;
 	CHECK_FOR_INTERRUPTS();
-	qsort(rest->entry, rest->n, sizeof(PoolEntry), compare_rest);
-	while (rest->n > 0)
+	hnr_rest_order(search->rest);
+	/* what falls out has been visited: those taken in come nearest first */
+	while (hnr_rest_take(search->rest, hnr_pool_limit(&search->pool), &nearest))
 	{
-		PoolEntry	entry = rest->entry[rest->n - 1];
-
-		if (search->npool == search->ef &&
-			entry.distance >= search->pool[search->npool - 1].distance)
-			break;
-		/* what falls out has been visited: those taken in come nearest first */
-		rest->n--;
-		pool_insert(search, entry.id, entry.distance, false);
+		hnr_pool_insert(&search->pool, nearest.id, nearest.distance);
+		took = true;
 	}
-	return rest->n < before;
+	return took;
 }
 
 /* Visits until nothing in the pool is left to visit; sorts what was found. */
 static int
 exhaust_pool(HnrSearch *search, HnrCandidate **found)
 {
-	for (;;)
+	do
 	{
-		while (search->cursor < search->npool && search->pool[search->cursor].visited)
-			search->cursor++;
-		if (search->cursor >= search->npool)
-		{
-			if (!refill_pool(search))
-				break;
-			continue;
-		}
-		visit_next(search, search->level);
-	}
-	qsort(search->found, search->nfound, sizeof(HnrCandidate), compare_found);
+		while (hnr_pool_next(&search->pool))
+			visit_next(search);
+		/*
+		 * Dead vertices, near and not visited yet, have kept others out of the pool, and
+		 * what came after them, farther perhaps, got in.
+		 */
+	} while (search->passed && search->rest && refill_pool(search));
+	sort_candidates(search->found, search->nfound);
 	*found = search->found;
 	return search->nfound;
 }
@@ -265,47 +259,44 @@ hnr_search_run(HnrSearch *search, const HnrCandidate *entries, int n,
 			   int level, int ef, HnrCandidate **found)
 {
 	HnrStore   *store = search->store;
+	HnrCandidate *start = search->neighbors;
+	int			nstart = 0;
 
-	Assert(ef <= search->max_ef);
+	Assert(Max(ef, n) <= search->max_ef);
 	store->begin(store);
-	search->ef = Max(ef, n);
+	hnr_pool_clear(&search->pool, Max(ef, n));
 	search->level = level;
-	search->npool = search->cursor = search->nfound = search->rest.n = 0;
+	search->nfound = 0;
 	search->passed = false;
+	if (search->rest)
+	{
+		hnr_rest_clear(search->rest);
+		start = hnr_rest_room(search->rest, n);
+	}
 	for (int i = 0; i < n; i++)
 		if (store->mark(store, entries[i].id))
-			pool_insert(search, entries[i].id, entries[i].distance, false);
+			start[nstart++] = entries[i];
+	take_in(search, start, nstart);
 	return exhaust_pool(search, found);
 }
 
 void
 hnr_search_keep_rest(HnrSearch *search)
 {
-	if (search->rest.keep)
-		return;
-	search->rest.keep = true;
-	search->rest.max = 1024;
-	search->rest.entry = palloc(sizeof(PoolEntry) * search->rest.max);
+	if (search->rest == NULL)
+		search->rest = hnr_rest_create();
 }
 
 int
 hnr_search_continue(HnrSearch *search, HnrCandidate **found)
 {
-	Rest	   *rest = &search->rest;
-
-	Assert(rest->keep);
-	search->npool = search->cursor = search->nfound = 0;
+	Assert(search->rest);
+	search->nfound = 0;
 	search->passed = false;
 	/* a round may find nothing live, and still lead on */
-	while (search->nfound == 0 && rest->n > 0)
-	{
-		CHECK_FOR_INTERRUPTS();
-		qsort(rest->entry, rest->n, sizeof(PoolEntry), compare_rest);
-		search->npool = search->cursor = 0;
-		while (rest->n > 0 && search->npool < search->ef)
-			search->pool[search->npool++] = rest->entry[--rest->n];
-		exhaust_pool(search, found);
-	}
+	do
+		hnr_pool_clear(&search->pool, search->pool.size);
+	while (refill_pool(search) && exhaust_pool(search, found) == 0);
 	*found = search->found;
 	return search->nfound;
 }

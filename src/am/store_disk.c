@@ -13,6 +13,7 @@
 #include "am/stored.h"
 #include "am/vertex.h"
 #include "miscadmin.h"
+#include "utils/spccache.h"
 
 struct HnrDiskStore
 {
@@ -87,30 +88,34 @@ static void
 list_slots(Visiting *v, const HnrPartLayout *pl, char *part)
 {
 	HnrDiskStore *ds = v->ds;
-	const HnrLayout *layout = &ds->index->layout;
+	int			size = ds->index->layout.slot_size;
 	int			n = Min(pl->slot_count, (int) v->vertex.degree - pl->slot_first);
-	char	   *first = part + pl->slot_offset;
+	char	   *slots = part + pl->slot_offset;
+	const float *dots = ds->code_query ? ds->dots : NULL;
+	HnrCandidate *out = v->out + v->result.nneighbors;
+	HnrIdSet	seen;
+	int			listed = 0;
 
 	if (n <= 0 || v->left_out)
 		return;
-	if (ds->code_query)
-		hnr_code_dots(ds->code_query, (uint8 *) first + sizeof(HnrSlot),
-					  layout->slot_size, n, ds->dots);
+	if (dots)
+		hnr_code_dots(ds->code_query, (uint8 *) slots + sizeof(HnrSlot), size, n, ds->dots);
+	hnr_idset_reserve(&ds->seen, n);
+	seen = ds->seen;			/* for the compiler: nothing below changes it */
 	for (int i = 0; i < n; i++)
 	{
-		HnrSlot    *slot = (HnrSlot *) (first + (Size) i * layout->slot_size);
-		HnrNodeId	id = hnr_node_of_tid(&slot->vertex);
-		HnrCandidate *c;
+		HnrSlot    *slot = (HnrSlot *) (slots + (Size) i * size);
 
 		/* on a later part, the list may have become shorter since the degree was read */
-		if (!ItemPointerIsValid(&slot->vertex) || !hnr_idset_add(&ds->seen, id))
+		if (unlikely(!ItemPointerIsValid(&slot->vertex)))
 			continue;
-		c = &v->out[v->result.nneighbors++];
-		c->id = id;
-		c->distance = ds->code_query ?
-			v->result.distance + v->constant_scale * slot->constant +
-			hnr_slot_factor(slot) * ds->dots[i] : 0;
+		out[listed].id = hnr_node_of_tid(&slot->vertex);
+		out[listed].distance = dots ? v->result.distance + v->constant_scale * slot->constant +
+			hnr_slot_factor(slot) * dots[i] : 0;
+		listed += hnr_idset_put(&seen, out[listed].id);
 	}
+	ds->seen.count = seen.count;
+	v->result.nneighbors += listed;
 }
 
 static void
@@ -265,6 +270,7 @@ disk_visit(HnrStore *store, HnrNodeId node, int level, HnrCandidate *neighbors)
 {
 	HnrDiskStore *ds = (HnrDiskStore *) store;
 	Visiting	v;
+	int64		disk_reads = hnr_buffer_disk_reads();
 	Buffer		buf;
 	HnrVertex  *vertex;
 	const HnrPartLayout *pl;
@@ -305,6 +311,7 @@ disk_visit(HnrStore *store, HnrNodeId node, int level, HnrCandidate *neighbors)
 	}
 	if (ds->code_query == NULL)
 		measure_plain_neighbors(&v, level);
+	v.result.waited = hnr_buffer_disk_reads() != disk_reads;
 	return v.result;
 }
 
@@ -318,6 +325,16 @@ disk_prefetch(HnrStore *store, HnrNodeId node, int level)
 	hnr_buffer_prefetch(ds->index->rel, (BlockNumber) (node >> 16),
 						HNR_PAGE_START + (pos - 1) * shape->part[0].size,
 						shape->part[0].size);
+}
+
+static void
+disk_read_ahead(HnrStore *store, HnrNodeId node, int level)
+{
+	HnrDiskStore *ds = (HnrDiskStore *) store;
+	const HnrShape *shape = hnr_layout_shape(&ds->index->layout, level);
+
+	for (int p = 0; p < shape->parts; p++)
+		hnr_buffer_read_ahead(ds->index->rel, (BlockNumber) (node >> 16) + p);
 }
 
 static HnrNodeId
@@ -337,6 +354,8 @@ hnr_disk_store_create(HnrIndex *index, bool keep_vectors)
 	ds->store.mark = disk_mark;
 	ds->store.visit = disk_visit;
 	ds->store.prefetch = disk_prefetch;
+	ds->store.io_concurrency = get_tablespace_io_concurrency(index->rel->rd_rel->reltablespace);
+	ds->store.read_ahead = disk_read_ahead;
 	ds->store.down = disk_down;
 	ds->index = index;
 	ds->keep_vectors = keep_vectors;
