@@ -77,6 +77,14 @@ find_action(const char *name, char *action, size_t size)
 	return false;
 }
 
+bool
+hnr_debug_fault(const char *name)
+{
+	char		action[16];
+
+	return find_action(name, action, sizeof(action));
+}
+
 static void
 act(const char *name)
 {

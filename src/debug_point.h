@@ -12,7 +12,8 @@
  *
  * hnsw_rebuild.debug_point_action, a list of "name:action", has a fault happen
  * at a point: error and fatal raise that, crash ends the process as kill -9
- * does.
+ * does.  HNR_DEBUG_FAULT("name") is true where the list has any action for the name:
+ * the caller then acts as if something had gone wrong.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,11 +23,14 @@
 #ifdef HNR_DEBUG_POINTS
 extern void hnr_debug_point_init(void);
 extern void hnr_debug_point(const char *name);
+extern bool hnr_debug_fault(const char *name);
 #define HNR_DEBUG_POINT_INIT()	hnr_debug_point_init()
 #define HNR_DEBUG_POINT(name)	hnr_debug_point(name)
+#define HNR_DEBUG_FAULT(name)	hnr_debug_fault(name)
 #else
 #define HNR_DEBUG_POINT_INIT()	((void) 0)
 #define HNR_DEBUG_POINT(name)	((void) 0)
+#define HNR_DEBUG_FAULT(name)	false
 #endif
 
 #endif							/* HNR_DEBUG_POINT_H */

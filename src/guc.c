@@ -68,6 +68,10 @@ int			hnr_guc_cutover_max_wait = 40;
 int			hnr_guc_cutover_timeout = 0;
 int			hnr_guc_table_lock_timeout = 0;
 int			hnr_guc_history_limit = 1000;
+int			hnr_guc_nice = 10;
+int			hnr_guc_max_cpu = 100;
+int			hnr_guc_wal_rate = 0;
+bool		hnr_guc_check_free_space = true;
 bool		hnr_guc_launcher = true;
 int			hnr_guc_naptime = 60;
 int			hnr_guc_max_workers = 2;
@@ -88,6 +92,12 @@ static const struct config_enum_entry cutover_methods[] = {
 /* ---- hnsw_rebuild.* ---- */
 
 static const BoolSetting bool_settings[] = {
+	{
+		"hnsw_rebuild.check_free_space",
+		"Does not begin a rebuild where its disk would run full.",
+		NULL,
+		&hnr_guc_check_free_space, true, PGC_SUSET
+	},
 	{
 		"hnsw_rebuild.launcher",
 		"Checks indexes that have an auto_rebuild_threshold, and rebuilds them.",
@@ -134,6 +144,12 @@ static const IntSetting int_settings[] = {
 		&hnr_guc_history_limit, 1000, 1, INT_MAX, PGC_SUSET, 0
 	},
 	{
+		"hnsw_rebuild.max_cpu",
+		"Share of a processor, in percent, that background work may use.",
+		"It pauses for the rest of the time.",
+		&hnr_guc_max_cpu, 100, 1, 100, PGC_SUSET, 0
+	},
+	{
 		"hnsw_rebuild.max_workers",
 		"Databases that are checked at the same time.",
 		NULL,
@@ -146,11 +162,23 @@ static const IntSetting int_settings[] = {
 		&hnr_guc_naptime, 60, 1, INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S
 	},
 	{
+		"hnsw_rebuild.nice",
+		"How far background work stands back behind others' in the operating system.",
+		"The niceness of its processes: 0 is that of everybody, 19 the most.",
+		&hnr_guc_nice, 10, 0, 19, PGC_SUSET, 0
+	},
+	{
 		"hnsw_rebuild.table_lock_timeout",
 		"Gives a rebuild up when it has waited for its table's lock for this long.",
 		"Zero waits for ever.  The lock lets reads and writes pass; VACUUM and other "
 		"maintenance of the table hold it as well.",
 		&hnr_guc_table_lock_timeout, 0, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MS
+	},
+	{
+		"hnsw_rebuild.wal_rate",
+		"WAL that a rebuild may write in a second.",
+		"Zero is without limit.",
+		&hnr_guc_wal_rate, 0, 0, INT_MAX, PGC_SUSET, GUC_UNIT_KB
 	},
 };
 

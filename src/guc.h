@@ -39,6 +39,12 @@ extern int	hnr_guc_cutover_max_wait;	/* ms that an attempt may block others */
 extern int	hnr_guc_cutover_timeout;	/* ms of attempts, 0: for ever */
 extern int	hnr_guc_table_lock_timeout; /* ms, 0: for ever */
 extern int	hnr_guc_history_limit;	/* finished jobs that are kept */
+extern bool hnr_guc_check_free_space;
+
+/* Background work: throttle.h. */
+extern int	hnr_guc_nice;
+extern int	hnr_guc_max_cpu;	/* percent of a processor */
+extern int	hnr_guc_wal_rate;	/* kB a second, 0: without limit */
 
 /* The launcher. */
 extern bool hnr_guc_launcher;	/* off: nothing is checked or started */

@@ -88,6 +88,9 @@ hnr_index_try_figures(Relation rel, HnrIndexFigures *figures)
 	return true;
 }
 
+/* What upper levels and lists of heap TIDs add to a vertex. */
+#define BESIDE	1.05
+
 bool
 hnr_index_has_expressions(Relation index)
 {
@@ -111,6 +114,42 @@ hnr_index_figures(Relation rel, HnrIndexFigures *figures)
 	fill_figures(rel, &index->meta, figures);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
+}
+
+/* Bytes of a vertex of the ground level, with its share of what is beside it. */
+static double
+bytes_per_vertex(const HnrLayout *layout)
+{
+	return (double) BLCKSZ * layout->ground.parts / layout->ground.per_page * BESIDE;
+}
+
+double
+hnr_index_estimate_size(Relation rel, int m, double rows)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw estimate",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	double		size = (double) RelationGetNumberOfBlocks(rel) * BLCKSZ;
+	HnrIndexFigures figures;
+
+	if (size > 0 && hnr_index_try_figures(rel, &figures))
+	{
+		HnrIndex   *index = hnr_index_open(rel);
+		HnrMetaPage meta = index->meta;
+		HnrLayout	layout;
+
+		meta.m = m > 0 ? m : hnr_option_m(rel);
+		meta.slots_ground = hnr_layout_choose_slots(&meta);
+		meta.slots_upper = meta.m;
+		if (hnr_layout_compute(&layout, &meta))
+		{
+			size *= bytes_per_vertex(&layout) / bytes_per_vertex(&index->layout);
+			size = Min(size, rows * bytes_per_vertex(&layout) + BLCKSZ);
+		}
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return size;
 }
 
 static void

@@ -61,6 +61,12 @@ extern void hnr_index_figures(Relation index, HnrIndexFigures *figures);
 extern bool hnr_index_try_figures(Relation index, HnrIndexFigures *figures);
 
 /*
+ * Bytes that a build of the index with m (0: the present one) would take, judging from
+ * the size of the present graph, or by what so many rows take where that is less.
+ */
+extern double hnr_index_estimate_size(Relation index, int m, double rows);
+
+/*
  * Counts by one sequential pass with share locks: vertices of the ground level
  * (distinct vectors), heap TIDs in them, and vertices without any TID.
  */

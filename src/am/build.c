@@ -14,11 +14,11 @@
 #include "postgres.h"
 
 #include "access/tableam.h"
-#include "access/xloginsert.h"
 #include "am/callbacks.h"
 #include "am/encoding.h"
 #include "am/flush.h"
 #include "am/insert.h"
+#include "am/log.h"
 #include "am/place.h"
 #include "am/store_mem.h"
 #include "commands/progress.h"
@@ -26,11 +26,15 @@
 #include "optimizer/plancat.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
+#include "throttle.h"
 #include "utils/memutils.h"
 
 #define PHASE_GRAPH		2		/* 1 is the server's "initializing" */
 #define PHASE_WRITE		3
 #define PHASE_LOG		4
+
+/* What a row takes at least (us), for the throttle. */
+#define ROW_US		20
 
 typedef struct Building
 {
@@ -165,6 +169,7 @@ add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull,
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(b->row_context);
+	hnr_throttle(ROW_US);
 }
 
 /* How many rows there will be, as far as one can know. */
@@ -183,8 +188,7 @@ static void
 log_relation(Relation rel)
 {
 	set_phase(PHASE_LOG);
-	if (RelationNeedsWAL(rel))
-		log_newpage_range(rel, MAIN_FORKNUM, 0, RelationGetNumberOfBlocks(rel), true);
+	hnr_log_relation(rel);
 }
 
 IndexBuildResult *

@@ -17,6 +17,7 @@
 #include "am/store_disk.h"
 #include "am/vertex.h"
 #include "miscadmin.h"
+#include "throttle.h"
 #include "utils/memutils.h"
 
 typedef struct Flushing
@@ -254,6 +255,7 @@ write_level(Flushing *f, int level)
 		write_vertices(f, level, from, Min(shape->per_page, f->level_count[level] - from));
 		if (level == 0 && f->progress)
 			f->progress(from);
+		hnr_throttle(shape->per_page);
 	}
 }
 

@@ -29,6 +29,7 @@
 #include "compat.h"
 #include "debug_point.h"
 #include "storage/indexfsm.h"
+#include "throttle.h"
 #include "utils/backend_progress.h"
 #include "utils/memutils.h"
 
@@ -50,10 +51,14 @@ hnr_vacuum_begin_pass(HnrVacuum *vac, int pass)
 	pgstat_progress_update_multi_param(vac->validating ? 2 : 4, param, value);
 }
 
+/* What a look at a page takes (us), for the throttle of a rebuild's validation. */
+#define PAGE_US		2
+
 void
 hnr_vacuum_page_begun(BlockNumber block)
 {
 	hnr_vacuum_delay_point();
+	hnr_throttle(PAGE_US);
 	pgstat_progress_update_param(PROGRESS_SCAN_BLOCKS_DONE, block);
 }
 
@@ -411,6 +416,9 @@ hnr_bulkdelete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 	vac->callback_state = callback_state;
 	stats->num_index_tuples = 0;
 	vac->validating = info->report_progress;
+	/* of a rebuild, too; nobody reads the new index yet, so it need not stay in memory */
+	if (vac->validating)
+		vac->strategy = GetAccessStrategy(BAS_BULKREAD);
 	hnr_vacuum_begin_pass(vac, 1);
 	collect_dead(vac);
 	HNR_DEBUG_POINT("vacuum_collected");

@@ -55,6 +55,7 @@
 #include "rebuild/api.h"
 #include "rebuild/job.h"
 #include "rebuild/worker.h"
+#include "throttle.h"
 
 /* Rows that a rebuild's own measurement searches for. */
 #define REBUILD_SAMPLE	HNR_RECALL_DEFAULT_SAMPLE
@@ -485,6 +486,7 @@ hnr_check_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(hnr_shared_slot_database(slot),
 											  InvalidOid, 0);
 	put_settings_aside();
+	hnr_background_begin();
 	pgstat_report_activity(STATE_RUNNING, "checking hnsw indexes");
 	hnr_shared_report(slot, check_database());
 	proc_exit(0);

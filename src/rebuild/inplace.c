@@ -86,6 +86,7 @@ rebuild_leaf(const HnrRebuildRequest *request, const HnrTarget *target, int64 pa
 	HnrJob	   *job;
 
 	hnr_claim_index(target);
+	hnr_check_space(target, request->m);
 	job = insert_job(request, target, parent_id);
 	LockRelationOid(target->table, ShareLock);
 	LockRelationOid(target->index, AccessExclusiveLock);

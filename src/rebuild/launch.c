@@ -129,6 +129,7 @@ check_one(Oid index, const HnrRebuildRequest *request, HnrTarget *target)
 	hnr_check_target(index, request->requested_by, false, target);
 	hnr_check_options(target, request->m, request->ef_construction);
 	hnr_claim_index(target);
+	hnr_check_space(target, request->m);
 }
 
 /* Writes the job and, for a partitioned index, one for each leaf. */

@@ -50,6 +50,7 @@
 #include "rebuild/job.h"
 #include "rebuild/target.h"
 #include "rebuild/worker.h"
+#include "throttle.h"
 
 void
 hnr_phase_lock_table(HnrRun *run)
@@ -118,6 +119,7 @@ hnr_phase_create(HnrRun *run)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	hnr_check_target(run->ids.live, job->requested_by, false, &target);
 	hnr_check_options(&target, job->m, job->ef_construction);
+	hnr_check_space(&target, job->m);
 	if (target.table != run->ids.table || target.relkind != RELKIND_INDEX)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -328,11 +330,14 @@ try_finish(HnrRun *run)
 		wait_for_snapshots(run);
 		hnr_run_enter(run, HNR_STEP_CUTOVER);
 		HNR_RUN_POINT("rebuild_cutover");
+		hnr_background_hurry(true);
 		hnr_phase_cutover(run);
+		hnr_background_hurry(false);
 		finished = true;
 	}
 	PG_CATCH();
 	{
+		hnr_background_hurry(false);
 		if (run->swapped || hnr_worker_interrupted() || !is_reason_to_give_way())
 			PG_RE_THROW();
 		MemoryContextSwitchTo(context);

@@ -42,6 +42,13 @@ extern void hnr_check_may_maintain(Oid index, Oid role);
  */
 extern void hnr_check_options(const HnrTarget *target, int m, int ef_construction);
 
+/*
+ * Throws ERRCODE_DISK_FULL where there seems to be too little space for a rebuild
+ * with this m (0: the present one).  Takes AccessShareLock on table and index for
+ * the moment; does nothing for a partitioned index.  (space.c)
+ */
+extern void hnr_check_space(const HnrTarget *target, int m);
+
 /* Throws as above unless min <= value <= max. */
 extern void hnr_check_range(const char *option, int value, int min, int max);
 

@@ -47,6 +47,7 @@
 #include "rebuild/job.h"
 #include "rebuild/target.h"
 #include "rebuild/worker.h"
+#include "throttle.h"
 
 PGDLLEXPORT void hnr_rebuild_worker_main(Datum arg);
 
@@ -360,6 +361,7 @@ hnr_rebuild_worker_main(Datum arg)
 		hnr_sweep_until_clean();
 		return;
 	}
+	hnr_background_begin();
 	wait_for_launcher(args.xid);
 	job = read_job(args.job_id);
 	if (job == NULL || job->state != HNR_JOB_QUEUED)

@@ -36,6 +36,7 @@
 #include "guc.h"
 #include "recall/measure.h"
 #include "recall/recall.h"
+#include "throttle.h"
 
 /* Distances count as equal within this, relative to the k-th true distance. */
 #define TIE_TOLERANCE	1e-6
@@ -45,6 +46,9 @@
 
 /* Rows between two looks whether somebody needs the table. */
 #define STEPS_PER_LOOK	16
+
+/* What a row takes at least (us), for the throttle. */
+#define ROW_US			1
 
 /* Strategy number of the ordering operator in the operator classes. */
 #define DISTANCE_STRATEGY	1
@@ -103,6 +107,7 @@ void
 hnr_measure_check_interrupts(HnrMeasure *m)
 {
 	CHECK_FOR_INTERRUPTS();
+	hnr_throttle(ROW_US);
 	if (m->is_wanted && ++m->steps % STEPS_PER_LOOK == 0 && m->is_wanted(m->table))
 		ereport(ERROR,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),

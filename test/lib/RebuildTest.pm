@@ -29,6 +29,7 @@ max_worker_processes = 12
 autovacuum = off
 fsync = off
 restart_after_crash = on
+hnsw_rebuild.nice = 0
 X
 	$node->append_conf('postgresql.conf', $args{conf}) if $args{conf};
 	# To try a test with other settings, separated by semicolons.

@@ -124,6 +124,7 @@ start_server()
 		max_connections = 40
 		max_worker_processes = 16
 		max_prepared_transactions = 2
+		hnsw_rebuild.nice = 0
 		log_line_prefix = '%m %b[%p] %q%a '
 	X
 	"$BINDIR/pg_ctl" -D "$WORK/server" -l "$LOG/server.log" -w -t 60 start >/dev/null || return 1

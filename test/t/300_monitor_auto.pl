@@ -15,6 +15,7 @@ shared_preload_libraries = 'hnsw_rebuild'
 hnsw_rebuild.naptime = 1
 hnsw_rebuild.auto_cooldown = 0
 hnsw_rebuild.auto_min_rows = 500
+hnsw_rebuild.nice = 0
 autovacuum = off
 max_worker_processes = 16
 });

@@ -11,7 +11,7 @@ use Time::HiRes 'usleep';
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
-$node->append_conf('postgresql.conf', 'autovacuum = off');
+$node->append_conf('postgresql.conf', "autovacuum = off\nhnsw_rebuild.nice = 0");
 $node->start;
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }

@@ -1,0 +1,196 @@
+/*-------------------------------------------------------------------------
+ *
+ * throttle.c
+ *		Background work that is not felt: priority, pauses, rate of WAL.
+ *
+ * Priority costs nothing while a processor is idle, and yields one at once when
+ * somebody else wants it, so it is what is there by default.  A niceness alone does
+ * little where Linux groups processes by session (sched_autogroup): every server
+ * process leads a session of its own, and a niceness counts within its group.  There,
+ * the group has one too, which its process may change and, other than its own, change
+ * back.
+ *
+ * Pauses: the process keeps account of the processor time it has used since the
+ * last pause, and when that was a slice, sleeps until its share of the time is not
+ * above hnsw_rebuild.max_cpu.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "portability/instr_time.h"
+#include "postmaster/interrupt.h"
+#include "storage/latch.h"
+#include "utils/guc.h"
+#include "utils/wait_event.h"
+
+#include "guc.h"
+#include "throttle.h"
+
+/* Processor time between two pauses (ms): short, so that pauses are, too. */
+#define SLICE			5.0
+
+/* The longest sleep in one piece (ms). */
+#define MAX_NAP			1000.0
+
+/* Work between two looks at the clock (us), as the callers estimate it. */
+#define LOOK_INTERVAL	50
+
+/* Linux lets only so many groups change per second. */
+#define AUTOGROUP_TRIES	5
+#define AUTOGROUP_PAUSE	50000L	/* us */
+
+bool		hnr_background = false;
+int			hnr_throttle_us_left = 0;
+
+static int	nice_now = 0;		/* that this process has been given */
+static double slice_cpu;		/* ms, when the slice began */
+static double slice_wall;
+
+static double
+wall_ms(void)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	return INSTR_TIME_GET_MILLISEC(now);
+}
+
+/* Processor time of this process. */
+static double
+cpu_ms(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000.0 +
+		(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000.0;
+}
+
+/* Of the group of processes that Linux has made of this session, if it has. */
+static void
+set_group_nice(int value)
+{
+#ifdef __linux__
+	int			fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
+	char		text[16];
+	int			length = snprintf(text, sizeof(text), "%d", value);
+
+	if (fd < 0)
+		return;
+	for (int i = 0; i < AUTOGROUP_TRIES; i++)
+	{
+		if (write(fd, text, length) == length || errno != EAGAIN)
+			break;
+		pg_usleep(AUTOGROUP_PAUSE);
+	}
+	close(fd);
+#endif
+}
+
+/* Never fails: where it is not allowed, work goes on at the present priority. */
+static void
+set_nice(int value)
+{
+	if (value == nice_now)
+		return;
+	nice_now = value;
+	(void) setpriority(PRIO_PROCESS, 0, value);
+	set_group_nice(value);
+}
+
+static void
+begin_slice(void)
+{
+	slice_cpu = cpu_ms();
+	slice_wall = wall_ms();
+	hnr_throttle_us_left = LOOK_INTERVAL;
+}
+
+void
+hnr_background_begin(void)
+{
+	hnr_background = true;
+	set_nice(hnr_guc_nice);
+	begin_slice();
+}
+
+void
+hnr_background_hurry(bool hurry)
+{
+	if (hnr_background)
+		set_nice(hurry ? 0 : hnr_guc_nice);
+}
+
+/* Interrupts end it early, with an error if need be. */
+static void
+nap(double ms)
+{
+	while (ms > 0)
+	{
+		double		begin = wall_ms();
+
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 (long) ceil(Min(ms, MAX_NAP)), PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		ms -= wall_ms() - begin;
+	}
+}
+
+static void
+reload_settings(void)
+{
+	if (!ConfigReloadPending)
+		return;
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+	set_nice(hnr_guc_nice);
+}
+
+void
+hnr_throttle_look(void)
+{
+	double		used;
+	double		rest;
+
+	CHECK_FOR_INTERRUPTS();
+	hnr_throttle_us_left = LOOK_INTERVAL;
+	reload_settings();
+	/* It cannot have used more than has gone by, and the clock is cheap to read. */
+	if (hnr_guc_max_cpu >= 100 || wall_ms() - slice_wall < SLICE)
+		return;
+	used = cpu_ms() - slice_cpu;
+	if (used < SLICE)
+		return;
+	rest = used * 100.0 / hnr_guc_max_cpu - (wall_ms() - slice_wall);
+	nap(rest);
+	begin_slice();
+}
+
+void
+hnr_throttle_wal(Size bytes)
+{
+	static double since;		/* ms */
+	static double credit;		/* ms, that the bytes since then ought to have taken */
+	double		now = wall_ms();
+
+	if (!hnr_background || hnr_guc_wal_rate == 0)
+		return;
+	/* What was not used a while ago cannot be made up for. */
+	if (now - since > credit)
+	{
+		since = now;
+		credit = 0;
+	}
+	credit += bytes / 1024.0 / hnr_guc_wal_rate * 1000.0;
+	nap(since + credit - now);
+}
