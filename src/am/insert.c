@@ -210,7 +210,10 @@ store_first(HnrInserting *ins)
 	return true;
 }
 
-/* Takes the vertex itself out of what was found; returns how many others there are. */
+/*
+ * Takes the vertex itself out of what was found, and what does not suit; returns how
+ * many others there are.
+ */
 static int
 leave_out_self(HnrInserting *ins, HnrCandidate *found, int n, bool *reachable)
 {
@@ -220,7 +223,7 @@ leave_out_self(HnrInserting *ins, HnrCandidate *found, int n, bool *reachable)
 	{
 		if (found[i].id == hnr_node_of_tid(&ins->tids[0]))
 			*reachable = true;
-		else
+		else if (ins->suits == NULL || ins->suits(found[i].id, ins->suits_state))
 			found[others++] = found[i];
 	}
 	return others;
@@ -283,7 +286,8 @@ attach_vertex(HnrInserting *ins, HnrEntry self)
 }
 
 void
-hnr_relink_vertex(HnrIndex *index, ItemPointer tid)
+hnr_relink_vertex(HnrIndex *index, ItemPointer tid,
+				  bool (*suits) (HnrNodeId id, void *state), void *state)
 {
 	HnrInserting	ins;
 	HnrEntry	self = {*tid, 0};
@@ -299,6 +303,9 @@ hnr_relink_vertex(HnrIndex *index, ItemPointer tid)
 	hnr_inserting_begin(&ins, index, vec);
 	ins.tids[0] = *tid;
 	ins.generation = generation;
+	ins.suits = suits;
+	ins.suits_state = state;
+	hnr_ways_restrict(hnr_disk_store_ways(ins.store), suits, state);
 	while (!attach_vertex(&ins, self))
 		hnr_inserting_count_try(&ins);
 }

@@ -22,10 +22,11 @@
 extern void hnr_insert_row(HnrIndex *index, const HnrRow *row, bool known);
 
 /*
- * Links a live ground vertex anew, by a search for its own vector: for one that
- * nothing leads to any more.
+ * Links a live ground vertex anew, by a search for its own vector, with vertices that
+ * suit: for one that no path leads to any more.
  */
-extern void hnr_relink_vertex(HnrIndex *index, ItemPointer tid);
+extern void hnr_relink_vertex(HnrIndex *index, ItemPointer tid,
+							  bool (*suits) (HnrNodeId id, void *state), void *state);
 
 /*
  * Enters the graph for a search of the given level, from the present entry point.

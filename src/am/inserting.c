@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "am/buffer.h"
+#include "am/foster.h"
 #include "am/inserting.h"
 #include "am/select.h"
 #include "am/vertex.h"
@@ -91,6 +92,7 @@ set_link(HnrInserting *ins, int level, int i, ItemPointer tid, uint32 generation
 	slot_to(ins, level, i)->vertex = *tid;
 	back->from = *tid;
 	back->generation = generation;
+	back->mutual = true;
 	if (index->codec->quantizer == NULL)
 	{
 		/* the store frees its copy when the next level is searched */
@@ -168,29 +170,91 @@ hnr_inserting_choose_entry(HnrInserting *ins)
 	return true;
 }
 
+/*
+ * On an upper level nobody asks what is found without a link: every vertex stands on
+ * the ground, too.
+ */
+static HnrWays *
+ways_of(HnrInserting *ins, int level)
+{
+	return level == 0 ? hnr_disk_store_ways(ins->store) : NULL;
+}
+
+/* Finds another place for those that lost what may have been their only link. */
+static void
+foster_evicted(HnrInserting *ins, HnrNewLink *links, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (ItemPointerIsValid(&links[i].evicted))
+			hnr_foster_evicted(ins->index, ways_of(ins, 0), &links[i], &ins->tids[0]);
+}
+
+/* A vertex that nothing leads to would never be found. */
+static bool
+force_link(HnrInserting *ins, int level)
+{
+	HnrLevelLinks *links = &ins->links[level];
+	HnrWays    *ways = ways_of(ins, level);
+	HnrLinkTarget to = {ins->vec, links->back, links->n, ways,.force = true};
+	HnrFosterChild child = {ins->tids[0], ins->vec, ins->rotated, links->back, links->n, ways};
+	int			made = 0;
+
+	if (level == 0 && hnr_foster(ins->index, &child))
+		return true;
+	for (int i = 0; i < links->n && made == 0; i++)
+	{
+		made = hnr_link_add_all(ins->index, level, &links->back[i], 1, &to);
+		foster_evicted(ins, &links->back[i], 1);
+	}
+	return made > 0;
+}
+
 bool
 hnr_inserting_link_back(HnrInserting *ins, int level)
 {
 	HnrLevelLinks *links = &ins->links[level];
 	HnrIndex   *index = ins->index;
 	ItemPointer self = &ins->tids[level];
-	HnrLinkTarget to = {ins->vec, links->back, links->n, false};
+	HnrLinkTarget to = {ins->vec, links->back, links->n, ways_of(ins, level)};
 	int			made;
 
 	for (int i = 0; i < links->n; i++)
 		links->back[i].slot->vertex = *self;
 	made = hnr_link_add_all(index, level, links->back, links->nback, &to);
+	foster_evicted(ins, links->back, links->nback);
 	for (int i = links->nback; i < links->n; i++)
 		links->back[i].result = hnr_link_end_stands(index, level, &links->back[i]) ?
 			HNR_LINK_DECLINED : HNR_LINK_GONE;
 	for (int i = 0; i < links->n; i++)
 		if (links->back[i].result == HNR_LINK_GONE)
 			hnr_link_remove(index, level, self, &links->back[i].from);
-	/* a vertex that nothing leads to would never be found */
-	to.force = true;
-	for (int i = 0; i < links->n && made == 0; i++)
-		made = hnr_link_add_all(index, level, &links->back[i], 1, &to);
-	return made > 0;
+	return made > 0 || force_link(ins, level);
+}
+
+/* Notes which links a ground vertex on disk has now. */
+static void
+note_mutual(HnrInserting *ins)
+{
+	HnrLevelLinks *links = &ins->links[0];
+	Size		size = ins->index->layout.slot_size;
+	char	   *slots = palloc(ins->index->layout.ground.slots * size);
+	HnrLockedVertex locked;
+	int			degree = 0;
+
+	if (hnr_vertex_lock(ins->index, &ins->tids[0], 0, &locked))
+	{
+		degree = locked.vertex->degree;
+		hnr_vertex_get_slots(&locked, slots);
+		hnr_vertex_unlock(&locked);
+	}
+	for (int i = 0; i < links->n; i++)
+	{
+		links->back[i].mutual = false;
+		for (int j = 0; j < degree && !links->back[i].mutual; j++)
+			links->back[i].mutual = hnr_same_tid(&((HnrSlot *) (slots + j * size))->vertex,
+												 &links->back[i].from);
+	}
+	pfree(slots);
 }
 
 void
@@ -205,4 +269,5 @@ hnr_inserting_link_forward(HnrInserting *ins)
 
 		hnr_link_add_all(ins->index, 0, &link, 1, &to);
 	}
+	note_mutual(ins);
 }

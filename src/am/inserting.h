@@ -39,6 +39,9 @@ typedef struct HnrInserting
 	HnrLevelLinks	links[HNR_MAX_LEVEL + 1];
 	ItemPointerData tids[HNR_MAX_LEVEL + 1];	/* of the new vertex, by level */
 	uint32		generation;		/* of the vertex at the ground */
+	bool		(*suits) (HnrNodeId id, void *state);	/* as a neighbour; when a vertex
+														 * is linked anew */
+	void	   *suits_state;
 } HnrInserting;
 
 /* Begins the insertion of a vector, or that of new links for its vertex. */

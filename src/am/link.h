@@ -9,11 +9,12 @@
 #define HNR_LINK_H
 
 #include "am/index.h"
+#include "am/ways.h"
 
 typedef enum HnrLinkResult
 {
 	HNR_LINK_MADE,
-	HNR_LINK_DECLINED,			/* the list is full of better ones */
+	HNR_LINK_DECLINED,			/* the list is full of others that it would rather keep */
 	HNR_LINK_GONE				/* `from` is no longer live, or another vector */
 } HnrLinkResult;
 
@@ -24,15 +25,22 @@ typedef struct HnrNewLink
 	uint32		generation;		/* of `from` */
 	const float *vec;			/* of `from`; plain slots only */
 	HnrSlot    *slot;			/* names the vertex to link to */
+	bool		mutual;			/* which leads to `from` itself */
 	HnrLinkResult result;
+	ItemPointerData evicted;	/* made in the place of a link to this vertex, which
+								 * may have been the only one; else invalid */
 } HnrNewLink;
 
 /* The vertex that links lead to. */
 typedef struct HnrLinkTarget
 {
 	const float *vec;			/* plain slots only */
-	const HnrNewLink *neighbors;	/* vertices that it leads to itself, as .from */
+	const HnrNewLink *neighbors;	/* vertices that it may lead to itself, as .from */
 	int			nneighbors;
+	HnrWays    *ways;			/* of the search for it, to tell what is found without
+								 * a link; NULL: no need to ask */
+	bool		gentle;			/* make no link in the place of what may be found by
+								 * no other */
 	bool		force;			/* make a link in any case, in the place of the
 								 * least useful neighbour */
 } HnrLinkTarget;

@@ -28,6 +28,7 @@ struct HnrDiskStore
 	float	   *rotated;
 	HnrCodeQuery *code_query;
 	HnrIdSet	seen;
+	HnrWays    *ways;			/* if keep_vectors */
 	float	   *vec;			/* the vector of the vertex being looked at */
 	float	   *dots;
 	HnrVisited *visited;
@@ -46,6 +47,7 @@ typedef struct Visiting
 	XLogRecPtr	lsn;			/* of its page then */
 	HnrVisit	result;
 	bool		left_out;
+	HnrWays    *ways;			/* its links are, or NULL */
 	float		constant_scale;
 	HnrCandidate *out;
 } Visiting;
@@ -57,8 +59,11 @@ disk_begin(HnrStore *store)
 
 	hnr_idset_clear(&ds->seen);
 	if (ds->keep_vectors)
+	{
+		hnr_ways_clear(ds->ways);
 		for (int i = 0; i < ds->nvisited; i++)
 			pfree(unconstify(float *, ds->visited[i].vec));
+	}
 	ds->nvisited = 0;
 }
 
@@ -116,6 +121,8 @@ list_slots(Visiting *v, const HnrPartLayout *pl, char *part)
 	}
 	ds->seen.count = seen.count;
 	v->result.nneighbors += listed;
+	if (v->ways)
+		hnr_ways_note(v->ways, slots, size, n);
 }
 
 static void
@@ -295,6 +302,8 @@ disk_visit(HnrStore *store, HnrNodeId node, int level, HnrCandidate *neighbors)
 	}
 	v.vertex = *vertex;
 	v.lsn = PageGetLSN(BufferGetPage(buf));
+	v.ways = ds->ways && vertex->state == HNR_VERTEX_LIVE && hnr_ways_visit(ds->ways, node) ?
+		ds->ways : NULL;
 	v.result.present = true;
 	v.result.live = vertex->state == HNR_VERTEX_LIVE &&
 		!(ds->skip_dead && (vertex->flags & HNR_VERTEX_ALL_DEAD) != 0);
@@ -362,6 +371,7 @@ hnr_disk_store_create(HnrIndex *index, bool keep_vectors)
 	ItemPointerSetInvalid(&ds->left_out);
 	ds->context = CurrentMemoryContext;
 	hnr_idset_init(&ds->seen, 4096);
+	ds->ways = keep_vectors ? hnr_ways_create() : NULL;
 	ds->vec = palloc(sizeof(float) * index->layout.dims);
 	ds->dots = palloc(sizeof(float) * slots);
 	ds->maxvisited = 128;
@@ -431,4 +441,10 @@ hnr_disk_store_visited(HnrStore *store, uint32 ref)
 
 	Assert(ref < ds->nvisited);
 	return &ds->visited[ref];
+}
+
+HnrWays *
+hnr_disk_store_ways(HnrStore *store)
+{
+	return ((HnrDiskStore *) store)->ways;
 }

@@ -16,6 +16,8 @@
 #include "access/xlogdefs.h"
 #include "am/graph.h"
 #include "am/index.h"
+#include "am/node.h"
+#include "am/ways.h"
 
 typedef struct HnrDiskStore HnrDiskStore;
 
@@ -62,17 +64,7 @@ extern const float *hnr_disk_store_vector(HnrStore *store, HnrNodeId node, int l
 /* A visited vertex of the present search. */
 extern const HnrVisited *hnr_disk_store_visited(HnrStore *store, uint32 ref);
 
-static inline HnrNodeId
-hnr_node_of_tid(const ItemPointerData *tid)
-{
-	return ((HnrNodeId) ItemPointerGetBlockNumberNoCheck(tid) << 16) |
-		ItemPointerGetOffsetNumberNoCheck(tid);
-}
-
-static inline void
-hnr_tid_of_node(HnrNodeId node, ItemPointer tid)
-{
-	ItemPointerSet(tid, (BlockNumber) (node >> 16), (OffsetNumber) (node & 0xFFFF));
-}
+/* By what ways the present search came to vertices; only where vectors are kept. */
+extern HnrWays *hnr_disk_store_ways(HnrStore *store);
 
 #endif							/* HNR_STORE_DISK_H */

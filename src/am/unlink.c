@@ -6,9 +6,8 @@
  * Reads every page once with a share lock.  Where vertices have links to dead ones,
  * those that are left with too few neighbours are given others (repair.c), with no
  * lock held; then all vertices of the page are changed under one exclusive lock, by
- * one WAL record.  Only a vertex of several pages takes records of its own.  Links to
- * each ground vertex are counted on the way (indegree.c), and what nothing leads to
- * is linked again.
+ * one WAL record.  Only a vertex of several pages takes records of its own.  What leads
+ * where is noted on the way (reach.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -62,28 +61,15 @@ neighbor_at(const Unlinking *u, char *slots, int i)
 	return hnr_node_of_tid(&slot_at(u, slots, i)->vertex);
 }
 
-static void
-count_link(Unlinking *u, HnrNodeId to)
-{
-	if (u->shape->kind == HNR_PAGE_GROUND)
-		hnr_indegrees_link(u->vac->in_degrees, to);
-}
-
-/* Looks at n slots; true if one leads to a dead vertex. */
+/* Looks at n slots of a vertex; true if one leads to a dead vertex. */
 static bool
-scan_slots(Unlinking *u, char *slots, int n)
+scan_slots(Unlinking *u, HnrNodeId id, char *slots, int n)
 {
 	bool		any = false;
 
-	for (int i = 0; i < n; i++)
-	{
-		HnrNodeId	id = neighbor_at(u, slots, i);
-
-		if (hnr_vacuum_is_dead(u->vac, id))
-			any = true;
-		else
-			count_link(u, id);
-	}
+	hnr_reach_neighbors(u->vac->reach, id, slots, n);
+	for (int i = 0; i < n && !any; i++)
+		any = hnr_vacuum_is_dead(u->vac, neighbor_at(u, slots, i));
 	return any;
 }
 
@@ -106,7 +92,7 @@ scan_later_parts(Unlinking *u, const HnrVertex *first)
 							  HNR_KIND_BIT(HNR_PAGE_PART));
 		part = hnr_page_contents(BufferGetPage(buf));
 		if (((HnrPart *) part)->generation == first->generation)
-			any |= scan_slots(u, part + pl->slot_offset, n);
+			any |= scan_slots(u, ((HnrNodeId) u->block << 16) | 1, part + pl->slot_offset, n);
 		hnr_buffer_release(buf);
 	}
 	return any;
@@ -157,12 +143,12 @@ take_backlinks(Unlinking *u, Page page)
 	}
 }
 
-/* A live vertex on the ground: it may be that nothing leads to it. */
+/* A vertex that stays. */
 static void
-note_ground(Unlinking *u, HnrNodeId id)
+note_live(Unlinking *u, HnrNodeId id, const HnrVertex *v)
 {
-	hnr_indegrees_live(u->vac->in_degrees, id);
-	if (u->vac->live.level < 0)
+	hnr_reach_live(u->vac->reach, id, v->level);
+	if (v->level == 0 && u->vac->live.level < 0)
 	{
 		hnr_tid_of_node(id, &u->vac->live.tid);
 		u->vac->live.level = 0;
@@ -183,10 +169,11 @@ scan_page(Unlinking *u, Page page)
 
 		if (v->state != HNR_VERTEX_LIVE || hnr_vacuum_is_dead(u->vac, id))
 			continue;
-		if (u->shape->kind == HNR_PAGE_GROUND)
-			note_ground(u, id);
-		if (scan_slots(u, (char *) v + pl->slot_offset, Min(pl->slot_count, (int) v->degree)))
+		note_live(u, id, v);
+		if (scan_slots(u, id, (char *) v + pl->slot_offset, Min(pl->slot_count, (int) v->degree)))
 			add_damaged(u, pos, v);
+		else if (u->shape->parts == 1)
+			hnr_reach_done(u->vac->reach, id, v);
 	}
 }
 
@@ -284,22 +271,24 @@ edit_slots(Unlinking *u, char *slots, int degree, HnrDamaged *d)
 		}
 		new = next_added(u, slots, degree, d, &next);
 		if (new)
-		{
 			memcpy(slot_at(u, slots, i++), new, size);
-			count_link(u, hnr_node_of_tid(&new->vertex));
-		}
 		else if (i < --degree)
 			memcpy(slot_at(u, slots, i), slot_at(u, slots, degree), size);
 	}
 	while (degree < u->shape->slots &&
 		   (new = next_added(u, slots, degree, d, &next)) != NULL)
-	{
 		memcpy(slot_at(u, slots, degree++), new, size);
-		count_link(u, hnr_node_of_tid(&new->vertex));
-	}
 	if (degree < Max(u->vac->index->meta.m * LEAST_DEGREE, 1) && u->shape->kind == HNR_PAGE_GROUND)
-		hnr_indegrees_too_few(u->vac->in_degrees, hnr_node_of_tid(&d->tid));
+		hnr_reach_too_few(u->vac->reach, hnr_node_of_tid(&d->tid));
 	return degree;
+}
+
+/* What a damaged vertex leads to now: the edited list in u->slots. */
+static void
+note_edited(Unlinking *u, const HnrDamaged *d, const HnrVertex *v, int degree)
+{
+	hnr_reach_neighbors(u->vac->reach, hnr_node_of_tid(&d->tid), u->slots, degree);
+	hnr_reach_done(u->vac->reach, hnr_node_of_tid(&d->tid), v);
 }
 
 /* Puts the new neighbours of a damaged vertex, on a page that is being changed. */
@@ -318,6 +307,7 @@ write_vertex(Unlinking *u, HnrChange *change, Buffer buf, HnrDamaged *d)
 	degree = edit_slots(u, u->slots, degree, d);
 	hnr_change_put(change, buf, slots, u->slots, degree * size);
 	hnr_change_put(change, buf, &v->degree, &degree, sizeof(degree));
+	note_edited(u, d, v, degree);
 }
 
 /* Changes all damaged vertices of a page of whole vertices. */
@@ -348,6 +338,7 @@ write_parts(Unlinking *u, HnrDamaged *d)
 	hnr_vertex_get_slots(&locked, u->slots);
 	degree = edit_slots(u, u->slots, locked.vertex->degree, d);
 	hnr_vertex_put_slots(&locked, u->slots, degree);
+	note_edited(u, d, locked.vertex, degree);
 	hnr_vertex_unlock(&locked);
 }
 
@@ -381,9 +372,15 @@ unlink_block(Unlinking *u)
 		memcpy(u->copy.data, page, BLCKSZ);
 	first = *hnr_vertex_at(u->shape, page, 1);
 	hnr_buffer_release(buf);
-	if (u->shape->parts > 1 && first.state == HNR_VERTEX_LIVE &&
-		scan_later_parts(u, &first) && u->ndamaged == 0)
-		add_damaged(u, 1, &first);
+	if (u->shape->parts > 1 && first.state == HNR_VERTEX_LIVE)
+	{
+		bool		damaged = scan_later_parts(u, &first);
+
+		if (damaged && u->ndamaged == 0)
+			add_damaged(u, 1, &first);
+		else if (!damaged)
+			hnr_reach_done(u->vac->reach, ((HnrNodeId) u->block << 16) | 1, &first);
+	}
 	for (int i = 0; i < u->ndamaged; i++)
 	{
 		hnr_vacuum_delay_point();
@@ -433,7 +430,7 @@ hnr_vacuum_unlink(HnrVacuum *vac)
 	u->damaged = palloc(sizeof(HnrDamaged) * vac->places);
 	u->slots = palloc(Max(vac->index->layout.ground.slots, vac->index->layout.upper.slots) *
 					  vac->index->layout.slot_size);
-	vac->in_degrees = hnr_indegrees_create(vac->index, vac->blocks);
+	vac->reach = hnr_reach_create(vac);
 	for (u->block = HNR_METAPAGE + 1; u->block < vac->blocks; u->block++)
 	{
 		MemoryContext old;
@@ -447,9 +444,7 @@ hnr_vacuum_unlink(HnrVacuum *vac)
 			sweep_backlinks(u);
 	}
 	sweep_backlinks(u);
-	hnr_indegrees_relink(vac->in_degrees, vac->scratch);
 	hnr_backlinks_free(vac->backlinks);
-	hnr_indegrees_free(vac->in_degrees);
 	pfree(u->damaged);
 	pfree(u->slots);
 	pfree(u);

@@ -348,19 +348,12 @@ remove_dead_on(HnrVacuum *vac, BlockNumber block, FullTransactionId xid)
 	hnr_place_record(vac->index, block, kind);
 }
 
-static bool
-vertex_is_dead(ItemPointer tid, void *state)
-{
-	return hnr_vacuum_is_dead(state, hnr_node_of_tid(tid));
-}
-
 /* Pass 3. */
 static void
 remove_dead(HnrVacuum *vac)
 {
 	FullTransactionId xid;
 
-	hnr_index_replace_dead_entry(vac->index, vertex_is_dead, vac, vac->live);
 	HNR_DEBUG_POINT("vacuum_unlinked");
 
 	/*
@@ -399,6 +392,12 @@ begin_vacuum(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 	return vac;
 }
 
+static bool
+vertex_is_dead(ItemPointer tid, void *state)
+{
+	return hnr_vacuum_is_dead(state, hnr_node_of_tid(tid));
+}
+
 IndexBulkDeleteResult *
 hnr_bulkdelete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 			   IndexBulkDeleteCallback callback, void *callback_state)
@@ -429,6 +428,9 @@ hnr_bulkdelete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 		vac->blocks = RelationGetNumberOfBlocks(info->index);
 		hnr_vacuum_begin_pass(vac, 2);
 		hnr_vacuum_unlink(vac);
+		hnr_index_replace_dead_entry(vac->index, vertex_is_dead, vac, vac->live);
+		hnr_reach_finish(vac->reach);
+		hnr_reach_free(vac->reach);
 		remove_dead(vac);
 	}
 	hnr_vacuum_begin_pass(vac, 0);

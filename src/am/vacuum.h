@@ -14,8 +14,8 @@
 #include "access/genam.h"
 #include "am/backlink.h"
 #include "am/graph.h"
-#include "am/indegree.h"
 #include "am/index.h"
+#include "am/reach.h"
 #include "storage/bufmgr.h"
 
 typedef struct HnrVacuum
@@ -35,7 +35,7 @@ typedef struct HnrVacuum
 	int64		nupper;
 	int64		maxupper;
 	HnrEntry	live;			/* the highest live vertex seen */
-	HnrInDegrees *in_degrees;
+	HnrReach   *reach;
 	HnrBacklinks *backlinks;
 	MemoryContext scratch;		/* reset for each page that is worked on */
 } HnrVacuum;
@@ -77,7 +77,10 @@ hnr_vacuum_has_dead(const HnrVacuum *vac, BlockNumber block)
 extern void hnr_vacuum_begin_pass(HnrVacuum *vac, int pass);
 extern void hnr_vacuum_page_begun(BlockNumber block);
 
-/* unlink.c: takes links to dead vertices out of all others, replacing what is missed. */
+/*
+ * unlink.c: takes links to dead vertices out of all others, replacing what is missed;
+ * tells vac->reach, which it makes, what leads where.
+ */
 extern void hnr_vacuum_unlink(HnrVacuum *vac);
 
 /*

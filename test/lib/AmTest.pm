@@ -16,7 +16,7 @@ use Test::More;
 use Time::HiRes qw(usleep);
 
 our @EXPORT = qw(am_node am_table am_functions am_indexes start_work start_statements stop_work
-  errors_of_check warnings_of_check lowest_recall crashes);
+  errors_of_check warnings_of_check unreachable_of_check lowest_recall crashes);
 
 my @indexes = qw(items_l2 items_cosine items_ip items_l1 items_wide items_half items_half_cosine);
 
@@ -286,6 +286,8 @@ sub warnings_of_check
 {
 	return check_rows($_[0], "severity = 'warning' AND message NOT LIKE '%cannot be reached%'");
 }
+
+sub unreachable_of_check { return check_rows($_[0], "finding = 'unreachable'"); }
 
 sub lowest_recall
 {

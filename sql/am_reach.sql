@@ -1,0 +1,33 @@
+\i sql/am_common.psql
+
+-- Every vertex can be reached, also where all have the same few neighbours: the longest
+-- under the inner product, of vectors close to each other and far from the origin.
+CREATE FUNCTION far(i int, d int) RETURNS vector LANGUAGE sql IMMUTABLE AS
+	$$SELECT array_agg(1000 + x / 101 ORDER BY o)::vector FROM unnest(vec(i, d)::real[]) WITH ORDINALITY u (x, o)$$;
+-- what is out of reach, as a part of all
+CREATE FUNCTION unreachable(index regclass) RETURNS double precision LANGUAGE sql AS $$
+	SELECT coalesce((SELECT substring(message FROM '^\d+')::float8 / substring(message FROM 'of (\d+)')::float8
+		FROM check_index(index, true) WHERE finding = 'unreachable'), 0) $$;
+CREATE TABLE t (id int, e vector(8), f vector(16), w vector(1200), b vector(16));
+CREATE INDEX t_ip ON t USING hnsw (e vector_ip_ops) WITH (m = 8);
+CREATE INDEX t_small ON t USING hnsw (e vector_ip_ops) WITH (m = 3, ef_construction = 16);
+CREATE INDEX t_l1 ON t USING hnsw (e vector_l1_ops) WITH (m = 4, ef_construction = 16);
+CREATE INDEX t_cosine ON t USING hnsw (f vector_cosine_ops) WITH (m = 6);
+CREATE INDEX t_bytes ON t USING hnsw (b vector_ip_ops) WITH (m = 4, ef_construction = 16);
+CREATE INDEX t_wide ON t USING hnsw (w vector_ip_ops) WITH (m = 4, ef_construction = 16);
+CREATE TABLE indexes AS SELECT indexrelid::regclass AS i FROM pg_index WHERE indrelid = 't'::regclass;
+INSERT INTO t SELECT i, far(i, 8), far(i, 16), far(i, 1200), vec(i, 16) FROM generate_series(1, 600) i;
+SELECT i, unreachable(i) FROM indexes WHERE unreachable(i) > 0.01;
+SELECT i, c.* FROM indexes, check_all(i) c;
+DELETE FROM t WHERE id % 7 = 0;
+VACUUM t;
+SELECT i, unreachable(i) FROM indexes WHERE unreachable(i) > 0;
+INSERT INTO t SELECT i, far(i, 8), far(i, 16), far(i, 1200), vec(i, 16) FROM generate_series(601, 900) i;
+SELECT i, unreachable(i) FROM indexes WHERE unreachable(i) > 0.01;
+DELETE FROM t WHERE id % 3 > 0;
+VACUUM t;
+SELECT i, unreachable(i) FROM indexes WHERE unreachable(i) > 0;
+SELECT i, c.* FROM indexes, check_all(i) c;
+
+\set VERBOSITY terse
+DROP SCHEMA am_test CASCADE;

@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * foster.h
+ *		Links to a vertex that no neighbour has a place for.
+ *
+ * Where all vertices have the same few neighbours, the lists of these are soon full of
+ * vertices that nothing else leads to: under the inner product that is so wherever some
+ * are longer than others in nearly the same direction.  But those vertices have lists
+ * of their own, with room or with links that nobody would miss.  So a walk goes from
+ * the neighbours down such lists, by their codes towards the vertex to be linked, to
+ * the first that takes the link gladly.  What hangs on the few is a tree of lists then,
+ * as deep as the logarithm of their number.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_FOSTER_H
+#define HNR_FOSTER_H
+
+#include "am/link.h"
+
+typedef struct HnrFosterChild
+{
+	ItemPointerData tid;		/* a ground vertex */
+	const float *vec;
+	const float *rotated;
+	const HnrNewLink *neighbors;	/* that it leads to, as .from */
+	int			nneighbors;
+	HnrWays    *ways;			/* see HnrLinkTarget */
+} HnrFosterChild;
+
+/*
+ * Makes a link to a vertex, beginning at its own neighbours, which have to be found
+ * without it.  False if it came by nobody who takes it.
+ */
+extern bool hnr_foster(HnrIndex *index, const HnrFosterChild *child);
+
+/*
+ * The same for one that lost its place in a list (`lost`, with .from and .evicted) to
+ * the vertex `by`.
+ */
+extern bool hnr_foster_evicted(HnrIndex *index, HnrWays *ways, const HnrNewLink *lost,
+							   const ItemPointerData *by);
+
+#endif							/* HNR_FOSTER_H */

@@ -1,0 +1,59 @@
+/*-------------------------------------------------------------------------
+ *
+ * prune.h
+ *		Which neighbour a full list gives up for another.
+ *
+ * Internal to link.c, which has the locks.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_PRUNE_H
+#define HNR_PRUNE_H
+
+#include "am/link.h"
+#include "am/vertex.h"
+
+/* A list of neighbours and behind it the one to be added, for one list after another. */
+typedef struct HnrPruning
+{
+	HnrIndex   *index;
+	int			level;
+	const HnrLinkTarget *to;
+	int			n;
+	char	   *slots;			/* n slots, the last the new one */
+	int		   *order;			/* nearest first */
+	int		   *kept;			/* scratch of mark_diverse */
+	bool	   *diverse;		/* by slot */
+	float	   *distance;		/* from the vertex, by slot */
+	HnrArm	   *arms;
+	float	   *vectors;		/* plain slots: n vectors */
+} HnrPruning;
+
+static inline HnrSlot *
+hnr_pruning_slot(const HnrPruning *p, int i)
+{
+	return (HnrSlot *) (p->slots + (Size) i * p->index->layout.slot_size);
+}
+
+/* For lists of a level, whose links all lead to one vertex. */
+extern HnrPruning *hnr_pruning_create(HnrIndex *index, int level, const HnrLinkTarget *to);
+
+/* Copies the list of a locked vertex and, behind it, the new slot. */
+extern void hnr_pruning_fill(HnrPruning *p, HnrLockedVertex *locked, const HnrSlot *added);
+
+/* Whether the list has the new neighbour already. */
+extern bool hnr_pruning_has_neighbor(const HnrPruning *p);
+
+/* Measures the neighbours by their codes. */
+extern void hnr_pruning_measure(HnrPruning *p);
+
+/*
+ * The neighbour that a measured list can do without; the new one, which is the last, if
+ * it can do without that one best.
+ */
+extern int	hnr_pruning_choose(HnrPruning *p);
+
+/* The link to the one chosen is replaced by `link`: notes if that was the only one. */
+extern void hnr_pruning_replaced(HnrPruning *p, int victim, HnrNewLink *link);
+
+#endif							/* HNR_PRUNE_H */

@@ -1,0 +1,309 @@
+/*-------------------------------------------------------------------------
+ *
+ * reach.c
+ *		Which vertices paths from the entry point lead to.  See reach.h.
+ *
+ * Pages are gone through in their order, not in that of the paths, so one time is not
+ * enough: most of what stands before the first page that is led to is gone through in a
+ * second time, and the rest vertex by vertex.
+ *
+ * Others change lists meanwhile, but see to it that what was found stays so (foster.h).
+ * Vertices that came after vacuum began are not known here, and what is led to by them
+ * alone is linked again for nothing.
+ *
+ * Locks: a share lock on one page at a time, and one of its later parts.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "am/buffer.h"
+#include "am/insert.h"
+#include "am/reach.h"
+#include "am/vacuum.h"
+#include "commands/vacuum.h"
+#include "compat.h"
+#include "utils/memutils.h"
+
+#define LIVE		0x01		/* known to stay */
+#define REACHED		0x02
+#define DONE		0x04		/* what it leads to is reached, too */
+#define TOO_FEW		0x08		/* links lead from it */
+#define GROUND		0x10
+
+struct HnrReach
+{
+	HnrVacuum  *vac;
+	BlockNumber blocks;
+	uint8	   *place;
+	bool		begun;			/* something is reached */
+	bool		deep;			/* keep what is reached to be gone through at once */
+	int64		nwaiting;
+	int64		maxwaiting;
+	HnrNodeId  *waiting;
+};
+
+/* NULL: not a vertex that vacuum knows. */
+static uint8 *
+place_of(HnrReach *r, HnrNodeId id)
+{
+	BlockNumber block = (BlockNumber) (id >> 16);
+	int			pos = (int) (id & 0xFFFF);
+
+	if (block >= r->blocks || pos < 1 || pos > r->vac->places)
+		return NULL;
+	return &r->place[(Size) block * r->vac->places + pos - 1];
+}
+
+static void
+reach(HnrReach *r, HnrNodeId id)
+{
+	uint8	   *place = place_of(r, id);
+
+	if (place == NULL || (*place & REACHED) != 0 || hnr_vacuum_is_dead(r->vac, id))
+		return;
+	*place |= REACHED;
+	if (!r->deep || (*place & LIVE) == 0)
+		return;
+	if (r->nwaiting == r->maxwaiting)
+	{
+		r->maxwaiting *= 2;
+		r->waiting = repalloc_huge(r->waiting, sizeof(HnrNodeId) * r->maxwaiting);
+	}
+	r->waiting[r->nwaiting++] = id;
+}
+
+static bool
+is_reached(HnrReach *r, HnrNodeId id)
+{
+	uint8	   *place = place_of(r, id);
+
+	return place && (*place & REACHED) != 0;
+}
+
+void
+hnr_reach_live(HnrReach *r, HnrNodeId id, int level)
+{
+	uint8	   *place = place_of(r, id);
+
+	if (place)
+		*place |= level == 0 ? LIVE | GROUND : LIVE;
+}
+
+void
+hnr_reach_too_few(HnrReach *r, HnrNodeId id)
+{
+	uint8	   *place = place_of(r, id);
+
+	if (place)
+		*place |= TOO_FEW;
+}
+
+void
+hnr_reach_neighbors(HnrReach *r, HnrNodeId id, const char *slots, int n)
+{
+	if (!is_reached(r, id))
+		return;
+	for (int i = 0; i < n; i++)
+		reach(r, hnr_node_of_tid(&((const HnrSlot *) (slots + (Size) i * r->vac->index->layout.slot_size))->vertex));
+}
+
+void
+hnr_reach_done(HnrReach *r, HnrNodeId id, const HnrVertex *v)
+{
+	if (!is_reached(r, id))
+		return;
+	*place_of(r, id) |= DONE;
+	if (v->level == 0)
+		return;
+	reach(r, hnr_node_of_tid(&v->link));
+	reach(r, hnr_node_of_tid(&v->tids[0]));
+}
+
+/* The neighbours in the later parts of a vertex; false if it was replaced. */
+static bool
+go_through_parts(HnrReach *r, HnrNodeId id, const HnrShape *shape, const HnrVertex *v)
+{
+	for (int p = 1; p < shape->parts; p++)
+	{
+		const HnrPartLayout *pl = &shape->part[p];
+		int			n = Min(pl->slot_count, v->degree - pl->slot_first);
+		Buffer		buf;
+		char	   *part;
+		bool		same;
+
+		if (n <= 0)
+			continue;
+		buf = hnr_buffer_read(r->vac->index->rel, (BlockNumber) (id >> 16) + p, BUFFER_LOCK_SHARE,
+							  HNR_KIND_BIT(HNR_PAGE_PART));
+		part = hnr_page_contents(BufferGetPage(buf));
+		same = ((HnrPart *) part)->generation == v->generation;
+		if (same)
+			hnr_reach_neighbors(r, id, part + pl->slot_offset, n);
+		hnr_buffer_release(buf);
+		if (!same)
+			return false;
+	}
+	return true;
+}
+
+/* Goes through the lists of a page's vertices that are reached, or of the one at `only`. */
+static void
+go_through_page(HnrReach *r, BlockNumber block, OffsetNumber only)
+{
+	Buffer		buf = hnr_buffer_read(r->vac->index->rel, block, BUFFER_LOCK_SHARE, HNR_VERTEX_KINDS);
+	Page		page = BufferGetPage(buf);
+	const HnrLayout *layout = &r->vac->index->layout;
+	const HnrShape *shape = hnr_page_head(page)->kind == HNR_PAGE_GROUND ? &layout->ground : &layout->upper;
+	const HnrPartLayout *pl = &shape->part[0];
+
+	for (OffsetNumber pos = only > 0 ? only : 1; pos <= (only > 0 ? only : shape->per_page); pos++)
+	{
+		HnrNodeId	id = ((HnrNodeId) block << 16) | pos;
+		HnrVertex  *v = hnr_vertex_at(shape, page, pos);
+
+		if ((*place_of(r, id) & (LIVE | REACHED | DONE)) != (LIVE | REACHED) ||
+			v->state != HNR_VERTEX_LIVE)
+			continue;
+		hnr_reach_neighbors(r, id, (char *) v + pl->slot_offset, Min(pl->slot_count, (int) v->degree));
+		if (go_through_parts(r, id, shape, v))
+			hnr_reach_done(r, id, v);
+	}
+	hnr_buffer_release(buf);
+}
+
+static bool
+page_waits(HnrReach *r, BlockNumber block)
+{
+	const uint8 *place = &r->place[(Size) block * r->vac->places];
+
+	for (int i = 0; i < r->vac->places; i++)
+		if ((place[i] & (LIVE | REACHED | DONE)) == (LIVE | REACHED))
+			return true;
+	return false;
+}
+
+/* Goes through a vertex that is reached, and whatever can be from there. */
+static void
+go_deep(HnrReach *r, HnrNodeId id)
+{
+	r->deep = true;
+	r->waiting[r->nwaiting++] = id;
+	while (r->nwaiting > 0)
+	{
+		id = r->waiting[--r->nwaiting];
+		hnr_vacuum_delay_point();
+		go_through_page(r, (BlockNumber) (id >> 16), (OffsetNumber) (id & 0xFFFF));
+	}
+	r->deep = false;
+}
+
+/* Says of all vertices on upper levels that they are live, or that nothing is known. */
+static void
+suppose_upper(HnrReach *r, bool live)
+{
+	for (int64 i = 0; i < r->vac->nupper; i++)
+		for (OffsetNumber pos = 1; pos <= r->vac->index->layout.upper.per_page; pos++)
+		{
+			uint8	   *place = place_of(r, ((HnrNodeId) r->vac->upper[i] << 16) | pos);
+
+			*place = live ? LIVE : *place & REACHED;
+		}
+}
+
+static void
+begin_at(HnrReach *r, HnrEntry entry)
+{
+	HnrNodeId	id = hnr_node_of_tid(&entry.tid);
+
+	if (r->begun || entry.level < 0 || place_of(r, id) == NULL || hnr_vacuum_is_dead(r->vac, id))
+		return;
+	r->begun = true;
+	reach(r, id);
+	if (entry.level > 0)
+		go_deep(r, id);
+}
+
+HnrReach *
+hnr_reach_create(HnrVacuum *vac)
+{
+	HnrReach   *r = palloc0(sizeof(HnrReach));
+
+	r->vac = vac;
+	r->blocks = vac->blocks;
+	r->place = palloc_extended((Size) r->blocks * vac->places, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	r->maxwaiting = 1024;
+	r->waiting = palloc(sizeof(HnrNodeId) * r->maxwaiting);
+	/* what is reached on the upper levels is where to begin on the ground */
+	suppose_upper(r, true);
+	begin_at(r, hnr_index_entry(vac->index));
+	begin_at(r, vac->live);
+	/* their pages will be seen, and what they lead to then */
+	suppose_upper(r, false);
+	return r;
+}
+
+void
+hnr_reach_free(HnrReach *r)
+{
+	pfree(r->place);
+	pfree(r->waiting);
+	pfree(r);
+}
+
+static bool
+suits(HnrNodeId id, void *state)
+{
+	return is_reached(state, id);
+}
+
+static void
+link_again(HnrReach *r, HnrNodeId id)
+{
+	ItemPointerData tid;
+	MemoryContext old = MemoryContextSwitchTo(r->vac->scratch);
+
+	hnr_vacuum_delay_point();
+	hnr_tid_of_node(id, &tid);
+	hnr_relink_vertex(r->vac->index, &tid, suits, r);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(r->vac->scratch);
+	reach(r, id);
+	go_deep(r, id);
+}
+
+/* Goes through what was reached too late. */
+static void
+go_through_rest(HnrReach *r)
+{
+	for (BlockNumber block = HNR_METAPAGE + 1; block < r->blocks; block++)
+		if (page_waits(r, block))
+		{
+			hnr_vacuum_page_begun(block);
+			go_through_page(r, block, 0);
+		}
+	for (BlockNumber block = HNR_METAPAGE + 1; block < r->blocks; block++)
+		for (int pos = 1; page_waits(r, block) && pos <= r->vac->places; pos++)
+		{
+			HnrNodeId	id = ((HnrNodeId) block << 16) | pos;
+
+			if ((*place_of(r, id) & (LIVE | REACHED | DONE)) == (LIVE | REACHED))
+				go_deep(r, id);
+		}
+}
+
+void
+hnr_reach_finish(HnrReach *r)
+{
+	begin_at(r, r->vac->live);
+	go_through_rest(r);
+	for (BlockNumber block = HNR_METAPAGE + 1; block < r->blocks; block++)
+		for (int pos = 1; pos <= r->vac->places; pos++)
+		{
+			HnrNodeId	id = ((HnrNodeId) block << 16) | pos;
+			uint8		place = *place_of(r, id);
+
+			if ((place & (LIVE | GROUND | REACHED)) == (LIVE | GROUND) || (place & TOO_FEW) != 0)
+				link_again(r, id);
+		}
+}

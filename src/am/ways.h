@@ -1,0 +1,40 @@
+/*-------------------------------------------------------------------------
+ *
+ * ways.h
+ *		By how many ways a search came to vertices.
+ *
+ * An insertion takes links away to make others, and nothing tells how many links lead to
+ * a vertex.  But the search before it went through the lists all around.  What stands in
+ * two of them is found without one of the links, too.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_WAYS_H
+#define HNR_WAYS_H
+
+#include "am/graph.h"
+
+typedef struct HnrWays HnrWays;
+
+/* In the current memory context. */
+extern HnrWays *hnr_ways_create(void);
+
+/* Another search begins. */
+extern void hnr_ways_clear(HnrWays *ways);
+
+/* The search comes to a live vertex; whether links from there count. */
+extern bool hnr_ways_visit(HnrWays *ways, HnrNodeId id);
+
+/* The links of that vertex, or some of them: n slots of slot_size bytes. */
+extern void hnr_ways_note(HnrWays *ways, const char *slots, int slot_size, int n);
+
+/* Whether a vertex is known to be found without any one of the links to it. */
+extern bool hnr_ways_two(const HnrWays *ways, HnrNodeId id);
+
+/* A link to it is no more; false if that may have been the only one. */
+extern bool hnr_ways_lose(HnrWays *ways, HnrNodeId id);
+
+/* Only links from vertices of which `counts` is true shall count; NULL: all. */
+extern void hnr_ways_restrict(HnrWays *ways, bool (*counts) (HnrNodeId id, void *state), void *state);
+
+#endif							/* HNR_WAYS_H */
