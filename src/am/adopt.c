@@ -6,9 +6,13 @@
  * Pruning full lists can leave a node, or several that hang together, without any
  * edge from the rest of the graph; no search would find them.  A walk through the
  * ground level from the entry point makes a tree of what can be reached.  What it
- * does not come to gets an edge from one of its own neighbours that is in the tree:
- * the nearest that has room, else in the place of the farthest that is no edge of the
- * tree, so that nothing is lost by it.
+ * does not come to gets an edge from a node in the tree: one of its own neighbours that
+ * has room, else one of theirs, else one of its own in the place of the farthest that is
+ * no edge of the tree, so that nothing is lost by it.
+ *
+ * Under the inner product half of the nodes may be short vectors that nothing leads to,
+ * and the neighbours of all of them the same few long ones.  These lose no edge to short
+ * ones while anything else has room: all searches go through them.
  *
  *-------------------------------------------------------------------------
  */
@@ -94,50 +98,93 @@ adopt(Adoption *a, uint32 node, const HnrMemEdge *to_parent)
 	return true;
 }
 
-/* Joins a node to one of its own neighbours. */
 static bool
-join_to_neighbor(Adoption *a, uint32 node)
+in_tree(Adoption *a, uint32 node)
+{
+	return a->parent[node] != HNR_MEM_NONE;
+}
+
+static bool
+has_room(Adoption *a, uint32 node)
+{
+	return edges_of(a, node)->count < a->index->layout.ground.slots;
+}
+
+/* Takes another parent if it is nearer. */
+static void
+consider(Adoption *a, uint32 node, uint32 parent, HnrMemEdge *best)
+{
+	float		d = hnr_metric_distance(a->index->metric, a->index->layout.dims,
+										hnr_mem_graph_node(a->graph, node)->vec,
+										hnr_mem_graph_node(a->graph, parent)->vec);
+
+	if (best->node == HNR_MEM_NONE || d < best->distance)
+	{
+		best->node = parent;
+		best->distance = d;
+	}
+}
+
+/* Joins a node to the nearest of its own neighbours, else of theirs, that has room. */
+static bool
+join_near(Adoption *a, uint32 node)
 {
 	HnrMemEdges *edges = edges_of(a, node);
+	HnrMemEdge	best = {HNR_MEM_NONE, 0};
 
 	/* they are written in this order anyway */
 	qsort(edges->edge, edges->count, sizeof(HnrMemEdge), hnr_mem_compare_edges);
-	for (int full = 0; full <= 1; full++)
-		for (int i = 0; i < edges->count; i++)
-		{
-			uint32		parent = edges->edge[i].node;
+	for (int i = 0; i < edges->count; i++)
+		if (in_tree(a, edges->edge[i].node) && has_room(a, edges->edge[i].node))
+			return adopt(a, node, &edges->edge[i]);
+	for (int i = 0; i < edges->count; i++)
+	{
+		HnrMemEdges *theirs = edges_of(a, edges->edge[i].node);
 
-			if (a->parent[parent] != HNR_MEM_NONE &&
-				(full || edges_of(a, parent)->count < a->index->layout.ground.slots) &&
-				adopt(a, node, &edges->edge[i]))
-				return true;
-		}
+		for (int j = 0; j < theirs->count; j++)
+			if (in_tree(a, theirs->edge[j].node) && has_room(a, theirs->edge[j].node))
+				consider(a, node, theirs->edge[j].node, &best);
+	}
+	return best.node != HNR_MEM_NONE && adopt(a, node, &best);
+}
+
+/* Joins a node to the nearest of its neighbours, in the place of another. */
+static bool
+join_full(Adoption *a, uint32 node)
+{
+	HnrMemEdges *edges = edges_of(a, node);
+
+	for (int i = 0; i < edges->count; i++)
+		if (in_tree(a, edges->edge[i].node) && adopt(a, node, &edges->edge[i]))
+			return true;
 	return false;
 }
 
-/* Joins a node to the nearest of some in the tree that have an edge to give. */
+/* Joins a node to the nearest of some in the tree that have room, or an edge to give. */
 static bool
-join_to_any(Adoption *a, uint32 node)
+join_far(Adoption *a, uint32 node, bool full)
 {
-	const float *vec = hnr_mem_graph_node(a->graph, node)->vec;
 	uint32		step = Max(a->nreached / SAMPLE, 1);
 	HnrMemEdge	best = {HNR_MEM_NONE, 0};
 
-	for (uint32 i = 0; i < a->nreached; i += step)
+	for (uint32 i = node % step; i < a->nreached; i += step)
 	{
 		uint32		parent = a->queue[i];
-		float		d = hnr_metric_distance(a->index->metric, a->index->layout.dims, vec,
-											hnr_mem_graph_node(a->graph, parent)->vec);
 
-		if ((best.node == HNR_MEM_NONE || d < best.distance) &&
-			(edges_of(a, parent)->count < a->index->layout.ground.slots ||
-			 spare_edge(a, parent) >= 0))
-		{
-			best.node = parent;
-			best.distance = d;
-		}
+		if (has_room(a, parent) || (full && spare_edge(a, parent) >= 0))
+			consider(a, node, parent, &best);
 	}
 	return best.node != HNR_MEM_NONE && adopt(a, node, &best);
+}
+
+static bool
+join(Adoption *a, uint32 node, bool far)
+{
+	if (join_near(a, node))
+		return true;
+	if (a->index->metric->kind != HNR_METRIC_IP)
+		return join_full(a, node) || (far && join_far(a, node, true));
+	return far && (join_far(a, node, false) || join_full(a, node) || join_far(a, node, true));
 }
 
 void
@@ -156,10 +203,10 @@ hnr_adopt_orphans(const HnrIndex *index, HnrMemGraph *graph)
 		a.parent[i] = HNR_MEM_NONE;
 	reach(&a, entry, entry);
 	/* first those that lead to what is reached: they may lead to the others as well */
-	for (int any = 0; any <= 1; any++)
+	for (int far = 0; far <= 1; far++)
 		for (uint32 i = 0; i < n && a.nreached < n; i++)
-			if (a.parent[i] == HNR_MEM_NONE && !join_to_neighbor(&a, i) && any)
-				join_to_any(&a, i);
+			if (!in_tree(&a, i))
+				join(&a, i, far);
 	pfree(a.queue);
 	pfree(a.parent);
 }

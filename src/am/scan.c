@@ -197,7 +197,7 @@ form_query(HnswScan *state, ScanKey key)
  * for good.  And lists of coded slots are shorter than the 2 m neighbours that an
  * ef_search is usually thought to go with (README, "Search").
  */
-#define LEAST_MARGIN 10
+#define LEAST_MARGIN 14
 
 static int
 pool_size(int ef_search)
