@@ -17,13 +17,13 @@ CREATE INDEX t_bytes ON t USING hnsw (b vector_ip_ops) WITH (m = 4, ef_construct
 CREATE INDEX t_wide ON t USING hnsw (w vector_ip_ops) WITH (m = 4, ef_construction = 16);
 CREATE TABLE indexes AS SELECT indexrelid::regclass AS i FROM pg_index WHERE indrelid = 't'::regclass;
 INSERT INTO t SELECT i, far(i, 8), far(i, 16), far(i, 1200), vec(i, 16) FROM generate_series(1, 600) i;
-SELECT i, unreachable(i) FROM indexes WHERE unreachable(i) > 0.01;
+SELECT i, unreachable(i) FROM indexes WHERE unreachable(i) > 0.05;
 SELECT i, c.* FROM indexes, check_all(i) c;
 DELETE FROM t WHERE id % 7 = 0;
 VACUUM t;
 SELECT i, unreachable(i) FROM indexes WHERE unreachable(i) > 0;
 INSERT INTO t SELECT i, far(i, 8), far(i, 16), far(i, 1200), vec(i, 16) FROM generate_series(601, 900) i;
-SELECT i, unreachable(i) FROM indexes WHERE unreachable(i) > 0.01;
+SELECT i, unreachable(i) FROM indexes WHERE unreachable(i) > 0.05;
 DELETE FROM t WHERE id % 3 > 0;
 VACUUM t;
 SELECT i, unreachable(i) FROM indexes WHERE unreachable(i) > 0;
