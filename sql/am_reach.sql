@@ -1,7 +1,11 @@
-\i sql/am_common.psql
-
 -- Every vertex can be reached, also where all have the same few neighbours: the longest
 -- under the inner product, of vectors close to each other and far from the origin.
+\getenv srcdir PG_ABS_SRCDIR
+\set common :srcdir '/sql/am_common.psql'
+\set ECHO none
+\i :common
+\set ECHO all
+
 CREATE FUNCTION far(i int, d int) RETURNS vector LANGUAGE sql IMMUTABLE AS
 	$$SELECT array_agg(1000 + x / 101 ORDER BY o)::vector FROM unnest(vec(i, d)::real[]) WITH ORDINALITY u (x, o)$$;
 -- what is out of reach, as a part of all

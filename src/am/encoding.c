@@ -27,6 +27,9 @@
 /* Fewer rows than this tell nothing of the distances to come. */
 #define LEAST_SAMPLE	64
 
+/* Below this, sums of squares may have lost digits, or all. */
+#define LEAST_SQUARE	1e-30f
+
 /* Below this a vector is the smaller part of its vertex anyway. */
 #define LEAST_DIMS		32
 
@@ -40,20 +43,29 @@
 /* In how many of a hundred it may be otherwise. */
 #define TOLERATED		5
 
-static float
+/* Where squares leave the range of floats, they are taken in double. */
+static double
 distance_between(const HnrMetric *metric, int dims, const float *a, const float *b)
 {
+	float		squared;
+	double		sum = 0;
+
 	if (metric->kind == HNR_METRIC_L1)
 		return hnr_distance->l1(dims, a, b);
-	return sqrtf(hnr_distance->l2_squared(dims, a, b));
+	squared = hnr_distance->l2_squared(dims, a, b);
+	if (squared > LEAST_SQUARE && isfinite(squared))
+		return sqrt(squared);
+	for (int i = 0; i < dims; i++)
+		sum += ((double) a[i] - b[i]) * ((double) a[i] - b[i]);
+	return sqrt(sum);
 }
 
 /* The way to the nearest other vector that is not the same. */
-static float
+static double
 nearest_other(const HnrMetric *metric, int dims, const float *vectors, int n, int self)
 {
 	const float *v = vectors + (Size) self * dims;
-	float		nearest = INFINITY;
+	double		nearest = INFINITY;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -79,7 +91,7 @@ encoding_fits(HnrEncoding encoding, int margin, const HnrMetric *metric, int dim
 	for (int i = 0; i < n; i++)
 	{
 		const float *v = vectors + (Size) i * dims;
-		float		moved;
+		double		moved;
 
 		CHECK_FOR_INTERRUPTS();
 		memcpy(rounded, v, sizeof(float) * dims);

@@ -51,6 +51,7 @@ hnr_aminsert(Relation rel, Datum *values, bool *isnull, ItemPointer heap_tid,
 	context = AllocSetContextCreate(CurrentMemoryContext, "hnsw insert", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
 	index = hnr_index_open(rel);
+	index->heap = heap;
 	row.vec = palloc(sizeof(float) * index->layout.dims);
 	row.tid = *heap_tid;
 	if (hnr_stored_form_row(index->metric, &index->layout, values[0], &row))

@@ -22,6 +22,7 @@
 typedef struct HnrIndex
 {
 	Relation	rel;
+	Relation	heap;			/* its table; NULL where that is not at hand */
 	const HnrMetric *metric;
 	HnrMetaPage meta;			/* a copy; entry and entry_level may be old */
 	HnrLayout	layout;

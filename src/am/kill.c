@@ -92,9 +92,10 @@ is_all_dead(HnrIndex *index, const Kill *kill, const HnrVertex *v)
 	now.link = v->link;
 	hnr_tids_read_start(&reader, index, &now);
 	reader.alone = true;
-	while (n <= kill->ntids && hnr_tids_read_next(&reader, &tid))
+	/* chunks may be empty: as many as TIDs are to be counted are enough */
+	while (n <= kill->ntids && reader.steps <= MAX_COUNTED && hnr_tids_read_next(&reader, &tid))
 		n++;
-	return n == kill->ntids;
+	return n == kill->ntids && reader.steps <= MAX_COUNTED;
 }
 
 /* Marks those of n vertices on one page that are as they were. */

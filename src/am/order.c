@@ -22,6 +22,9 @@ rounding(int n)
 /* Below this, squares may have lost digits; the operator then sums them in double. */
 #define LEAST_SQUARE 1e-30
 
+/* What two products of floats that are nearly zero can lose to underflow, generous. */
+#define LEAST_FLOATS 1e-44
+
 HnrBounds
 hnr_order_bounds(const HnrMetric *metric, int n, double query_length,
 				 float distance, float error)
@@ -35,7 +38,7 @@ hnr_order_bounds(const HnrMetric *metric, int n, double query_length,
 	if (error > 0)
 	{
 		if (metric->kind == HNR_METRIC_IP || metric->kind == HNR_METRIC_COSINE)
-			off *= query_length;
+			off = off * query_length + n * LEAST_FLOATS;
 		else
 			off += d * rounding(n);
 	}

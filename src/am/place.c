@@ -14,6 +14,8 @@
 #include "am/buffer.h"
 #include "am/place.h"
 #include "am/wal.h"
+#include "commands/vacuum.h"
+#include "compat.h"
 #include "storage/freespace.h"
 #include "utils/snapmgr.h"
 
@@ -22,6 +24,10 @@
 
 /* How many entries of the map to look at for the kinds that have few pages. */
 #define FSM_STEPS 512
+
+/* Pages that vacuum looks at for whether the map is right, and how many may be wrong. */
+#define MEND_SAMPLE 128
+#define MEND_TOLERANCE 2
 
 /*
  * Free space classes.  The map answers a request with a page of its class or a higher
@@ -99,7 +105,7 @@ hnr_place_recorded(HnrIndex *index, BlockNumber block)
 }
 
 bool
-hnr_place_reusable(const HnrVertex *vertex)
+hnr_place_reusable(HnrIndex *index, const HnrVertex *vertex)
 {
 	FullTransactionId xid;
 
@@ -108,7 +114,8 @@ hnr_place_reusable(const HnrVertex *vertex)
 	if (vertex->state != HNR_VERTEX_REMOVED)
 		return false;
 	memcpy(&xid, HNR_REMOVED_XID(vertex), sizeof(xid));
-	return GlobalVisCheckRemovableFullXid(NULL, xid);
+	/* with the table, what logical replication holds back of catalogs does not count */
+	return GlobalVisCheckRemovableFullXid(index->heap, xid);
 }
 
 /* Whether a page, or what will be written to it, can begin a vertex with that part. */
@@ -152,6 +159,68 @@ hnr_place_reclaim_part(HnrIndex *index, BlockNumber block, int part)
 	hnr_buffer_release(first);
 }
 
+int
+hnr_place_on_page(HnrIndex *index, Page page)
+{
+	int			kind;
+	const HnrShape *shape;
+
+	if (PageIsNew(page))
+		return 0;
+	kind = hnr_page_head(page)->kind;
+	if (kind == HNR_PAGE_TIDS)
+		for (OffsetNumber pos = 1; pos <= HNR_CHUNKS_PER_PAGE; pos++)
+			if (!ItemPointerIsValid(&hnr_page_chunk(page, pos)->owner))
+				return kind;
+	if (kind != HNR_PAGE_GROUND && kind != HNR_PAGE_UPPER)
+		return -1;
+	shape = kind == HNR_PAGE_GROUND ? &index->layout.ground : &index->layout.upper;
+	for (OffsetNumber pos = 1; pos <= shape->per_page; pos++)
+		if (hnr_place_reusable(index, hnr_vertex_at(shape, page, pos)))
+			return kind;
+	return -1;
+}
+
+/* Names a page to the map if that leaves out its free places; whether it did. */
+static bool
+mend_entry(HnrIndex *index, BlockNumber block, BufferAccessStrategy strategy)
+{
+	Buffer		buf = hnr_buffer_read_any(index->rel, block, BUFFER_LOCK_SHARE, strategy);
+	int			kind = hnr_place_on_page(index, BufferGetPage(buf));
+
+	hnr_buffer_release(buf);
+	if (kind < 0 || hnr_place_recorded(index, block) == kind)
+		return false;
+	hnr_place_record(index, block, kind);
+	return true;
+}
+
+/*
+ * Some pages tell whether all need to be looked at, for a few that are not named are in
+ * order: those that sessions fill up now.
+ */
+void
+hnr_place_mend_map(HnrIndex *index, BufferAccessStrategy strategy)
+{
+	BlockNumber blocks = RelationGetNumberOfBlocks(index->rel);
+	BlockNumber step = Max(blocks / MEND_SAMPLE, 1);
+	int			wrong = 0;
+
+	for (BlockNumber block = HNR_METAPAGE + 1; block < blocks; block += step)
+	{
+		hnr_vacuum_delay_point();
+		if (mend_entry(index, block, strategy))
+			wrong++;
+	}
+	if (step == 1 || wrong < MEND_TOLERANCE)
+		return;
+	for (BlockNumber block = HNR_METAPAGE + 1; block < blocks; block++)
+	{
+		hnr_vacuum_delay_point();
+		(void) mend_entry(index, block, strategy);
+	}
+}
+
 typedef enum TryResult
 {
 	TRY_FOUND,
@@ -161,7 +230,7 @@ typedef enum TryResult
 
 /* Looks for a free position on a locked page of the wanted kind. */
 static TryResult
-free_position(Page page, HnrPageKind kind, const HnrShape *shape, OffsetNumber *pos)
+free_position(HnrIndex *index, Page page, HnrPageKind kind, const HnrShape *shape, OffsetNumber *pos)
 {
 	TryResult	result = TRY_FULL;
 
@@ -178,7 +247,7 @@ free_position(Page page, HnrPageKind kind, const HnrShape *shape, OffsetNumber *
 	{
 		const HnrVertex *vertex = hnr_vertex_at(shape, page, *pos);
 
-		if (hnr_place_reusable(vertex))
+		if (hnr_place_reusable(index, vertex))
 			return TRY_FOUND;
 		/* removed, but some transaction may still have a link to it */
 		if (vertex->state == HNR_VERTEX_REMOVED)
@@ -202,7 +271,7 @@ try_block(HnrIndex *index, BlockNumber block, HnrPageKind kind,
 	page = BufferGetPage(place->buf);
 	place->fresh = PageIsNew(page) && block != HNR_METAPAGE && (shape == NULL || shape->parts == 1);
 	place->pos = 1;
-	result = place->fresh ? TRY_FOUND : free_position(page, kind, shape, &place->pos);
+	result = place->fresh ? TRY_FOUND : free_position(index, page, kind, shape, &place->pos);
 	if (result != TRY_FOUND)
 		hnr_buffer_release(place->buf);
 	return result;

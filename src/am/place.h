@@ -43,6 +43,15 @@ extern void hnr_place_offer(HnrIndex *index, BlockNumber block, int kind);
 /* The kind of place that the map names on a page; 0: any, -1: none. */
 extern int	hnr_place_recorded(HnrIndex *index, BlockNumber block);
 
+/* What kind of place a page has to give now; 0: any, for it is new, -1: none. */
+extern int	hnr_place_on_page(HnrIndex *index, Page page);
+
+/*
+ * For vacuum, which has been over all pages or has had nothing to do: makes the map good
+ * if it leaves out many free places, as it may after a crash, for it is not logged.
+ */
+extern void hnr_place_mend_map(HnrIndex *index, BufferAccessStrategy strategy);
+
 /*
  * For vacuum: a page with part `part` of a vertex.  If that vertex does not exist, as
  * after a crash amid its insertion, the page is made one of free TID chunks.
@@ -50,6 +59,6 @@ extern int	hnr_place_recorded(HnrIndex *index, BlockNumber block);
 extern void hnr_place_reclaim_part(HnrIndex *index, BlockNumber block, int part);
 
 /* Whether vacuum removed the vertex so long ago that its place can be used again. */
-extern bool hnr_place_reusable(const HnrVertex *vertex);
+extern bool hnr_place_reusable(HnrIndex *index, const HnrVertex *vertex);
 
 #endif							/* HNR_PLACE_H */

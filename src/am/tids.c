@@ -386,28 +386,26 @@ prune_chunks(HnrLockedVertex *locked, HnrTidIsDead is_dead, void *state, int64 *
 	return kept;
 }
 
+/*
+ * The vertex comes first, even where only chunks change, and even if an error comes
+ * between the two: kill.c asks the page of the vertex.
+ */
 bool
 hnr_tids_remove_dead(HnrLockedVertex *locked, HnrTidIsDead is_dead, void *state,
 					 int64 *removed, int64 *kept)
 {
-	HnrVertex	v = *locked->vertex;
-	int			before = v.ntids;
 	HnrChange	change;
-	int64		chunked;
+	int64		left;
 
-	*removed = 0;
-	chunked = prune_chunks(locked, is_dead, state, removed);
-	v.ntids = keep_live(v.tids, before, is_dead, state);
-	*removed += before - v.ntids;
-	*kept += v.ntids + chunked;
-	if (v.ntids + chunked == 0)
-		v.state = HNR_VERTEX_DELETED;
-	else if (*removed == 0)
-		return false;
-	/* even where only chunks changed: kill.c asks the page of the vertex */
 	hnr_change_begin(&change, locked->index->rel, locked->index->building);
-	v.link = locked->vertex->link;
-	*changed_vertex(locked, &change) = v;
+	*removed = hnr_tids_prune(changed_vertex(locked, &change), is_dead, state);
 	hnr_change_end(&change);
-	return v.state == HNR_VERTEX_DELETED;
+	left = locked->vertex->ntids + prune_chunks(locked, is_dead, state, removed);
+	*kept += left;
+	if (left > 0)
+		return false;
+	hnr_change_begin(&change, locked->index->rel, locked->index->building);
+	changed_vertex(locked, &change)->state = HNR_VERTEX_DELETED;
+	hnr_change_end(&change);
+	return true;
 }

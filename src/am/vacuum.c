@@ -452,6 +452,7 @@ hnr_vacuumcleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 		stats->estimated_count = true;
 	}
 	stats->num_pages = RelationGetNumberOfBlocks(info->index);
+	hnr_place_mend_map(hnr_index_open(info->index), info->strategy);
 	IndexFreeSpaceMapVacuum(info->index);
 	return stats;
 }

@@ -77,6 +77,7 @@ static const struct
 	[HNR_FOUND_TID_WITHOUT_ROW] = {"tid_without_row", true},
 	[HNR_FOUND_TID_OF_OTHER_VECTOR] = {"tid_of_other_vector", true},
 	[HNR_FOUND_ROW_MISSING] = {"row_missing", true},
+	[HNR_FOUND_MARKED_DEAD] = {"marked_dead", true},
 	[HNR_FOUND_ENTRY_POINT] = {"entry_point", true},
 	[HNR_FOUND_ENTRY_POINT_GONE] = {"entry_point_gone", false},
 	[HNR_FOUND_LINK_TWICE] = {"link_twice", false},
@@ -196,6 +197,7 @@ open_verified(HnrVerify *v, Relation rel)
 		return false;
 	}
 	v->index = hnr_index_open(rel);
+	v->index->heap = v->heap;
 	return true;
 }
 

@@ -41,6 +41,7 @@ typedef enum HnrFinding
 	HNR_FOUND_TID_WITHOUT_ROW,
 	HNR_FOUND_TID_OF_OTHER_VECTOR,
 	HNR_FOUND_ROW_MISSING,
+	HNR_FOUND_MARKED_DEAD,
 	HNR_FOUND_ENTRY_POINT,
 	/* allowed, but costs recall or room */
 	HNR_FOUND_ENTRY_POINT_GONE,
@@ -59,7 +60,8 @@ typedef enum HnrFinding
 #define HNR_PLACE_STATE			0x0003	/* HnrVertexState; chunks: LIVE or FREE */
 #define HNR_PLACE_LINKED		0x0004	/* a link or a list leads to it */
 #define HNR_PLACE_REACHED		0x0008	/* from the entry point */
-#define HNR_PLACE_LEVEL_SHIFT	4
+#define HNR_PLACE_ALL_DEAD		0x0010	/* marked so (kill.h) */
+#define HNR_PLACE_LEVEL_SHIFT	5
 
 /* Two places of which something is to be looked at again at the end. */
 typedef struct HnrSuspect

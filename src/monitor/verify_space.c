@@ -4,8 +4,7 @@
  *		check_index(): free places and the free space map.  See verify.h.
  *
  * The map is a hint and not crash-safe: a page whose free places it does not name,
- * or that it names as one of another kind, costs room until a vacuum that deletes
- * something comes by.  A few such pages are in order; many, as a crash may leave
+ * or that it names as one of another kind, costs room until a vacuum comes by.  A few such pages are in order; many, as a crash may leave
  * them, are worth a finding.  A standby knows little of the map and does not use it.
  *
  *-------------------------------------------------------------------------
@@ -24,21 +23,6 @@
 #define PAGES_IN_ORDER	16
 #define PART_IN_ORDER	0.02
 
-static bool
-page_has_place(HnrVerify *v, int kind)
-{
-	const HnrShape *shape = hnr_verify_shape(v, kind);
-
-	if (kind == HNR_PAGE_TIDS)
-		for (int pos = 1; pos <= HNR_CHUNKS_PER_PAGE; pos++)
-			if (!ItemPointerIsValid(&hnr_page_chunk(v->page, pos)->owner))
-				return true;
-	for (int pos = 1; shape && pos <= shape->per_page; pos++)
-		if (hnr_place_reusable(hnr_vertex_at(shape, v->page, pos)))
-			return true;
-	return false;
-}
-
 /* Whether the map leaves out free places of a page, or names it as another kind. */
 static bool
 map_is_wrong(HnrVerify *v, BlockNumber block)
@@ -56,7 +40,7 @@ map_is_wrong(HnrVerify *v, BlockNumber block)
 	/* a place may have been taken, or given back, since the map was read */
 	if (kind == named || hnr_place_recorded(v->index, block) != named)
 		return false;
-	return named > 0 || (named < 0 && page_has_place(v, kind));
+	return named > 0 || (named < 0 && hnr_place_on_page(v->index, v->page) >= 0);
 }
 
 void

@@ -9,6 +9,7 @@
 
 #include "access/heapam.h"
 #include "access/tableam.h"
+#include "access/xlog.h"
 #include "am/buffer.h"
 #include "am/stored.h"
 #include "catalog/index.h"
@@ -33,7 +34,8 @@ typedef enum DoubtKind
 	DOUBT_TWICE,				/* it is there twice */
 	DOUBT_DANGLING,				/* it leads to nothing in the table */
 	DOUBT_VECTOR,				/* its row has another vector than its vertex */
-	DOUBT_ROUNDING				/* its row has lost more than its vertex says */
+	DOUBT_ROUNDING,				/* its row has lost more than its vertex says */
+	DOUBT_MARK					/* its row is seen, its vertex marked as all dead */
 } DoubtKind;
 
 typedef struct Doubt
@@ -56,6 +58,7 @@ typedef struct TidCheck
 	Page		heap_page;
 	BlockNumber heap_block;		/* on heap_page */
 	bool		is_heap;		/* the table's pages are known to us */
+	bool		marks_count;	/* no older snapshot than the primary's is in use */
 	Doubt	   *doubts;			/* ordered by TID */
 	int			ndoubts;
 	int64		dropped;		/* beyond MAX_DOUBTS */
@@ -70,7 +73,8 @@ typedef union TidEntry
 	struct
 	{
 		uint8		tid[6];		/* the most significant byte first */
-		uint8		unused[2];
+		uint8		all_dead;	/* whether the vertex is marked so */
+		uint8		unused;
 		HnrPrint	print;
 	}			f;
 	pg_uuid_t	uuid;
@@ -79,11 +83,11 @@ typedef union TidEntry
 StaticAssertDecl(sizeof(TidEntry) == UUID_LEN, "TidEntry is sorted as a uuid");
 
 static void
-put_entry(Tuplesortstate *sort, const ItemPointerData *tid, HnrPrint print)
+put_entry(Tuplesortstate *sort, const ItemPointerData *tid, HnrPrint print, bool all_dead)
 {
 	BlockNumber block = ItemPointerGetBlockNumberNoCheck(tid);
 	OffsetNumber offset = ItemPointerGetOffsetNumberNoCheck(tid);
-	TidEntry	entry = {.f.print = print};
+	TidEntry	entry = {.f.print = print,.f.all_dead = all_dead};
 
 	for (int i = 0; i < 4; i++)
 		entry.f.tid[i] = (uint8) (block >> (24 - 8 * i));
@@ -100,7 +104,7 @@ begin_sort(void)
 }
 
 static bool
-next_entry(Tuplesortstate *sort, ItemPointer tid, HnrPrint *print)
+next_entry(Tuplesortstate *sort, ItemPointer tid, HnrPrint *print, bool *all_dead)
 {
 	Datum		value;
 	bool		isnull;
@@ -115,6 +119,7 @@ next_entry(Tuplesortstate *sort, ItemPointer tid, HnrPrint *print)
 		block = block << 8 | entry.f.tid[i];
 	ItemPointerSet(tid, block, (OffsetNumber) (entry.f.tid[4] << 8 | entry.f.tid[5]));
 	*print = entry.f.print;
+	*all_dead = entry.f.all_dead != 0;
 	return true;
 }
 
@@ -133,7 +138,8 @@ collect_tid(HnrVerify *v, ItemPointer heap_tid, HnrNodeId vertex, HnrNodeId at, 
 	if (block >= c->heap_blocks)
 		hnr_verify_report(v, HNR_FOUND_TID_WITHOUT_ROW, (BlockNumber) (at >> 16), (int) (at & 0xFFFF),
 						  "a heap TID names block %u, the table has %u", block, c->heap_blocks);
-	put_entry(v->tids, heap_tid, place ? v->print[place - v->place] : none);
+	put_entry(v->tids, heap_tid, place ? v->print[place - v->place] : none,
+			  place && (*place & HNR_PLACE_ALL_DEAD) != 0);
 }
 
 /* A TID has one doubt at most: the first is enough. */
@@ -198,7 +204,7 @@ add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull,
 	{
 		HnrPrint	print = {hnr_verify_print(c->v, c->row.vec), c->row.error};
 
-		put_entry(c->rows, tid, print);
+		put_entry(c->rows, tid, print, false);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(c->row_context);
@@ -243,10 +249,12 @@ compare_tids(TidCheck *c)
 	ItemPointerData row;
 	HnrPrint	print;
 	HnrPrint	row_print;
-	bool		more_rows = c->rows && next_entry(c->rows, &row, &row_print);
+	bool		all_dead;
+	bool		row_dead;
+	bool		more_rows = c->rows && next_entry(c->rows, &row, &row_print, &row_dead);
 
 	ItemPointerSetInvalid(&last);
-	while (next_entry(c->v->tids, &tid, &print))
+	while (next_entry(c->v->tids, &tid, &print, &all_dead))
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (hnr_same_tid(&tid, &last))
@@ -258,7 +266,7 @@ compare_tids(TidCheck *c)
 		if (c->is_heap && !leads_to_row(c, &tid, false))
 			add_doubt(c, &tid, DOUBT_DANGLING, print);
 		for (; more_rows && ItemPointerCompare(&row, &tid) <= 0;
-			 more_rows = next_entry(c->rows, &row, &row_print))
+			 more_rows = next_entry(c->rows, &row, &row_print, &row_dead))
 		{
 			if (!hnr_same_tid(&row, &tid))
 				report_missing(c->v, &row);
@@ -266,9 +274,11 @@ compare_tids(TidCheck *c)
 				add_doubt(c, &tid, DOUBT_VECTOR, row_print);
 			else if (!(row_print.error <= print.error))
 				add_doubt(c, &tid, DOUBT_ROUNDING, row_print);
+			else if (all_dead && c->marks_count)
+				add_doubt(c, &tid, DOUBT_MARK, row_print);
 		}
 	}
-	for (; more_rows; more_rows = next_entry(c->rows, &row, &row_print))
+	for (; more_rows; more_rows = next_entry(c->rows, &row, &row_print, &row_dead))
 		report_missing(c->v, &row);
 }
 
@@ -293,7 +303,7 @@ see_doubt(HnrVerify *v, ItemPointer heap_tid, HnrNodeId vertex, HnrNodeId at, vo
 	doubt->at = at;
 }
 
-/* Whether the vertex of a doubt about its vector still differs from the row. */
+/* Whether what a doubt says of its vertex, beside the row, is still so. */
 static bool
 vertex_differs(HnrVerify *v, const Doubt *doubt)
 {
@@ -305,6 +315,8 @@ vertex_differs(HnrVerify *v, const Doubt *doubt)
 		vertex.head.state == HNR_VERTEX_LIVE;
 	if (doubt->kind == DOUBT_VECTOR)
 		differs = differs && hnr_verify_print(v, vertex.vec) != doubt->print.vector;
+	else if (doubt->kind == DOUBT_MARK)
+		differs = differs && (vertex.head.flags & HNR_VERTEX_ALL_DEAD) != 0;
 	else
 		differs = differs && !(doubt->print.error <= vertex.head.error);
 	MemoryContextSwitchTo(old);
@@ -338,6 +350,11 @@ settle_doubt(TidCheck *c, Doubt *d)
 		what = "is that of a row that lost more to rounding than its vertex says";
 		finding = HNR_FOUND_ROUNDING;
 	}
+	else if (d->kind == DOUBT_MARK && d->seen > 0 && vertex_differs(c->v, d))
+	{
+		what = "is that of a row that is seen, but its vertex is marked as one of dead rows only";
+		finding = HNR_FOUND_MARKED_DEAD;
+	}
 	if (what)
 		hnr_verify_report(c->v, finding, (BlockNumber) (d->at >> 16), (int) (d->at & 0xFFFF),
 						  "heap TID (%u,%u) %s", ItemPointerGetBlockNumber(&d->tid),
@@ -352,6 +369,7 @@ hnr_verify_tids(HnrVerify *v, Snapshot snapshot)
 	c.heap_page = palloc(BLCKSZ);
 	c.doubts = palloc(sizeof(Doubt) * 1024);
 	c.is_heap = snapshot != NULL && v->heap->rd_tableam == GetHeapamTableAmRoutine();
+	c.marks_count = !RecoveryInProgress();
 	v->tids = begin_sort();
 	hnr_verify_each_tid(v, collect_tid, &c);
 	tuplesort_performsort(v->tids);

@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "am/buffer.h"
@@ -220,8 +221,9 @@ code_agrees(HnrVerify *v, const HnrSlot *slot, HnrCodecPoint at, HnrCodecPoint t
 		from_o = -r2;
 	}
 	tolerance = ESTIMATE_TOLERANCE * (r2 + sqrt(r2 * norms) + fabs(hnr_slot_factor(slot)) * (fabs(xp) + fabs(xo)));
-	if (!isfinite((float) (tolerance * 1e3)))
-		return true;			/* beyond the range of the estimates */
+	/* beyond the range of the estimates, which are made of squares in float */
+	if (!isfinite((float) (tolerance * 1e3)) || r2 < FLT_MIN)
+		return true;
 	factor = hnr_slot_factor(now);
 	pfree(now);
 	for (int i = 0; i < hnr_codec_rotated_dims(codec); i++)
@@ -363,6 +365,8 @@ check_vertex(VertexPass *pass, HnrNodeId id)
 	print = &v->print[hnr_verify_place(v, id) - v->place];
 	print->vector = hnr_verify_print(v, copy.vec);
 	print->error = copy.head.error;
+	if ((copy.head.flags & HNR_VERTEX_ALL_DEAD) != 0)
+		*hnr_verify_place(v, id) |= HNR_PLACE_ALL_DEAD;
 	if (copy.nslots == 0 && v->nlive > 1 && v->nunlinked++ == 0)
 		v->unlinked = id;
 	if (ItemPointerIsValid(&copy.head.link))

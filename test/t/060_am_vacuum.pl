@@ -115,6 +115,7 @@ for my $block (1 .. $pages - 1)
 }
 close $fh;
 ok($removed, 'a removed vertex');
+$primary->append_conf('postgresql.conf', "wal_level = logical\n");
 $primary->start;
 like($primary->safe_psql('postgres', "SELECT string_agg(DISTINCT finding, ' ') FROM check_index('wide_e', true)"),
 	qr/lost_part/, 'its parts are lost');
@@ -125,6 +126,21 @@ INSERT INTO wide SELECT 100 + i, vec(1, 5000) FROM generate_series(1, 60) i;
 X
 is($primary->safe_psql('postgres', $sizes), $pages, 'and their pages are used again');
 is($primary->safe_psql('postgres', "SELECT * FROM check_index('wide_e', true)"), '', 'check_index');
+
+# What a logical replication slot holds back of the catalogs does not keep places from
+# being used again.
+$primary->safe_psql('postgres', "SELECT pg_create_logical_replication_slot('s', 'pgoutput')");
+$primary->safe_psql('postgres', <<'X');
+CREATE TABLE again (id int, e vector(8)) WITH (autovacuum_enabled = off);
+CREATE INDEX again_e ON again USING hnsw (e vector_l2_ops);
+INSERT INTO again SELECT i, vec(i, 8) FROM generate_series(1, 500) i;
+DELETE FROM again WHERE id <= 400;
+X
+$primary->safe_psql('postgres', 'VACUUM again');
+$pages = $primary->safe_psql('postgres', "SELECT pg_relation_size('again_e')");
+$primary->safe_psql('postgres', 'SELECT pg_current_xact_id()');
+$primary->safe_psql('postgres', 'INSERT INTO again SELECT i, vec(i, 8) FROM generate_series(501, 850) i');
+is($primary->safe_psql('postgres', "SELECT pg_relation_size('again_e')"), $pages, 'places are used again beside a logical replication slot');
 is(crashes($primary) . crashes($standby), '', 'no crash');
 $primary->stop;
 done_testing();
