@@ -61,6 +61,22 @@ extern void hnr_index_figures(Relation index, HnrIndexFigures *figures);
 extern bool hnr_index_try_figures(Relation index, HnrIndexFigures *figures);
 
 /*
+ * Where a build is, as its progress report's subphase has it (1 is the server's
+ * "initializing").  In the first two, tuples done of tuples total are the share of
+ * their common time that has gone, as far as one can tell; in the last one, blocks are
+ * counted.
+ */
+typedef enum HnrBuildPhase
+{
+	HNR_BUILD_GRAPH = 2,
+	HNR_BUILD_WRITE = 3,
+	HNR_BUILD_LOG = 4
+} HnrBuildPhase;
+
+/* "building graph" and so on; NULL where it is none of these. */
+extern const char *hnr_build_phase_name(int64 subphase);
+
+/*
  * Bytes that a build of the index with m (0: the present one) would take, judging from
  * the size of the present graph, or by what so many rows take where that is less.
  */

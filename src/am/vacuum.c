@@ -433,7 +433,9 @@ hnr_bulkdelete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 		hnr_reach_free(vac->reach);
 		remove_dead(vac);
 	}
-	hnr_vacuum_begin_pass(vac, 0);
+	/* a validation goes on, and says so itself */
+	if (!vac->validating)
+		hnr_vacuum_begin_pass(vac, 0);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return stats;

@@ -13,6 +13,7 @@
 
 #include "compat.h"
 #include "monitor/creating.h"
+#include "rebuild/job.h"
 
 static const char *
 phase_name(int64 phase)
@@ -57,8 +58,7 @@ hnr_find_creating(Oid index, HnrCreating *result)
 			continue;
 		result->pid = entry->st_procpid;
 		result->phase = phase_name(entry->st_progress_param[PROGRESS_CREATEIDX_PHASE]);
-		result->tuples_done = entry->st_progress_param[PROGRESS_CREATEIDX_TUPLES_DONE];
-		result->tuples_total = entry->st_progress_param[PROGRESS_CREATEIDX_TUPLES_TOTAL];
+		hnr_read_progress(entry, &result->progress);
 		result->started_at = entry->st_activity_start_timestamp;
 		return true;
 	}

@@ -8,14 +8,13 @@
 #ifndef HNR_CREATING_H
 #define HNR_CREATING_H
 
-#include "datatype/timestamp.h"
+#include "rebuild/state.h"
 
 typedef struct HnrCreating
 {
 	int			pid;
 	const char *phase;
-	int64		tuples_done;
-	int64		tuples_total;	/* 0: not known */
+	HnrJobProgress progress;
 	TimestampTz started_at;		/* of the statement */
 } HnrCreating;
 

@@ -10,8 +10,11 @@
  */
 #include "postgres.h"
 
+#include "commands/progress.h"
 #include "utils/timestamp.h"
 
+#include "am/am.h"
+#include "guc.h"
 #include "monitor/progress.h"
 #include "rebuild/job.h"
 
@@ -32,19 +35,26 @@ static const Range ranges[HNR_NUM_STEPS] = {
 	[HNR_STEP_WAIT_TABLE] = {1, 1},
 	[HNR_STEP_CREATE] = {1, 1},
 	[HNR_STEP_WAIT_WRITERS_BUILD] = {2, 2},
-	[HNR_STEP_BUILD] = {2, 80},
-	[HNR_STEP_WAIT_WRITERS_VALIDATE] = {80, 80},
-	[HNR_STEP_VALIDATE] = {80, 94},
-	[HNR_STEP_WAIT_SNAPSHOTS] = {94, 94},
-	[HNR_STEP_CUTOVER] = {94, 94},
-	[HNR_STEP_DROP] = {96, 96},
-	[HNR_STEP_MEASURE_AFTER] = {97, 97},
+	[HNR_STEP_BUILD] = {2, 94},
+	[HNR_STEP_WAIT_WRITERS_VALIDATE] = {94, 94},
+	[HNR_STEP_VALIDATE] = {94, 96},
+	[HNR_STEP_WAIT_SNAPSHOTS] = {96, 96},
+	[HNR_STEP_CUTOVER] = {96, 96},
+	[HNR_STEP_DROP] = {97, 97},
+	[HNR_STEP_MEASURE_AFTER] = {97, 100},
 	[HNR_STEP_LEAVES] = {0, 99},
-	[HNR_STEP_CLEAN] = {96, 96},
+	[HNR_STEP_CLEAN] = {97, 97},
 	[HNR_STEP_DONE] = {100, 100},
 	[HNR_STEP_FAILED] = {100, 100},
 	[HNR_STEP_CANCELLED] = {100, 100},
 };
+
+/*
+ * What the log and the validation take beside the build of the graph; measured, and
+ * little enough not to matter much.
+ */
+#define LOG_SHARE		0.02
+#define VALIDATE_SHARE	0.01
 
 double
 hnr_progress_eta(double done, double remaining, double seconds)
@@ -63,34 +73,79 @@ seconds_since(TimestampTz start)
 		TimestampDifferenceMilliseconds(start, GetCurrentTimestamp()) / 1000.0;
 }
 
+static double
+share(int64 done, int64 total)
+{
+	return total <= 0 ? 0 : (double) Min(done, total) / total;
+}
+
+double
+hnr_progress_of_build(const HnrJobProgress *live, double seconds, HnrProgress *progress)
+{
+	double		done = share(live->tuples_done, live->tuples_total);
+	double		logged = 0;
+	double		log_seconds;
+
+	if (live->tuples_total > 0)
+	{
+		progress->tuples_done = Min(live->tuples_done, live->tuples_total);
+		progress->tuples_total = live->tuples_total;
+	}
+	progress->phase = hnr_build_phase_name(live->subphase);
+	if (live->subphase == HNR_BUILD_LOG)
+	{
+		done = 1;
+		logged = share(live->blocks_done, live->blocks_total);
+	}
+	progress->eta = hnr_progress_eta(done, 1 - done, seconds);
+	if (progress->eta >= 0)
+	{
+		log_seconds = LOG_SHARE * (seconds + progress->eta);
+		if (live->subphase == HNR_BUILD_LOG && hnr_guc_wal_rate > 0)
+			log_seconds = Max(log_seconds, (double) live->blocks_total * BLCKSZ / 1024 / hnr_guc_wal_rate);
+		progress->eta += (1 - logged) * log_seconds + VALIDATE_SHARE * seconds;
+	}
+	return (1 - LOG_SHARE) * done + LOG_SHARE * logged;
+}
+
+/* The index is scanned, then the table. */
+static double
+progress_of_validation(const HnrJobProgress *live, double seconds, HnrProgress *progress)
+{
+	double		done = share(live->blocks_done, live->blocks_total) / 2;
+
+	if (live->phase != PROGRESS_CREATEIDX_PHASE_VALIDATE_IDXSCAN)
+		done = 0.5;
+	if (live->phase == PROGRESS_CREATEIDX_PHASE_VALIDATE_TABLESCAN)
+		done += share(live->blocks_done, live->blocks_total) / 2;
+	progress->eta = hnr_progress_eta(done, 1 - done, seconds);
+	return done;
+}
+
 /* Share of a step that is done, 0 .. 1, and the figures behind it. */
 static double
-step_share(const HnrJob *job, HnrProgress *progress)
+progress_of_step(const HnrJob *job, HnrProgress *progress)
 {
+	double		seconds = seconds_since(job->step_started_at);
+	/* What the measurement afterwards takes, judging from the one before. */
+	double		measuring = job->measure ? job->measured_ms / 1000 : 0;
 	HnrJobProgress live;
-	double		done;
-	double		total;
+	double		done = 0;
 
+	if (job->step == HNR_STEP_MEASURE_AFTER)
+	{
+		progress->eta = measuring > 0 ? Max(measuring - seconds, 0) : -1;
+		return measuring > 0 ? Min(seconds / measuring, 1) : 0;
+	}
 	if (!hnr_job_progress(job, &live))
 		return 0;
-	if (live.tuples_total > 0)
-	{
-		progress->tuples_done = live.tuples_done;
-		progress->tuples_total = live.tuples_total;
-		done = live.tuples_done;
-		total = live.tuples_total;
-	}
-	else if (live.blocks_total > 0)
-	{
-		done = live.blocks_done;
-		total = live.blocks_total;
-	}
-	else
-		return 0;
-	done = Min(done, total);
-	progress->eta = hnr_progress_eta(done, total - done,
-									 seconds_since(job->step_started_at));
-	return done / total;
+	if (job->step == HNR_STEP_BUILD)
+		done = hnr_progress_of_build(&live, seconds, progress);
+	else if (job->step == HNR_STEP_VALIDATE)
+		done = progress_of_validation(&live, seconds, progress);
+	if (progress->eta >= 0)
+		progress->eta += measuring;
+	return done;
 }
 
 /* A partitioned index: its leaves, one after another. */
@@ -126,6 +181,7 @@ hnr_progress_of_job(const HnrJob *job, HnrProgress *progress)
 {
 	Range		range = ranges[job->step];
 
+	progress->phase = NULL;
 	progress->eta = -1;
 	progress->tuples_done = -1;
 	progress->tuples_total = -1;
@@ -133,7 +189,7 @@ hnr_progress_of_job(const HnrJob *job, HnrProgress *progress)
 	if (job->step == HNR_STEP_LEAVES)
 		progress_of_leaves(job, progress);
 	else if (range.end > range.begin)
-		progress->percent += (range.end - range.begin) * step_share(job, progress);
+		progress->percent += (range.end - range.begin) * progress_of_step(job, progress);
 	if (progress->tuples_total < 0 && job->tuples_total > 0)
 	{
 		/* Between two counting steps: what the last one did. */

@@ -13,8 +13,10 @@
 typedef struct HnrProgress
 {
 	double		percent;		/* 0 .. 100 of all phases */
-	double		eta;			/* seconds to the end of the phase; -1: unknown */
-	int64		tuples_done;	/* of the phase; -1: it counts none */
+	double		eta;			/* seconds to the end of all, but for waits for
+								 * others; -1: unknown */
+	const char *phase;			/* of a build, or NULL */
+	int64		tuples_done;	/* of the build; -1: it counts none */
 	int64		tuples_total;	/* -1: not known */
 } HnrProgress;
 
@@ -24,6 +26,16 @@ typedef struct HnrProgress
  * which tuples move it on.
  */
 extern void hnr_progress_of_job(const HnrJob *job, HnrProgress *progress);
+
+/*
+ * Fills in the progress (but for percent) of a build of any kind that began so many
+ * seconds ago; returns the share that is done, 0 .. 1.  The time to go supposes that
+ * the rest goes as fast as what was done; it is right within a fifth from a quarter of
+ * the build on, where neither the load on the machine changes nor maintenance_work_mem
+ * runs out.
+ */
+extern double hnr_progress_of_build(const HnrJobProgress *live, double seconds,
+									HnrProgress *progress);
 
 /*
  * Seconds that `remaining` more will take at the rate of `done` in so many

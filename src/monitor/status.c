@@ -28,6 +28,7 @@
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
+#include "commands/progress.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
@@ -188,6 +189,8 @@ fill_running(Row *row, const HnrJob *job)
 		return;
 	}
 	hnr_progress_of_job(job, &progress);
+	if (progress.phase)
+		set_text(row, COL_PHASE, progress.phase);
 	set_progress(row, &progress);
 	set_blockers(row, hnr_job_blockers(job));
 	if (job->state == HNR_JOB_QUEUED)
@@ -202,24 +205,19 @@ fill_running(Row *row, const HnrJob *job)
 static void
 fill_creating(Row *row, const HnrCreating *creating)
 {
-	HnrProgress progress = {
-		.percent = -1,.eta = -1,
-		.tuples_done = creating->tuples_done,
-		.tuples_total = creating->tuples_total > 0 ? creating->tuples_total : -1
-	};
+	HnrProgress progress = {.percent = -1,.eta = -1,.tuples_done = -1,.tuples_total = -1};
 
 	set_text(row, COL_STATUS, "building");
 	set_text(row, COL_PHASE, creating->phase);
 	set_time(row, COL_STARTED_AT, creating->started_at);
-	if (creating->tuples_total > 0)
-	{
-		double		done = Min(creating->tuples_done, creating->tuples_total);
-
-		progress.percent = 100.0 * done / creating->tuples_total;
-		progress.eta = hnr_progress_eta(done, creating->tuples_total - done,
-										TimestampDifferenceMilliseconds(creating->started_at,
-																		GetCurrentTimestamp()) / 1000.0);
-	}
+	if (creating->progress.phase == PROGRESS_CREATEIDX_PHASE_BUILD)
+		progress.percent = 100 *
+			hnr_progress_of_build(&creating->progress,
+								  TimestampDifferenceMilliseconds(creating->started_at,
+																  GetCurrentTimestamp()) / 1000.0,
+								  &progress);
+	if (progress.phase)
+		set_text(row, COL_PHASE, progress.phase);
 	set_progress(row, &progress);
 }
 

@@ -25,7 +25,7 @@
 	"step_started_at, finished_at, tuples_done, tuples_total, " \
 	"cutover_attempts, lock_hold_ms, longest_wait_ms, shadow_oid, " \
 	"old_relfilenode, new_relfilenode, recall_before, recall_after, " \
-	"error_sqlstate, error_message"
+	"error_sqlstate, error_message, (phase_ms->>'measuring recall')::float8"
 
 static HnrJobState
 next_state(HnrFields *f)
@@ -86,6 +86,7 @@ form_job(HeapTuple row, TupleDesc desc)
 	job->recall_after = hnr_next_float(&f);
 	job->error_sqlstate = hnr_next_text(&f);
 	job->error_message = hnr_next_text(&f);
+	job->measured_ms = Max(hnr_next_float(&f), 0);
 	return job;
 }
 

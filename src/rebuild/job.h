@@ -13,6 +13,7 @@
 #define HNR_REBUILD_JOB_H
 
 #include "rebuild/state.h"
+#include "utils/backend_status.h"
 
 /* What pg_stat_activity calls our workers; a job's pid must belong to one. */
 #define HNR_WORKER_TYPE	"hnsw_rebuild worker"
@@ -20,6 +21,9 @@
 /* state.c: the only transition. */
 extern void hnr_job_enter(HnrJob *job, HnrStep next);
 extern bool hnr_step_is_final(HnrStep step);
+
+/* observe.c: what a session that builds an index reports. */
+extern void hnr_read_progress(const PgBackendStatus *status, HnrJobProgress *progress);
 
 /* job.c */
 /* Writes a new row; sets job->id. */

@@ -77,11 +77,25 @@ find_status(int pid)
 	return NULL;
 }
 
+void
+hnr_read_progress(const PgBackendStatus *status, HnrJobProgress *progress)
+{
+	const int64 *p = status->st_progress_param;
+
+	progress->tuples_done = p[PROGRESS_CREATEIDX_TUPLES_DONE];
+	progress->tuples_total = p[PROGRESS_CREATEIDX_TUPLES_TOTAL];
+	progress->blocks_done = p[PROGRESS_SCAN_BLOCKS_DONE];
+	progress->blocks_total = p[PROGRESS_SCAN_BLOCKS_TOTAL];
+	progress->phase = p[PROGRESS_CREATEIDX_PHASE];
+	progress->subphase = p[PROGRESS_CREATEIDX_SUBPHASE];
+	progress->waits_done = p[PROGRESS_WAITFOR_DONE];
+	progress->waits_total = p[PROGRESS_WAITFOR_TOTAL];
+}
+
 bool
 hnr_job_progress(const HnrJob *job, HnrJobProgress *progress)
 {
 	PgBackendStatus *status;
-	const int64 *p;
 
 	if (RecoveryInProgress() || !hnr_job_is_alive(job))
 		return false;
@@ -90,13 +104,7 @@ hnr_job_progress(const HnrJob *job, HnrJobProgress *progress)
 		status->st_progress_command != PROGRESS_COMMAND_CREATE_INDEX ||
 		status->st_progress_command_target != job->table_oid)
 		return false;
-	p = status->st_progress_param;
-	progress->tuples_done = p[PROGRESS_CREATEIDX_TUPLES_DONE];
-	progress->tuples_total = p[PROGRESS_CREATEIDX_TUPLES_TOTAL];
-	progress->blocks_done = p[PROGRESS_SCAN_BLOCKS_DONE];
-	progress->blocks_total = p[PROGRESS_SCAN_BLOCKS_TOTAL];
-	progress->waits_done = p[PROGRESS_WAITFOR_DONE];
-	progress->waits_total = p[PROGRESS_WAITFOR_TOTAL];
+	hnr_read_progress(status, progress);
 	return true;
 }
 

@@ -103,6 +103,7 @@ typedef struct HnrJob
 	double		recall_after;	/* -1: null */
 	char	   *error_sqlstate;	/* five characters */
 	char	   *error_message;
+	double		measured_ms;	/* time in the first "measuring recall"; 0: none */
 	HnrStep		failed_in;		/* step before HNR_STEP_CLEAN; not stored */
 	double		step_ms[HNR_NUM_STEPS]; /* time in each step; kept by the worker,
 										 * not read back */
@@ -141,6 +142,8 @@ typedef struct HnrJobProgress
 	int64		tuples_total;	/* 0: not known */
 	int64		blocks_done;
 	int64		blocks_total;	/* 0: not known */
+	int64		phase;			/* PROGRESS_CREATEIDX_PHASE_... */
+	int64		subphase;		/* an HnrBuildPhase while building */
 	int64		waits_done;		/* transactions waited for, in the waiting steps */
 	int64		waits_total;
 } HnrJobProgress;

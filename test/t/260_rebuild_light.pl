@@ -98,7 +98,7 @@ SKIP:
 
 	set(max_cpu => 5);
 	q1("SELECT rebuild_index('wide_e', ef_construction => 400, measure => false)");
-	poll_sql($node, "SELECT phase = 'building' AND tuples_done > 10 FROM index_status('wide_e')");
+	poll_sql($node, "SELECT phase = 'building graph' AND tuples_done > 10 FROM index_status('wide_e')");
 	my $pid = worker_pid($node);
 	my ($cpu, $time) = (cpu($pid), time);
 	sleep 2;

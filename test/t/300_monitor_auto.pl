@@ -194,7 +194,7 @@ sql("ALTER INDEX switched RESET (auto_rebuild_threshold)");
 sql("INSERT INTO items SELECT i, random_vector(i, 24) FROM generate_series(2001, 10000) i");
 sql("SELECT rebuild_index('switched', m => 100, ef_construction => 1000)");
 ok( $node->poll_query_until('app',
-		"SELECT phase = 'building' FROM index_status('switched')"),
+		"SELECT phase = 'building graph' FROM index_status('switched')"),
 	'a long rebuild has begun');
 $node->stop('immediate');
 $node->start;

@@ -7,7 +7,7 @@ use warnings FATAL => 'all';
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes 'usleep';
+use Time::HiRes qw(time usleep);
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
@@ -37,11 +37,11 @@ for (1 .. 3000)
 		FROM index_status('items_v')"), -1;
 	$seen{$status} = 1;
 	last if $status eq 'ready';
-	push @bad, "$percent after $percent[-1]" if @percent && $percent < $percent[-1];
+	push @bad, "$percent after $percent[-1] ($phase)" if @percent && $percent < $percent[-1];
 	push @bad, "$done of $total" if $total ne '' && ($done > $total || $done < 0);
 	push @percent, $percent;
-	$counted = 1 if $phase eq 'building' && $total ne '' && $done > 0 && $done < $total;
-	$with_eta = 1 if $phase eq 'building' && $eta ne '' && $eta > 0;
+	$counted = 1 if $phase eq 'building graph' && $total ne '' && $done > 0 && $done < $total;
+	$with_eta = 1 if $phase eq 'building graph' && $eta ne '' && $eta > 0;
 	usleep(10_000);
 }
 is(join(',', @bad), '', 'progress never falls');
@@ -54,6 +54,32 @@ is(sql("SELECT progress_pct, eta_seconds, ef_construction FROM index_status('ite
 	'100|0|200', 'ready');
 cmp_ok(sql("SELECT extract(epoch FROM last_rebuild_duration) FROM index_status('items_v')"),
 	'>', 0, 'duration of the last rebuild');
+
+# --- The time to go, against the truth.  Pauses stretch a build of a second or two, and
+# leave it the same share of a busy machine's time.
+$node->append_conf('postgresql.conf', 'hnsw_rebuild.max_cpu = 25');
+$node->reload;
+sql("SELECT rebuild_index('items_v', ef_construction => 200, measure => false)");
+my (@looks, %phases);
+while (1)
+{
+	my ($status, $phase, $percent, $eta) = split /\|/,
+	  sql("SELECT status, phase, progress_pct, eta_seconds FROM index_status('items_v')"), -1;
+	last if $status eq 'ready';
+	$phases{$phase} = 1;
+	push @looks, [ time, $percent, $eta ] if $phase =~ /^(building|writing)/ && $eta ne '';
+	usleep(50_000);
+}
+my $end = time;
+my @off = sort { $a <=> $b }
+  map { abs($_->[2] - ($end - $_->[0])) / ($end - $_->[0]) }
+  grep { $_->[1] >= 25 && $_->[1] <= 75 } @looks;
+cmp_ok(scalar(@off), '>', 3, 'times to go');
+cmp_ok($off[ @off / 2 ] // 9, '<', 0.5, 'most are not far from the truth')
+  or diag(join("\n", map { sprintf('%.1f %%: %.2f s to go, %.2f s were', $_->[1], $_->[2], $end - $_->[0]) } @looks));
+ok($phases{'building graph'}, 'phases have names: ' . join(', ', sort keys %phases));
+$node->append_conf('postgresql.conf', 'hnsw_rebuild.max_cpu = 100');
+$node->reload;
 
 # --- A transaction that holds the cut-over up.
 my $holder = $node->background_psql('postgres');
