@@ -44,14 +44,16 @@
 /* Work between two looks at the clock (us), as the callers estimate it. */
 #define LOOK_INTERVAL	50
 
-/* Linux lets only so many groups change per second. */
-#define AUTOGROUP_TRIES	5
-#define AUTOGROUP_PAUSE	50000L	/* us */
+/* Linux lets one group change in so long, of all on the machine (ms). */
+#define AUTOGROUP_PAUSE	100
+#define AUTOGROUP_TRIES	3
 
 bool		hnr_background = false;
 int			hnr_throttle_us_left = 0;
 
 static int	nice_now = 0;		/* that this process has been given */
+static bool group_pending = false;	/* but not its group */
+static double group_tried;		/* ms, when last */
 static double slice_cpu;		/* ms, when the slice began */
 static double slice_wall;
 
@@ -75,24 +77,26 @@ cpu_ms(void)
 		(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000.0;
 }
 
-/* Of the group of processes that Linux has made of this session, if it has. */
-static void
+/*
+ * Of the group of processes that Linux has made of this session, if it has.  False
+ * where it is to be tried again.
+ */
+static bool
 set_group_nice(int value)
 {
 #ifdef __linux__
 	int			fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
 	char		text[16];
 	int			length = snprintf(text, sizeof(text), "%d", value);
+	bool		again;
 
 	if (fd < 0)
-		return;
-	for (int i = 0; i < AUTOGROUP_TRIES; i++)
-	{
-		if (write(fd, text, length) == length || errno != EAGAIN)
-			break;
-		pg_usleep(AUTOGROUP_PAUSE);
-	}
+		return true;
+	again = write(fd, text, length) != length && errno == EAGAIN;
 	close(fd);
+	return !again;
+#else
+	return true;
 #endif
 }
 
@@ -104,7 +108,17 @@ set_nice(int value)
 		return;
 	nice_now = value;
 	(void) setpriority(PRIO_PROCESS, 0, value);
-	set_group_nice(value);
+	group_pending = !set_group_nice(value);
+	group_tried = wall_ms();
+}
+
+static void
+retry_group(void)
+{
+	if (!group_pending || wall_ms() - group_tried < AUTOGROUP_PAUSE)
+		return;
+	group_pending = !set_group_nice(nice_now);
+	group_tried = wall_ms();
 }
 
 static void
@@ -126,8 +140,14 @@ hnr_background_begin(void)
 void
 hnr_background_hurry(bool hurry)
 {
-	if (hnr_background)
-		set_nice(hurry ? 0 : hnr_guc_nice);
+	if (!hnr_background)
+		return;
+	set_nice(hurry ? 0 : hnr_guc_nice);
+	for (int i = 0; hurry && group_pending && i < AUTOGROUP_TRIES; i++)
+	{
+		pg_usleep(AUTOGROUP_PAUSE * 1000L);
+		retry_group();
+	}
 }
 
 /* Interrupts end it early, with an error if need be. */
@@ -165,6 +185,7 @@ hnr_throttle_look(void)
 	CHECK_FOR_INTERRUPTS();
 	hnr_throttle_us_left = LOOK_INTERVAL;
 	reload_settings();
+	retry_group();
 	/* It cannot have used more than has gone by, and the clock is cheap to read. */
 	if (hnr_guc_max_cpu >= 100 || wall_ms() - slice_wall < SLICE)
 		return;

@@ -24,6 +24,7 @@
 #include "am/log.h"
 #include "am/place.h"
 #include "am/store_mem.h"
+#include "am/toasted.h"
 #include "commands/progress.h"
 #include "miscadmin.h"
 #include "optimizer/plancat.h"
@@ -39,6 +40,7 @@ typedef struct Building
 {
 	HnrIndex   *index;
 	Relation	rel;
+	HnrToastReader *toasted;	/* for the vectors of rows */
 	HnrMemGraph *graph;			/* NULL before the sample is complete, and once it was
 								 * written */
 	float	   *sample;			/* vectors of the first rows; NULL afterwards */
@@ -199,6 +201,9 @@ add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull,
 		return;
 	old = MemoryContextSwitchTo(b->row_context);
 	b->row.tid = *tid;
+	if (TupleDescAttr(RelationGetDescr(rel), 0)->attlen == -1)
+		values[0] = PointerGetDatum(hnr_toast_read(b->toasted,
+												   (struct varlena *) DatumGetPointer(values[0])));
 	if (hnr_metric_form_vector(b->index->metric, values[0], b->index->layout.dims, b->row.vec))
 	{
 		if (b->sample)
@@ -251,9 +256,11 @@ hnr_build(Relation heap, Relation rel, IndexInfo *info)
 	b.row_context = AllocSetContextCreate(CurrentMemoryContext, "hnsw build row",
 										  ALLOCSET_DEFAULT_SIZES);
 
+	b.toasted = hnr_toast_reader_create(heap);
 	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, (int64) estimate_rows(heap));
 	set_phase(HNR_BUILD_GRAPH);
 	result->heap_tuples = table_index_build_scan(heap, rel, info, true, true, add_row, &b, NULL);
+	hnr_toast_reader_free(b.toasted);
 	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, (int64) b.rows);
 	if (b.sample)
 		begin_graph(&b);

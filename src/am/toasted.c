@@ -185,6 +185,7 @@ struct varlena *
 hnr_toast_read(HnrToastReader *reader, struct varlena *value)
 {
 	struct varatt_external pointer;
+	MemoryContext old;
 	Size		size;
 	int32		chunk = 0;
 
@@ -195,12 +196,14 @@ hnr_toast_read(HnrToastReader *reader, struct varlena *value)
 		pointer.va_toastrelid != RelationGetRelid(reader->table))
 		return value;
 
+	/* an index scan's memory is wherever it was first needed, and is to last */
+	old = MemoryContextSwitchTo(reader->context);
 	size = VARATT_EXTERNAL_GET_EXTSIZE(pointer);
 	if (reader->room_size < size + VARHDRSZ)
 	{
 		if (reader->room)
 			pfree(reader->room);
-		reader->room = MemoryContextAlloc(reader->context, size + VARHDRSZ);
+		reader->room = palloc(size + VARHDRSZ);
 		reader->room_size = size + VARHDRSZ;
 	}
 	SET_VARSIZE(reader->room, size + VARHDRSZ);
@@ -219,5 +222,6 @@ hnr_toast_read(HnrToastReader *reader, struct varlena *value)
 		done += part;
 		advance(reader);
 	}
+	MemoryContextSwitchTo(old);
 	return (struct varlena *) reader->room;
 }
