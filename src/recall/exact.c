@@ -11,6 +11,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/relscan.h"
 #include "access/tableam.h"
 
@@ -22,6 +24,9 @@
 /* Rows of a batch: as many as fit, beside some of the sample, into the nearest cache. */
 #define BATCH_BYTES		(24 * 1024)
 #define MAX_BATCH		32
+
+/* Coordinates between two looks whether a distance need not be finished. */
+#define STRETCH			256
 
 /* Bytes to which vectors are aligned, for whole registers and cache lines. */
 #define ALIGNMENT		64
@@ -35,29 +40,59 @@ typedef struct Batch
 	ItemPointerData tid[MAX_BATCH];
 } Batch;
 
+/* One stretch of the coordinates: sums that add up to the metric's distances. */
 static void
-tile(const HnrMeasure *m, const float *const *a, const float *const *b, float *out)
+tile_stretch(const HnrMeasure *m, int n, const float *const *a, const float *const *b, float *out)
 {
 	switch (m->metric->kind)
 	{
 		case HNR_METRIC_L2:
-			hnr_distance->l2_squared_tile(m->dims, a, b, out);
+			hnr_distance->l2_squared_tile(n, a, b, out);
 			break;
 		case HNR_METRIC_IP:
 		case HNR_METRIC_COSINE:
-			hnr_distance->inner_product_tile(m->dims, a, b, out);
+			hnr_distance->inner_product_tile(n, a, b, out);
 			break;
 		case HNR_METRIC_L1:
-			hnr_distance->l1_tile(m->dims, a, b, out);
+			hnr_distance->l1_tile(n, a, b, out);
 			break;
 	}
-	if (m->metric->kind == HNR_METRIC_IP || m->metric->kind == HNR_METRIC_COSINE)
-	{
-		float		from = m->metric->kind == HNR_METRIC_COSINE ? 1.0f : 0.0f;
+}
 
+/*
+ * Distances of sampled vectors a and rows b.  What is known to be farther from each a
+ * than its limit says may come out too small, but not below it: sums that only grow
+ * need not be finished.
+ */
+static void
+tile(const HnrMeasure *m, const float *const *a, const float *const *b, const float *limit,
+	 float *out)
+{
+	bool		grows = m->metric->kind == HNR_METRIC_L2 || m->metric->kind == HNR_METRIC_L1;
+	float		part[HNR_TILE_A * HNR_TILE_B];
+	const float *a_at[HNR_TILE_A];
+	const float *b_at[HNR_TILE_B];
+	float		from = m->metric->kind == HNR_METRIC_COSINE ? 1.0f : 0.0f;
+
+	tile_stretch(m, Min(m->dims, STRETCH), a, b, out);
+	for (int first = STRETCH; first < m->dims; first += STRETCH)
+	{
+		bool		near = !grows;
+
+		for (int i = 0; i < HNR_TILE_A * HNR_TILE_B && !near; i++)
+			near = out[i] < limit[i / HNR_TILE_B];
+		if (!near)
+			break;
+		for (int i = 0; i < HNR_TILE_A; i++)
+			a_at[i] = a[i] + first;
+		for (int i = 0; i < HNR_TILE_B; i++)
+			b_at[i] = b[i] + first;
+		tile_stretch(m, Min(m->dims - first, STRETCH), a_at, b_at, part);
 		for (int i = 0; i < HNR_TILE_A * HNR_TILE_B; i++)
-			out[i] = from - out[i];
+			out[i] += part[i];
 	}
+	for (int i = 0; i < HNR_TILE_A * HNR_TILE_B && !grows; i++)
+		out[i] = from - out[i];
 }
 
 float
@@ -65,13 +100,17 @@ hnr_measure_distance(const HnrMeasure *m, const float *x, const float *y)
 {
 	const float *a[HNR_TILE_A];
 	const float *b[HNR_TILE_B];
+	float		limit[HNR_TILE_A];
 	float		out[HNR_TILE_A * HNR_TILE_B];
 
 	for (int i = 0; i < HNR_TILE_A; i++)
+	{
 		a[i] = x;
+		limit[i] = INFINITY;
+	}
 	for (int i = 0; i < HNR_TILE_B; i++)
 		b[i] = y;
-	tile(m, a, b, out);
+	tile(m, a, b, limit, out);
 	return out[0];
 }
 
@@ -81,6 +120,15 @@ hnr_measure_alloc_vector(int dims)
 	Size		size = TYPEALIGN(ALIGNMENT, sizeof(float) * dims);
 
 	return (float *) TYPEALIGN(ALIGNMENT, palloc0(size + ALIGNMENT));
+}
+
+/* Nothing as far as this, or farther, is one of the k nearest. */
+static float
+limit_of(const HnrMeasure *m, int sampled)
+{
+	const HnrSampledRow *sample = &m->sample[sampled];
+
+	return sample->found == m->k ? sample->nearest[0] : INFINITY;
 }
 
 static void
@@ -100,6 +148,7 @@ compare(Batch *batch)
 {
 	HnrMeasure *m = batch->m;
 	const float *a[HNR_TILE_A];
+	float		limit[HNR_TILE_A];
 	float		out[HNR_TILE_A * HNR_TILE_B];
 
 	for (int i = batch->n; i < TYPEALIGN(HNR_TILE_B, batch->n); i++)
@@ -114,7 +163,9 @@ compare(Batch *batch)
 		{
 			int			nr = Min(HNR_TILE_B, batch->n - r);
 
-			tile(m, a, batch->row + r, out);
+			for (int i = 0; i < HNR_TILE_A; i++)
+				limit[i] = limit_of(m, s + Min(i, ns - 1));
+			tile(m, a, batch->row + r, limit, out);
 			for (int i = 0; i < ns; i++)
 				for (int j = 0; j < nr; j++)
 					offer(batch, s + i, r + j, out[i * HNR_TILE_B + j]);
