@@ -25,6 +25,18 @@
 #endif
 
 /*
+ * 16: buffer tags have no struct of their relation's storage any more.  Needs
+ * storage/buf_internals.h.
+ */
+#if PG_VERSION_NUM >= 160000
+#define hnr_buffer_tag_is(tag, rel, fork) \
+	(BufTagMatchesRelFileLocator(tag, &(rel)->rd_locator) && BufTagGetForkNum(tag) == (fork))
+#else
+#define hnr_buffer_tag_is(tag, rel, fork) \
+	(RelFileNodeEquals((tag)->rnode, (rel)->rd_node) && (tag)->forkNum == (fork))
+#endif
+
+/*
  * 18: there is one snapshot for toast tables; before, one was filled
  * in.  Needs access/toast_internals.h.
  */

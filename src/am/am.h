@@ -82,6 +82,15 @@ extern const char *hnr_build_phase_name(int64 subphase);
  */
 extern double hnr_index_estimate_size(Relation index, int m, double rows);
 
+/* How many pages of the index are in the buffer pool just now, about. */
+extern BlockNumber hnr_index_buffered(Relation index);
+
+/*
+ * Fetches pages of an index into the buffer pool, as large a part of it as is there of
+ * another one, up to a quarter of the pool.
+ */
+extern void hnr_index_warm(Relation index, Relation like);
+
 /*
  * Counts by one sequential pass with share locks: vertices of the ground level
  * (distinct vectors), heap TIDs in them, and vertices without any TID.

@@ -9,6 +9,7 @@
 
 #include "commands/progress.h"
 #include "miscadmin.h"
+#include "postmaster/bgworker.h"
 #include "utils/backend_status.h"
 
 #include "compat.h"
@@ -39,6 +40,18 @@ phase_name(int64 phase)
 	}
 }
 
+/* A rebuild's progress is its job's, the moment after whose end is still to be told. */
+static bool
+is_rebuild(const PgBackendStatus *entry)
+{
+	const char *type;
+
+	if (entry->st_backendType != B_BG_WORKER)
+		return false;
+	type = GetBackgroundWorkerTypeByPid(entry->st_procpid);
+	return type != NULL && strcmp(type, HNR_WORKER_TYPE) == 0;
+}
+
 bool
 hnr_find_creating(Oid index, HnrCreating *result)
 {
@@ -54,7 +67,8 @@ hnr_find_creating(Oid index, HnrCreating *result)
 		entry = &local->backendStatus;
 		if (entry->st_databaseid != MyDatabaseId ||
 			entry->st_progress_command != PROGRESS_COMMAND_CREATE_INDEX ||
-			entry->st_progress_param[PROGRESS_CREATEIDX_INDEX_OID] != (int64) index)
+			entry->st_progress_param[PROGRESS_CREATEIDX_INDEX_OID] != (int64) index ||
+			is_rebuild(entry))
 			continue;
 		result->pid = entry->st_procpid;
 		result->phase = phase_name(entry->st_progress_param[PROGRESS_CREATEIDX_PHASE]);

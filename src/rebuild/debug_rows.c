@@ -22,7 +22,10 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "am/am.h"
+
 PG_FUNCTION_INFO_V1(hnr_debug_indexed_rows);
+PG_FUNCTION_INFO_V1(hnr_debug_buffered);
 
 typedef struct Tids
 {
@@ -96,6 +99,17 @@ hnr_debug_indexed_rows(PG_FUNCTION_ARGS)
 	table_close(table, NoLock);
 	PG_RETURN_ARRAYTYPE_P(construct_array(rows, n, TIDOID, sizeof(ItemPointerData),
 										  false, TYPALIGN_SHORT));
+}
+
+/* SQL: hnr_debug_buffered(index regclass) returns bigint: its pages in the pool. */
+Datum
+hnr_debug_buffered(PG_FUNCTION_ARGS)
+{
+	Relation	index = index_open(PG_GETARG_OID(0), AccessShareLock);
+	int64		n = hnr_index_buffered(index);
+
+	index_close(index, AccessShareLock);
+	PG_RETURN_INT64(n);
 }
 
 #endif							/* HNR_DEBUG_POINTS */

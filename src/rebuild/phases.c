@@ -184,6 +184,35 @@ hnr_phase_build(HnrRun *run)
 	CommitTransactionCommand();
 }
 
+/* NULL: it would take waiting, or it is gone. */
+static Relation
+open_at_once(Oid index)
+{
+	if (!ConditionalLockRelationOid(index, AccessShareLock))
+		return NULL;
+	return try_index_open(index, NoLock);
+}
+
+/* The first queries of the new index shall not have to read it from disk. */
+static void
+warm(HnrRun *run)
+{
+	Relation	live;
+	Relation	shadow;
+
+	StartTransactionCommand();
+	CHECK_FOR_INTERRUPTS();
+	live = open_at_once(run->ids.live);
+	shadow = open_at_once(run->ids.shadow);
+	if (live != NULL && shadow != NULL)
+		hnr_index_warm(shadow, live);
+	if (shadow != NULL)
+		index_close(shadow, NoLock);
+	if (live != NULL)
+		index_close(live, NoLock);
+	CommitTransactionCommand();
+}
+
 void
 hnr_phase_validate(HnrRun *run)
 {
@@ -206,6 +235,7 @@ hnr_phase_validate(HnrRun *run)
 	PopActiveSnapshot();
 	UnregisterSnapshot(snapshot);
 	CommitTransactionCommand();
+	warm(run);
 }
 
 static void

@@ -153,8 +153,9 @@ sub kill_worker
 	usleep(5_000) while kill(0, $pid) && time < $deadline;
 	while (time < $deadline)
 	{
-		my ($code, $out) = $node->psql('postgres', 'SELECT 1');
-		return if $code == 0 && $out eq '1';
+		# psql may go away before it has read its input
+		my ($code, $out) = eval { $node->psql('postgres', 'SELECT 1') };
+		return if defined $code && $code == 0 && $out eq '1';
 		usleep(20_000);
 	}
 	BAIL_OUT('the server does not come back');

@@ -152,6 +152,18 @@ q1("SELECT rebuild_index('wide_e', measure => false)");
 is(wait_for_job($node), 'done', 'done');
 cmp_ok(hot_blocks(), '>=', 0.9 * $blocks, "what was in use is still there, of $blocks blocks");
 
+# As much of the new index as of the old one, up to a quarter.
+q1(q{CREATE FUNCTION hnr_debug_buffered(regclass) RETURNS bigint AS '$libdir/hnsw_rebuild' LANGUAGE C STRICT});
+q1(q{SET hnsw.ef_search = 400; SET enable_seqscan = off;
+SELECT count(*) FROM (SELECT e FROM wide WHERE id % 200 = 0) q,
+	LATERAL (SELECT FROM wide ORDER BY e <-> q.e LIMIT 400) n});
+my $old_part = q1("SELECT hnr_debug_buffered('wide_e')");
+my $quarter = q1("SELECT setting::int / 4 FROM pg_settings WHERE name = 'shared_buffers'");
+q1("SELECT rebuild_index('wide_e', measure => false)");
+is(wait_for_job($node), 'done', 'done');
+cmp_ok(q1("SELECT hnr_debug_buffered('wide_e')"), '>=',
+	0.9 * ($old_part < $quarter ? $old_part : $quarter), "the new index is in memory as the old one was ($old_part pages)");
+
 # Vectors that stand in the toast table.
 q1(q{
 CREATE TABLE toasted (id int, e vector(600));
