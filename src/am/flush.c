@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "am/adopt.h"
+#include "am/arrange.h"
 #include "am/buffer.h"
 #include "am/flush.h"
 #include "am/store_disk.h"
@@ -27,9 +28,9 @@ typedef struct Flushing
 	BufferAccessStrategy strategy;
 	HnrFlushProgress progress;
 	BlockNumber first_block[HNR_MAX_LEVEL + 1];
-	uint32	   *level_nodes[HNR_MAX_LEVEL + 1]; /* of upper levels, by position */
+	uint32	   *level_nodes[HNR_MAX_LEVEL + 1]; /* by position */
 	uint32		level_count[HNR_MAX_LEVEL + 1];
-	uint32	   *rank[HNR_MAX_LEVEL + 1];	/* of upper levels, by node */
+	uint32	   *rank[HNR_MAX_LEVEL + 1];	/* positions by node */
 	int			levels;
 	float	   *rotated;		/* of all nodes, or NULL: rotate when needed */
 	float	   *rotated_self;
@@ -52,9 +53,8 @@ static void
 place_of_node(Flushing *f, uint32 node, int level, ItemPointer tid)
 {
 	const HnrShape *shape = hnr_layout_shape(&f->index->layout, level);
-	uint32		position = level == 0 ? node : f->rank[level][node];
 
-	place_of_position(shape, f->first_block[level], position, tid);
+	place_of_position(shape, f->first_block[level], f->rank[level][node], tid);
 }
 
 static BlockNumber
@@ -99,8 +99,11 @@ plan(Flushing *f)
 
 	hnr_mem_graph_entry(f->graph, &entry, &f->levels);
 	f->chunks_before = palloc_extended(sizeof(uint64) * n, MCXT_ALLOC_HUGE);
-	for (int level = 1; level <= f->levels; level++)
+	for (int level = 0; level <= f->levels; level++)
 		f->rank[level] = palloc_extended(sizeof(uint32) * n, MCXT_ALLOC_HUGE);
+	f->level_nodes[0] = hnr_arrange_nodes(f->graph, f->index->layout.ground.per_page);
+	for (uint32 i = 0; i < n; i++)
+		f->rank[0][f->level_nodes[0][i]] = i;
 	for (uint32 i = 0; i < n; i++)
 	{
 		HnrMemNode *node = hnr_mem_graph_node(f->graph, i);
@@ -224,7 +227,7 @@ write_vertices(Flushing *f, int level, uint32 from, uint32 count)
 					  p == 0 ? shape->per_page * shape->part[0].size : shape->part[p].size);
 	for (uint32 i = 0; i < count; i++)
 	{
-		uint32		node = level == 0 ? from + i : f->level_nodes[level][from + i];
+		uint32		node = f->level_nodes[level][from + i];
 		HnrVertexImage image;
 
 		make_image(f, node, level, &image);

@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * arrange.h
+ *		Which vertices of a graph in memory share a page.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_ARRANGE_H
+#define HNR_ARRANGE_H
+
+#include "am/store_mem.h"
+
+/*
+ * All nodes in the order of their places, per_page to a page; in the current context.
+ * Sorts the edges of the ground level, nearest first.
+ */
+extern uint32 *hnr_arrange_nodes(HnrMemGraph *graph, int per_page);
+
+#endif							/* HNR_ARRANGE_H */
