@@ -13,7 +13,7 @@ SET hnsw.ef_search = 40;
 -- back for a while what counts as dead to everybody: asks until no more than `most`.
 CREATE PROCEDURE ask(query text, index regclass, most int, INOUT tids bigint) LANGUAGE plpgsql AS $$
 BEGIN
-	FOR i IN 1..100 LOOP
+	FOR i IN 1..1000 LOOP
 		tids := pg_stat_get_xact_tuples_returned(index);
 		EXECUTE query;
 		tids := pg_stat_get_xact_tuples_returned(index) - tids;

@@ -62,6 +62,6 @@ BEGIN
 END $$;
 SELECT DISTINCT outcome FROM try_binaries(300, :'file') ORDER BY outcome;
 
-COPY (SELECT) TO PROGRAM :'remove_file';
+COPY (SELECT WHERE false) TO PROGRAM :'remove_file';
 DROP TABLE vec_fuzz;
 DROP FUNCTION random_text, random_input, try_inputs, try_binaries;

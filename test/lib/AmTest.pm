@@ -42,15 +42,18 @@ X
 	return $node;
 }
 
+# HNR_TEST_OFFSET moves all vectors as far from the origin.
 sub am_functions
 {
 	my ($node) = @_;
+	my $offset = $ENV{HNR_TEST_OFFSET} || 0;
 
-	$node->safe_psql('postgres', <<'X');
+	$node->safe_psql('postgres', <<"V" . <<'X');
 CREATE EXTENSION hnsw_rebuild;
 -- a vector of d dimensions that depends on the seed alone
 CREATE FUNCTION vec(seed int, d int) RETURNS vector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
-	$$SELECT array_agg((hashint4(seed * 1000 + j) % 1000)::real / 10 ORDER BY j)::vector FROM generate_series(1, d) j$$;
+	\$\$SELECT array_agg($offset + (hashint4(seed * 1000 + j) % 1000)::real / 10 ORDER BY j)::vector FROM generate_series(1, d) j\$\$;
+V
 -- part of the 10 nearest rows that the index finds, over some queries
 CREATE FUNCTION recall(tab regclass, col text, op text, d int, queries int DEFAULT 10)
 RETURNS double precision LANGUAGE plpgsql
