@@ -139,10 +139,16 @@ progress_of_step(const HnrJob *job, HnrProgress *progress)
 	}
 	if (!hnr_job_progress(job, &live))
 		return 0;
-	if (job->step == HNR_STEP_BUILD)
+	/* The worker may have gone on since its job was read. */
+	if (job->step == HNR_STEP_BUILD && live.phase == PROGRESS_CREATEIDX_PHASE_BUILD)
 		done = hnr_progress_of_build(&live, seconds, progress);
-	else if (job->step == HNR_STEP_VALIDATE)
+	else if (job->step == HNR_STEP_BUILD)
+		done = live.phase > PROGRESS_CREATEIDX_PHASE_BUILD;
+	else if (job->step == HNR_STEP_VALIDATE &&
+			 live.phase <= PROGRESS_CREATEIDX_PHASE_VALIDATE_TABLESCAN)
 		done = progress_of_validation(&live, seconds, progress);
+	else if (job->step == HNR_STEP_VALIDATE)
+		done = 1;
 	if (progress->eta >= 0)
 		progress->eta += measuring;
 	return done;

@@ -177,13 +177,13 @@ set_blockers(Row *row, List *pids)
 
 /* A rebuild is queued or running. */
 static void
-fill_running(Row *row, const HnrJob *job)
+fill_running(Row *row, const HnrJob *job, bool alive)
 {
 	HnrProgress progress;
 
 	set_text(row, COL_PHASE, hnr_step_name(job->step));
 	set_time(row, COL_STARTED_AT, job->started_at != 0 ? job->started_at : job->requested_at);
-	if (!hnr_job_is_alive(job))
+	if (!alive)
 	{
 		set_text(row, COL_STATUS, "interrupted");
 		return;
@@ -221,17 +221,28 @@ fill_creating(Row *row, const HnrCreating *creating)
 	set_progress(row, &progress);
 }
 
+/* The queued or running job; a worker that is gone may have ended it since it was read. */
+static HnrJob *
+find_running(Oid index, bool *alive)
+{
+	HnrJob	   *job = hnr_job_running(index);
+
+	*alive = job != NULL && hnr_job_is_alive(job);
+	return job == NULL || *alive ? job : hnr_job_running(index);
+}
+
 /* What the index is doing, and what the last rebuild came to. */
 static void
 fill_activity(Row *row)
 {
-	HnrJob	   *running = hnr_job_running(row->index);
+	bool		alive;
+	HnrJob	   *running = find_running(row->index, &alive);
 	HnrJob	   *finished = hnr_job_last_finished(row->index);
 	HnrJob	   *done = hnr_job_last_done(row->index);
 	HnrCreating creating;
 
 	if (running)
-		fill_running(row, running);
+		fill_running(row, running, alive);
 	else if (hnr_find_creating(row->index, &creating))
 		fill_creating(row, &creating);
 	else if (!row->valid)
