@@ -30,7 +30,8 @@ CALL am_test.add_some(7);
 \c -
 CALL am_test.add_some(8);
 SET search_path = am_test, public;
-SELECT pg_relation_size('same_i') / current_setting('block_size')::int AS pages;
+-- metapage, vertex, its TIDs, and one more if it is also a vertex of an upper level
+SELECT pg_relation_size('same_i') / current_setting('block_size')::int <= 4 AS few_pages;
 SELECT pg_relation_size('i') AS size \gset
 SELECT * FROM check_all('i') UNION ALL SELECT * FROM check_all('same_i');
 REINDEX INDEX i;
