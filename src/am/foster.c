@@ -11,6 +11,7 @@
 #include "am/idset.h"
 #include "am/node.h"
 #include "am/vertex.h"
+#include "debug_point.h"
 #include "miscadmin.h"
 
 /* How many vertices to try. */
@@ -119,12 +120,31 @@ begin_walk(Walk *w, HnrIndex *index, const HnrFosterChild *child)
 	hnr_idset_add(&w->known, hnr_node_of_tid(&child->tid));
 }
 
+/*
+ * Makes the link from the place that was read.  Vacuum may have taken the child since
+ * that was read, and have gone through this list before the link was in it: then nobody
+ * else would ever take it out.  So no interrupt may come between.
+ */
+static bool
+make_link(Walk *w)
+{
+	const HnrFosterChild *child = w->child;
+	HnrLinkTarget to = {child->vec, child->neighbors, child->nneighbors, child->ways,.gentle = true};
+	HnrNewLink	other_end = {.from = child->tid,.generation = child->generation};
+	bool		made;
+
+	HOLD_INTERRUPTS();
+	made = hnr_link_add_all(w->index, 0, &w->link, 1, &to) > 0;
+	if (made && child->generation != 0 && !hnr_link_end_stands(w->index, 0, &other_end))
+		hnr_link_remove(w->index, 0, &w->link.from, &other_end.from);
+	RESUME_INTERRUPTS();
+	return made;
+}
+
 static bool
 try_place(Walk *w, HnrNodeId id)
 {
-	HnrLinkTarget to = {w->child->vec, w->child->neighbors, w->child->nneighbors, w->child->ways,.gentle = true};
-
-	return read_place(w, id) && hnr_link_add_all(w->index, 0, &w->link, 1, &to) > 0;
+	return read_place(w, id) && make_link(w);
 }
 
 static bool
@@ -167,6 +187,7 @@ read_child(HnrIndex *index, HnrFosterChild *child)
 
 	if (!hnr_vertex_lock(index, &child->tid, 0, &locked))
 		return false;
+	child->generation = locked.vertex->generation;
 	child->nneighbors = locked.vertex->degree;
 	hnr_vertex_get_vector(&locked, vec);
 	hnr_vertex_get_slots(&locked, slots);
@@ -199,6 +220,7 @@ hnr_foster_evicted(HnrIndex *index, HnrWays *ways, const HnrNewLink *lost,
 
 	if (!read_child(index, &child))
 		return true;
+	HNR_DEBUG_POINT("insert_evicted");
 	begin_walk(&w, index, &child);
 	(void) hnr_idset_add(&w.known, last);
 	add_place(&w, hnr_node_of_tid(&lost->from), 0);

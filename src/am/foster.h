@@ -21,6 +21,7 @@
 typedef struct HnrFosterChild
 {
 	ItemPointerData tid;		/* a ground vertex */
+	uint32		generation;		/* 0: it cannot go meanwhile */
 	const float *vec;
 	const float *rotated;
 	const HnrNewLink *neighbors;	/* that it leads to, as .from */

@@ -196,7 +196,7 @@ force_link(HnrInserting *ins, int level)
 	HnrLevelLinks *links = &ins->links[level];
 	HnrWays    *ways = ways_of(ins, level);
 	HnrLinkTarget to = {ins->vec, links->back, links->n, ways,.force = true};
-	HnrFosterChild child = {ins->tids[0], ins->vec, ins->rotated, links->back, links->n, ways};
+	HnrFosterChild child = {ins->tids[0], 0, ins->vec, ins->rotated, links->back, links->n, ways};
 	int			made = 0;
 
 	if (level == 0 && hnr_foster(ins->index, &child))
@@ -265,7 +265,7 @@ hnr_inserting_link_forward(HnrInserting *ins)
 	for (int i = 0; i < links->n; i++)
 	{
 		HnrNewLink	link = {ins->tids[0], ins->generation, ins->vec, slot_to(ins, 0, i)};
-		HnrLinkTarget to = {.vec = links->back[i].vec};
+		HnrLinkTarget to = {.vec = links->back[i].vec,.ways = ways_of(ins, 0),.gentle = true};
 
 		hnr_link_add_all(ins->index, 0, &link, 1, &to);
 	}
