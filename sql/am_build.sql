@@ -119,6 +119,19 @@ SELECT * FROM check_all('t_e_idx');
 COMMIT;
 DROP TABLE t;
 
+-- with vectors out of line: what the end of a transaction builds has no snapshot
+CREATE TEMP TABLE t (id int, e vector(600)) ON COMMIT DELETE ROWS;
+ALTER TABLE t ALTER e SET STORAGE EXTERNAL;
+CREATE INDEX ON t USING hnsw (e vector_l2_ops) WITH (m = 4, ef_construction = 8);
+BEGIN;
+INSERT INTO t SELECT i, vec(i, 600) FROM generate_series(1, 20) i;
+REINDEX INDEX t_e_idx;
+SELECT * FROM check_all('t_e_idx');
+COMMIT;
+SELECT count(*) FROM t;
+SELECT * FROM check_all('t_e_idx');
+DROP TABLE t;
+
 -- many equal rows: one vertex, a list of heap TIDs
 CREATE TABLE t (id int, e vector(3));
 INSERT INTO t SELECT i, '[1,1,1]' FROM generate_series(1, 5000) i;

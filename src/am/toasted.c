@@ -26,6 +26,7 @@
 #include "compat.h"
 #include "miscadmin.h"
 #include "utils/fmgroids.h"
+#include "utils/snapmgr.h"
 
 /* Entries of other values that are passed over before the scan is begun anew. */
 #define MAX_SKIP	16
@@ -57,7 +58,8 @@ hnr_toast_reader_create(Relation table)
 	Relation	toast;
 	int			valid;
 
-	if (!OidIsValid(table->rd_rel->reltoastrelid))
+	/* there is no snapshot where ON COMMIT DELETE ROWS makes an index of no rows */
+	if (!OidIsValid(table->rd_rel->reltoastrelid) || !HaveRegisteredOrActiveSnapshot())
 		return NULL;
 	toast = table_open(table->rd_rel->reltoastrelid, AccessShareLock);
 	if (toast->rd_tableam != GetHeapamTableAmRoutine())

@@ -20,9 +20,9 @@ typedef struct HnrToastReader HnrToastReader;
 
 /*
  * A reader for values of the table, in the current memory context; NULL where it has
- * none that are toasted.  The caller has a lock on the table and an active snapshot
- * until the reader is freed; AccessShareLock on toast table and index is taken, and
- * given back with the reader.
+ * none that are toasted, or there is no snapshot.  The caller has a lock on the table
+ * and, if it has any, an active snapshot until the reader is freed; AccessShareLock on
+ * toast table and index is taken, and given back with the reader.
  */
 extern HnrToastReader *hnr_toast_reader_create(Relation table);
 
