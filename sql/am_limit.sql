@@ -18,7 +18,7 @@ FROM (SELECT id, d, lag(d, 1, 0::float8) OVER () AS before
 -- as many rows as pass a filter
 SELECT count(*) FROM (SELECT id FROM limits WHERE id % 500 = 7 ORDER BY v <-> '[1,2,3]' LIMIT 10) s;
 -- nearly all there are
-SELECT count(*) > 9900 AS nearly_all FROM (SELECT id FROM limits ORDER BY v <-> '[1,2,3]') s;
+SELECT count(*) > 9800 AS nearly_all FROM (SELECT id FROM limits ORDER BY v <-> '[1,2,3]') s;
 -- bounded
 SET hnsw.max_scan_tuples = 500;
 SELECT count(*) BETWEEN 400 AND 700 AS bounded FROM (SELECT id FROM limits ORDER BY v <-> '[1,2,3]') s;

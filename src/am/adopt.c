@@ -32,12 +32,14 @@ typedef struct Adoption
 	uint32	   *parent;			/* in the tree, by node; HNR_MEM_NONE: not reached */
 	uint32	   *queue;			/* nodes reached, in that order */
 	uint32		nreached;
+	float	   *vec;			/* scratch */
+	float	   *parent_vec;
 } Adoption;
 
 static HnrMemEdges *
 edges_of(Adoption *a, uint32 node)
 {
-	return hnr_mem_graph_node(a->graph, node)->edges;
+	return hnr_mem_graph_edges(a->graph, node, 0);
 }
 
 /* Adds a node and whatever it leads to to the tree. */
@@ -114,10 +116,11 @@ has_room(Adoption *a, uint32 node)
 static void
 consider(Adoption *a, uint32 node, uint32 parent, HnrMemEdge *best)
 {
-	float		d = hnr_metric_distance(a->index->metric, a->index->layout.dims,
-										hnr_mem_graph_node(a->graph, node)->vec,
-										hnr_mem_graph_node(a->graph, parent)->vec);
+	float		d;
 
+	hnr_mem_graph_decode(a->graph, node, a->vec);
+	hnr_mem_graph_decode(a->graph, parent, a->parent_vec);
+	d = hnr_metric_distance(a->index->metric, a->index->layout.dims, a->vec, a->parent_vec);
 	if (best->node == HNR_MEM_NONE || d < best->distance)
 	{
 		best->node = parent;
@@ -190,23 +193,25 @@ join(Adoption *a, uint32 node, bool far)
 void
 hnr_adopt_orphans(const HnrIndex *index, HnrMemGraph *graph)
 {
-	uint32		n = hnr_mem_graph_count(graph);
+	uint32		n = graph->nnodes;
 	Adoption	a = {.index = index,.graph = graph,.n = n};
-	uint32		entry;
-	int			level;
 
-	if (!hnr_mem_graph_entry(graph, &entry, &level))
+	if (graph->entry_level < 0)
 		return;
 	a.parent = palloc_extended(sizeof(uint32) * n, MCXT_ALLOC_HUGE);
 	a.queue = palloc_extended(sizeof(uint32) * n, MCXT_ALLOC_HUGE);
+	a.vec = palloc(sizeof(float) * index->layout.dims);
+	a.parent_vec = palloc(sizeof(float) * index->layout.dims);
 	for (uint32 i = 0; i < n; i++)
 		a.parent[i] = HNR_MEM_NONE;
-	reach(&a, entry, entry);
+	reach(&a, graph->entry, graph->entry);
 	/* first those that lead to what is reached: they may lead to the others as well */
 	for (int far = 0; far <= 1; far++)
 		for (uint32 i = 0; i < n && a.nreached < n; i++)
 			if (!in_tree(&a, i))
 				join(&a, i, far);
+	pfree(a.vec);
+	pfree(a.parent_vec);
 	pfree(a.queue);
 	pfree(a.parent);
 }

@@ -35,7 +35,7 @@ place(Arrangement *a, uint32 node)
 static void
 place_neighbors(Arrangement *a, uint32 node, uint32 end)
 {
-	HnrMemEdges *edges = hnr_mem_graph_node(a->graph, node)->edges;
+	HnrMemEdges *edges = hnr_mem_graph_edges(a->graph, node, 0);
 
 	for (int i = 0; i < edges->count && a->nplaced < end; i++)
 		if (!a->placed[edges->edge[i].node])
@@ -45,7 +45,7 @@ place_neighbors(Arrangement *a, uint32 node, uint32 end)
 uint32 *
 hnr_arrange_nodes(HnrMemGraph *graph, int per_page)
 {
-	uint32		n = hnr_mem_graph_count(graph);
+	uint32		n = graph->nnodes;
 	Arrangement a = {.graph = graph};
 	uint32		seed = 0;
 
@@ -53,7 +53,7 @@ hnr_arrange_nodes(HnrMemGraph *graph, int per_page)
 	a.placed = palloc_extended(sizeof(bool) * n, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	for (uint32 i = 0; i < n; i++)
 	{
-		HnrMemEdges *edges = hnr_mem_graph_node(graph, i)->edges;
+		HnrMemEdges *edges = hnr_mem_graph_edges(graph, i, 0);
 
 		qsort(edges->edge, edges->count, sizeof(HnrMemEdge), hnr_mem_compare_edges);
 	}

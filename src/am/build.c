@@ -20,11 +20,14 @@
 #include "am/callbacks.h"
 #include "am/encoding.h"
 #include "am/flush.h"
+#include "am/grow.h"
 #include "am/insert.h"
 #include "am/log.h"
 #include "am/place.h"
 #include "am/store_mem.h"
 #include "am/toasted.h"
+#include "am/weave.h"
+#include "distance/distance.h"
 #include "commands/progress.h"
 #include "miscadmin.h"
 #include "optimizer/plancat.h"
@@ -33,16 +36,28 @@
 #include "throttle.h"
 #include "utils/memutils.h"
 
-/* What a row takes at least (us), for the throttle. */
+/* What a row takes at least (us), where it is linked at once; for the throttle. */
 #define ROW_US		20
+
+/* Shares of the time, for progress: of reading the rows and of linking them. */
+#define READ_SHARE		0.1
+#define LINK_SHARE		0.7
+
+/* Fewer nodes than these are linked one by one. */
+#define GROW_BELOW		2000
+
+/* The standard deviation of lengths, in a sample, as a share of their mean. */
+#define LENGTHS_VARY	0.1
 
 typedef struct Building
 {
 	HnrIndex   *index;
 	Relation	rel;
 	HnrToastReader *toasted;	/* for the vectors of rows */
+	HnrArena   *arena;
 	HnrMemGraph *graph;			/* NULL before the sample is complete, and once it was
 								 * written */
+	HnrGrowth  *growth;			/* NULL: it is linked when all rows are there */
 	float	   *sample;			/* vectors of the first rows; NULL afterwards */
 	ItemPointerData *sample_tids;
 	int			nsample;
@@ -104,25 +119,78 @@ report_done(double rows)
 	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, (int64) rows);
 }
 
-/* Of the graph that is being written; a function without an argument to tell. */
-static double rows_linked;
-static double rows_per_vertex;
+/* The share of the time after which rows have been read: linked, where that is done at once. */
+static double
+share_read(const Building *b)
+{
+	if (b->growth)
+		return 1 - write_share(&b->index->meta);
+	return b->sample || b->graph ? READ_SHARE : 1;
+}
 
 static void
-report_written(uint32 vertices)
+report_linking(void *state, double done)
 {
-	report_done(rows_linked + vertices * rows_per_vertex);
+	report_done(((Building *) state)->rows * (READ_SHARE + LINK_SHARE * done));
+}
+
+static void
+report_writing(void *state, double done)
+{
+	const Building *b = state;
+	double		from = b->growth ? share_read(b) : READ_SHARE + LINK_SHARE;
+
+	report_done(b->rows * (from + (1 - from) * done));
+}
+
+/*
+ * With few rows, samples are too small to lead from each cluster to the others, and time
+ * does not matter.
+ */
+static bool
+is_small(const Building *b)
+{
+	return b->graph->nnodes < GROW_BELOW &&
+		sizeof(float) * b->index->layout.dims * b->graph->nnodes < (Size) maintenance_work_mem * 1024 / 4;
+}
+
+static void
+grow_all(Building *b)
+{
+	HnrMemGraph *graph = b->graph;
+	HnrGrowth  *growth;
+
+	hnr_mem_graph_to_floats(graph);
+	growth = hnr_growth_create(graph);
+	for (uint32 i = 0; i < graph->nnodes; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		hnr_growth_link(growth, i);
+		hnr_throttle(ROW_US);
+		report_linking(b, (i + 1.0) / graph->nnodes);
+	}
 }
 
 static void
 finish_graph(Building *b)
 {
+	hnr_mem_graph_complete(b->graph);
+	if (b->growth == NULL && is_small(b))
+		grow_all(b);
+	else if (b->growth == NULL)
+	{
+		HnrWeave   *w = hnr_weave_create(b->graph);
+
+		w->progress = report_linking;
+		w->progress_state = b;
+		hnr_weave_run(w);
+	}
 	set_phase(HNR_BUILD_WRITE);
-	rows_linked = b->rows * (1 - write_share(&b->index->meta));
-	rows_per_vertex = (b->rows - rows_linked) / Max(hnr_mem_graph_count(b->graph), 1);
-	hnr_flush_graph(b->index, b->graph, report_written);
+	hnr_flush_graph(b->index, b->graph, report_writing, b);
 	hnr_mem_graph_free(b->graph);
+	hnr_arena_free(b->arena);
 	b->graph = NULL;
+	b->growth = NULL;
 }
 
 static void
@@ -137,19 +205,58 @@ graph_full(Building *b)
 	set_phase(HNR_BUILD_GRAPH);
 }
 
+/* Bytes that the graph needs until it is written. */
+static Size
+memory_needed(const Building *b)
+{
+	Size		size = hnr_mem_graph_size(b->graph);
+
+	if (b->growth == NULL)
+		size += hnr_weave_memory(b->index) * b->graph->nnodes + hnr_weave_fixed_memory(b->index);
+	return size;
+}
+
 /* Adds b->row, whose vector is not rounded yet. */
 static void
 index_row(Building *b)
 {
 	b->row.error = hnr_stored_round(b->index->metric, b->index->layout.encoding,
 									b->index->layout.dims, b->row.vec);
-	if (b->graph && hnr_mem_graph_size(b->graph) > (Size) maintenance_work_mem * 1024)
+	if (b->graph && memory_needed(b) > (Size) maintenance_work_mem * 1024)
 		graph_full(b);
 	if (b->graph)
-		hnr_mem_graph_add(b->graph, &b->row);
+	{
+		uint32		node = hnr_mem_graph_add(b->graph, &b->row);
+
+		if (b->growth && node != HNR_MEM_NONE)
+			hnr_growth_link(b->growth, node);
+	}
 	else
 		hnr_insert_row(b->index, &b->row, false);
 	b->indexed++;
+}
+
+/*
+ * Whether the inner product's order differs much from that of distances: what is near to
+ * others is then what is long, and cells do not bring that together.
+ */
+static bool
+lengths_vary(const HnrMetric *metric, int dims, const float *sample, int n)
+{
+	double		sum = 0;
+	double		squares = 0;
+
+	if (metric->kind != HNR_METRIC_IP)
+		return false;
+	for (int i = 0; i < n; i++)
+	{
+		const float *v = sample + (Size) i * dims;
+		double		length2 = hnr_distance->inner_product(dims, v, v);
+
+		sum += sqrt(length2);
+		squares += length2;
+	}
+	return squares * n > sum * sum * (1 + LENGTHS_VARY * LENGTHS_VARY);
 }
 
 /* With the first rows at hand: settles the format and begins the graph with them. */
@@ -159,11 +266,15 @@ begin_graph(Building *b)
 	MemoryContext old = MemoryContextSwitchTo(b->context);
 	int			dims = b->index->layout.dims;
 	float	   *sample = b->sample;
+	bool		in_cells;
 
 	b->index = hnr_index_plan(b->rel, hnr_choose_encoding(b->index->metric, dims,
 														  sample, b->nsample));
 	hnr_index_write_meta(b->index, MAIN_FORKNUM);
-	b->graph = hnr_mem_graph_create(b->index);
+	in_cells = !lengths_vary(b->index->metric, dims, sample, b->nsample);
+	b->arena = hnr_arena_create();
+	b->graph = hnr_mem_graph_create(b->index, !in_cells, b->arena);
+	b->growth = in_cells ? NULL : hnr_growth_create(b->graph);
 	b->sample = NULL;
 	MemoryContextSwitchTo(b->row_context);
 	for (int i = 0; i < b->nsample; i++)
@@ -196,7 +307,7 @@ add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull,
 	MemoryContext old;
 
 	b->rows++;
-	report_done(b->rows * (b->sample || b->graph ? 1 - write_share(&b->index->meta) : 1));
+	report_done(b->rows * share_read(b));
 	if (isnull[0])
 		return;
 	old = MemoryContextSwitchTo(b->row_context);
@@ -213,7 +324,7 @@ add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull,
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(b->row_context);
-	hnr_throttle(ROW_US);
+	hnr_throttle(b->growth ? ROW_US : 1);
 }
 
 /* How many rows there will be, as far as one can know. */

@@ -27,12 +27,15 @@ typedef struct Flushing
 	HnrMemGraph *graph;
 	BufferAccessStrategy strategy;
 	HnrFlushProgress progress;
+	void	   *progress_state;
 	BlockNumber first_block[HNR_MAX_LEVEL + 1];
 	uint32	   *level_nodes[HNR_MAX_LEVEL + 1]; /* by position */
 	uint32		level_count[HNR_MAX_LEVEL + 1];
 	uint32	   *rank[HNR_MAX_LEVEL + 1];	/* positions by node */
 	int			levels;
 	float	   *rotated;		/* of all nodes, or NULL: rotate when needed */
+	float	   *vec_self;
+	float	   *vec_other;
 	float	   *rotated_self;
 	float	   *rotated_other;
 	char	   *slots;
@@ -93,11 +96,10 @@ place_of_chunk(Flushing *f, uint64 chunk, ItemPointer tid)
 static void
 plan(Flushing *f)
 {
-	uint32		n = hnr_mem_graph_count(f->graph);
+	uint32		n = f->graph->nnodes;
 	BlockNumber block = HNR_METAPAGE + 1;
-	uint32		entry;
 
-	hnr_mem_graph_entry(f->graph, &entry, &f->levels);
+	f->levels = f->graph->entry_level;
 	f->chunks_before = palloc_extended(sizeof(uint64) * n, MCXT_ALLOC_HUGE);
 	for (int level = 0; level <= f->levels; level++)
 		f->rank[level] = palloc_extended(sizeof(uint32) * n, MCXT_ALLOC_HUGE);
@@ -133,9 +135,11 @@ static void
 rotate_all(Flushing *f)
 {
 	int			rdims = hnr_codec_rotated_dims(f->index->codec);
-	uint32		n = hnr_mem_graph_count(f->graph);
+	uint32		n = f->graph->nnodes;
 	Size		size = sizeof(float) * (Size) rdims * n;
 
+	f->vec_self = palloc(sizeof(float) * f->index->layout.dims);
+	f->vec_other = palloc(sizeof(float) * f->index->layout.dims);
 	f->rotated_self = palloc(sizeof(float) * Max(rdims, 1));
 	f->rotated_other = palloc(sizeof(float) * Max(rdims, 1));
 	f->slots = palloc((Size) f->index->layout.slot_size *
@@ -146,13 +150,13 @@ rotate_all(Flushing *f)
 	for (uint32 i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		hnr_codec_rotate(f->index->codec, hnr_mem_graph_node(f->graph, i)->vec,
-						 f->rotated + (Size) i * rdims);
+		hnr_mem_graph_decode(f->graph, i, f->vec_self);
+		hnr_codec_rotate(f->index->codec, f->vec_self, f->rotated + (Size) i * rdims);
 	}
 }
 
 static const float *
-rotated_of(Flushing *f, uint32 node, float *scratch)
+rotated_of(Flushing *f, uint32 node, const float *vec, float *scratch)
 {
 	int			rdims = hnr_codec_rotated_dims(f->index->codec);
 
@@ -160,7 +164,7 @@ rotated_of(Flushing *f, uint32 node, float *scratch)
 		return NULL;
 	if (f->rotated)
 		return f->rotated + (Size) node * rdims;
-	hnr_codec_rotate(f->index->codec, hnr_mem_graph_node(f->graph, node)->vec, scratch);
+	hnr_codec_rotate(f->index->codec, vec, scratch);
 	return scratch;
 }
 
@@ -168,18 +172,18 @@ rotated_of(Flushing *f, uint32 node, float *scratch)
 static int
 encode_slots(Flushing *f, uint32 node, int level)
 {
-	HnrMemNode *n = hnr_mem_graph_node(f->graph, node);
-	HnrMemEdges *edges = hnr_mem_graph_edges(f->graph, n, level);
-	HnrCodecPoint self = {n->vec, rotated_of(f, node, f->rotated_self)};
+	HnrMemEdges *edges = hnr_mem_graph_edges(f->graph, node, level);
+	HnrCodecPoint self = {f->vec_self, rotated_of(f, node, f->vec_self, f->rotated_self)};
 
 	qsort(edges->edge, edges->count, sizeof(HnrMemEdge), hnr_mem_compare_edges);
 	for (int i = 0; i < edges->count; i++)
 	{
 		uint32		other = edges->edge[i].node;
-		HnrCodecPoint there = {hnr_mem_graph_node(f->graph, other)->vec,
-		rotated_of(f, other, f->rotated_other)};
+		HnrCodecPoint there = {f->vec_other, NULL};
 		ItemPointerData tid;
 
+		hnr_mem_graph_decode(f->graph, other, f->vec_other);
+		there.rotated = rotated_of(f, other, f->vec_other, f->rotated_other);
 		place_of_node(f, other, level, &tid);
 		hnr_codec_encode(f->index->codec, self, there, &tid,
 						 (HnrSlot *) (f->slots + (Size) i * f->index->layout.slot_size));
@@ -194,7 +198,8 @@ make_image(Flushing *f, uint32 node, int level, HnrVertexImage *image)
 
 	memset(image, 0, sizeof(*image));
 	image->level = level;
-	image->vec = n->vec;
+	hnr_mem_graph_decode(f->graph, node, f->vec_self);
+	image->vec = f->vec_self;
 	image->error = n->error;
 	image->degree = encode_slots(f, node, level);
 	image->slots = f->slots;
@@ -257,7 +262,7 @@ write_level(Flushing *f, int level)
 		CHECK_FOR_INTERRUPTS();
 		write_vertices(f, level, from, Min(shape->per_page, f->level_count[level] - from));
 		if (level == 0 && f->progress)
-			f->progress(from);
+			f->progress(f->progress_state, (double) from / f->level_count[0]);
 		hnr_throttle(shape->per_page);
 	}
 }
@@ -291,7 +296,7 @@ static void
 write_chunks(Flushing *f)
 {
 	ChunkWriter w = {InvalidBuffer, 0};
-	uint32		n = hnr_mem_graph_count(f->graph);
+	uint32		n = f->graph->nnodes;
 
 	for (uint32 i = 0; i < n && w.next < f->nchunks; i++)
 	{
@@ -321,20 +326,21 @@ write_chunks(Flushing *f)
 }
 
 void
-hnr_flush_graph(HnrIndex *index, HnrMemGraph *graph, HnrFlushProgress progress)
+hnr_flush_graph(HnrIndex *index, HnrMemGraph *graph, HnrFlushProgress progress, void *state)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw flush",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	Flushing   *f = palloc0(sizeof(Flushing));
 	HnrEntry	entry;
-	uint32		node;
 
 	f->index = index;
 	f->graph = graph;
 	f->progress = progress;
+	f->progress_state = state;
 	f->strategy = GetAccessStrategy(BAS_BULKWRITE);
-	if (hnr_mem_graph_entry(graph, &node, &entry.level))
+	entry.level = graph->entry_level;
+	if (entry.level >= 0)
 	{
 		hnr_adopt_orphans(index, graph);
 		plan(f);
@@ -342,7 +348,7 @@ hnr_flush_graph(HnrIndex *index, HnrMemGraph *graph, HnrFlushProgress progress)
 		for (int level = 0; level <= f->levels; level++)
 			write_level(f, level);
 		write_chunks(f);
-		place_of_node(f, node, entry.level, &entry.tid);
+		place_of_node(f, graph->entry, entry.level, &entry.tid);
 		hnr_index_set_entry(index, entry, true);
 	}
 	FreeAccessStrategy(f->strategy);

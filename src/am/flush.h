@@ -10,13 +10,14 @@
 
 #include "am/store_mem.h"
 
-/* Called now and then with the vertices written so far. */
-typedef void (*HnrFlushProgress) (uint32 written);
+/* Called now and then with the share that is written. */
+typedef void (*HnrFlushProgress) (void *state, double done);
 
 /*
  * Appends the graph to the relation, which holds only its metapage, and sets the
  * entry point.  Nothing is logged: see build.c.
  */
-extern void hnr_flush_graph(HnrIndex *index, HnrMemGraph *graph, HnrFlushProgress progress);
+extern void hnr_flush_graph(HnrIndex *index, HnrMemGraph *graph, HnrFlushProgress progress,
+							void *state);
 
 #endif							/* HNR_FLUSH_H */

@@ -1,20 +1,21 @@
 /*-------------------------------------------------------------------------
  *
  * store_mem.h
- *		The graph in memory, as a store, for builds.
+ *		The graph in memory, for builds: rows, vectors, edges.
  *
  * A node is a distinct vector: rows with the same vector share one.  Nodes are
  * numbered from 0 in the order they came; a node has the same number at all its
- * levels.  All memory is in the graph's own context.
+ * levels.  Who makes the edges: weave.c, when all rows are in, or grow.c, row by row.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef HNR_STORE_MEM_H
 #define HNR_STORE_MEM_H
 
-#include "am/graph.h"
+#include "am/array.h"
 #include "am/index.h"
 #include "am/stored.h"
+#include "common/pg_prng.h"
 #include "storage/itemptr.h"
 
 typedef struct HnrMemEdge
@@ -40,34 +41,92 @@ typedef struct HnrMemTid
 
 typedef struct HnrMemNode
 {
-	float	   *vec;
-	HnrMemEdges *edges;			/* of level 0, those of upper levels behind it */
 	uint32		first_tid;
+	uint32		upper;			/* its edges of level 1 in the graph's, the others behind */
 	float		error;			/* the most of its rows */
-	int			level;
+	HnrScale	scale;			/* of its vector */
+	uint8		level;
 } HnrMemNode;
 
-typedef struct HnrMemGraph HnrMemGraph;
+typedef struct HnrMemGraph
+{
+	HnrIndex   *index;
+	HnrEncoding encoding;		/* of the vectors here: the index's, or floats */
+	HnrArena   *arena;
+	HnrArray	nodes;			/* HnrMemNode */
+	HnrArray	vectors;		/* encoded */
+	HnrArray	ground;			/* HnrMemEdges of level 0, by node */
+	HnrArray	upper;			/* of the levels above */
+	HnrArray	tids;			/* HnrMemTid */
+	uint32		nnodes;
+	uint32		nupper;
+	uint32		ntids;
+	uint32		entry;
+	int			entry_level;	/* -1: empty */
+	Size		vector_size;
+	uint32	   *by_vector;		/* hash table of nodes by their vector */
+	uint32		by_vector_mask;
+	char	   *encoded;		/* scratch: a row's vector */
+	pg_prng_state prng;
+} HnrMemGraph;
 
 /* For qsort: nearest first. */
 extern int	hnr_mem_compare_edges(const void *a, const void *b);
 
-extern HnrMemGraph *hnr_mem_graph_create(HnrIndex *index);
+/*
+ * In the current memory context, what grows in an arena; with floats, vectors can be
+ * read where they are.
+ */
+extern HnrMemGraph *hnr_mem_graph_create(HnrIndex *index, bool floats, HnrArena *arena);
+
 extern void hnr_mem_graph_free(HnrMemGraph *graph);
 
-/* Adds a row; it is copied. */
-extern void hnr_mem_graph_add(HnrMemGraph *graph, const HnrRow *row);
+/*
+ * Adds a row; it is copied.  Returns the new node, which has no edges yet, or
+ * HNR_MEM_NONE where there was one with its vector.
+ */
+extern uint32 hnr_mem_graph_add(HnrMemGraph *graph, const HnrRow *row);
+
+/* Says that all rows were added: what only serves to add more is freed. */
+extern void hnr_mem_graph_complete(HnrMemGraph *graph);
+
+/* Has the vectors as floats from now on. */
+extern void hnr_mem_graph_to_floats(HnrMemGraph *graph);
 
 /* Bytes held. */
 extern Size hnr_mem_graph_size(const HnrMemGraph *graph);
 
-extern uint32 hnr_mem_graph_count(const HnrMemGraph *graph);
-extern HnrMemNode *hnr_mem_graph_node(const HnrMemGraph *graph, uint32 node);
-extern HnrMemEdges *hnr_mem_graph_edges(const HnrMemGraph *graph, const HnrMemNode *node, int level);
-extern const HnrMemTid *hnr_mem_graph_tid(const HnrMemGraph *graph, uint32 i);
+/* Copies a node's vector. */
+extern void hnr_mem_graph_decode(const HnrMemGraph *graph, uint32 node, float *vec);
 
-/* The entry point; false if the graph is empty. */
-extern bool hnr_mem_graph_entry(const HnrMemGraph *graph, uint32 *node, int *level);
+static inline HnrMemNode *
+hnr_mem_graph_node(const HnrMemGraph *graph, uint32 node)
+{
+	return hnr_array_at(&graph->nodes, node);
+}
+
+static inline HnrMemTid *
+hnr_mem_graph_tid(const HnrMemGraph *graph, uint32 i)
+{
+	return hnr_array_at(&graph->tids, i);
+}
+
+/* Only where vectors are floats here. */
+static inline const float *
+hnr_mem_graph_floats(const HnrMemGraph *graph, uint32 node)
+{
+	Assert(graph->encoding == HNR_ENCODING_FLOAT);
+	return hnr_array_at(&graph->vectors, node);
+}
+
+static inline HnrMemEdges *
+hnr_mem_graph_edges(const HnrMemGraph *graph, uint32 node, int level)
+{
+	if (level == 0)
+		return hnr_array_at(&graph->ground, node);
+	Assert(level <= hnr_mem_graph_node(graph, node)->level);
+	return hnr_array_at(&graph->upper, hnr_mem_graph_node(graph, node)->upper + level - 1);
+}
 
 /*
  * A random level for a new vertex: HNR_LEVEL_FACTOR m to the power of -level of all

@@ -16,6 +16,10 @@
 #ifndef HNR_DISTANCE_H
 #define HNR_DISTANCE_H
 
+/* Rows and columns that block_products multiplies. */
+#define HNR_BLOCK_ROWS		8
+#define HNR_BLOCK_COLUMNS	32
+
 typedef float (*HnrDistanceFn) (int n, const float *a, const float *b);
 
 /*
@@ -44,6 +48,18 @@ typedef struct HnrDistanceKernels
 	void		(*from_half) (int n, const uint16 *half, float scale, float *out);
 	/* out = scale * (byte - bias), exact likewise */
 	void		(*from_bytes) (int n, const uint8 *bytes, int bias, float scale, float *out);
+
+	/*
+	 * out[r][c] = the product of rows[r] with column c, for HNR_BLOCK_ROWS rows and
+	 * HNR_BLOCK_COLUMNS columns; coordinate k of column c is columns[k][c]
+	 */
+	void		(*block_products) (int n, const float *const *rows, const float *columns,
+								   float *out);
+	/* The least of x[c], x[c + 32], ..., for c up to HNR_BLOCK_COLUMNS, which divides n */
+	void		(*lane_minima) (int n, const float *x, float *minima);
+	/* Where x is at most bound, in order, the first `most` of them; n is such a multiple */
+	int			(*list_below) (int n, const float *x, float bound, int most, int *where);
+	int			(*count_below) (int n, const float *x, float bound);
 } HnrDistanceKernels;
 
 /* The kernels in use; never NULL. */

@@ -33,6 +33,10 @@
 		_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *) (p))), \
 		_mm256_set1_epi32(b))), _mm256_set1_ps(s))
 #define V_STORE(p, v)		_mm256_storeu_ps(p, v)
+#define V_SET1(s)			_mm256_set1_ps(s)
+#define V_MIN(x, y)			_mm256_min_ps(x, y)
+#define V_BELOW(x, y)		((uint32) _mm256_movemask_ps(_mm256_cmp_ps(x, y, _CMP_LE_OQ)))
+#define BLOCK_ROWS			4
 
 /* A masked load reads, and can fault on, none of the lanes masked out. */
 HNR_TARGET static inline __m256

@@ -33,6 +33,10 @@
 		_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *) (p))), \
 		_mm512_set1_epi32(b))), _mm512_set1_ps(s))
 #define V_STORE(p, v)		_mm512_storeu_ps(p, v)
+#define V_SET1(s)			_mm512_set1_ps(s)
+#define V_MIN(x, y)			_mm512_min_ps(x, y)
+#define V_BELOW(x, y)		((uint32) _mm512_cmp_ps_mask(x, y, _CMP_LE_OQ))
+#define BLOCK_ROWS			8
 
 #include "distance/kernels.inc.h"
 

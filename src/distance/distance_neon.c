@@ -29,6 +29,18 @@
 #define V_FROM_HALF(p, s)	vmulq_n_f32(vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))), s)
 #define V_FROM_BYTES(p, b, s)	vmulq_n_f32(vcvtq_f32_s32(load_biased(p, b)), s)
 #define V_STORE(p, v)		vst1q_f32(p, v)
+#define V_SET1(s)			vdupq_n_f32(s)
+#define V_MIN(x, y)			vminq_f32(x, y)
+#define V_BELOW(x, y)		bits_of_lanes(vcleq_f32(x, y))
+#define BLOCK_ROWS			8
+
+static inline uint32
+bits_of_lanes(uint32x4_t mask)
+{
+	const uint32 bit[4] = {1, 2, 4, 8};
+
+	return vaddvq_u32(vandq_u32(mask, vld1q_u32(bit)));
+}
 
 static inline int32x4_t
 load_biased(const uint8 *p, int bias)

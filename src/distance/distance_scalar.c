@@ -86,6 +86,24 @@ lanes_from_bytes(const uint8 *p, int bias, float scale)
 	return v;
 }
 
+static inline Lanes
+lanes_min(Lanes a, Lanes b)
+{
+	for (int i = 0; i < LANES; i++)
+		a.x[i] = b.x[i] < a.x[i] ? b.x[i] : a.x[i];
+	return a;
+}
+
+static inline uint32
+lanes_below(Lanes a, Lanes b)
+{
+	uint32		bits = 0;
+
+	for (int i = 0; i < LANES; i++)
+		bits |= (uint32) (a.x[i] <= b.x[i]) << i;
+	return bits;
+}
+
 #define HNR_KERNELS			hnr_distance_scalar
 #define HNR_ISA				"scalar"
 #define HNR_TARGET
@@ -102,6 +120,10 @@ lanes_from_bytes(const uint8 *p, int bias, float scale)
 #define V_FROM_HALF(p, s)	lanes_from_half(p, s)
 #define V_FROM_BYTES(p, b, s)	lanes_from_bytes(p, b, s)
 #define V_STORE(p, v)		memcpy(p, (v).x, sizeof(Lanes))
+#define V_SET1(s)			((Lanes) {{s, s, s, s}})
+#define V_MIN(x, y)			lanes_min(x, y)
+#define V_BELOW(x, y)		lanes_below(x, y)
+#define BLOCK_ROWS			4
 
 static inline float
 lanes_sum(Lanes v)

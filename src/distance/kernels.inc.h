@@ -20,6 +20,7 @@
  *		V_SUM(x)			the sum over the lanes
  *		V_FROM_HALF(p, s)	V_WIDTH halves at p times the number s
  *		V_STORE(p, x)		to V_WIDTH floats at p, of any alignment
+ *		and what blocks.inc.h, which is included below, asks for
  *
  * A sum is kept in four registers, so that consecutive additions do not wait
  * for each other: an addition takes about four cycles and one can start in each.
@@ -204,6 +205,8 @@ from_bytes(int n, const uint8 *bytes, int bias, float scale, float *out)
 		out[i] = (float) ((int) bytes[i] - bias) * scale;
 }
 
+#include "distance/blocks.inc.h"
+
 const HnrDistanceKernels HNR_KERNELS = {
 	.isa = HNR_ISA,
 	.l2_squared = l2_squared,
@@ -215,4 +218,8 @@ const HnrDistanceKernels HNR_KERNELS = {
 	.products = products,
 	.from_half = from_half,
 	.from_bytes = from_bytes,
+	.block_products = block_products,
+	.lane_minima = lane_minima,
+	.list_below = list_below,
+	.count_below = count_below,
 };

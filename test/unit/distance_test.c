@@ -225,6 +225,86 @@ test_decoding(const HnrDistanceKernels *k, char *end_a, char *end_b)
 	report(bytes, k->isa, "from_bytes, n = 1 .. 2000");
 }
 
+/* Products of rows with packed columns, nothing behind the columns being read. */
+static void
+test_blocks(const HnrDistanceKernels *k, char *end_a)
+{
+	static float row[HNR_BLOCK_ROWS][MAX_N / HNR_BLOCK_COLUMNS];
+	bool		right = true;
+
+	for (int n = 1; n <= MAX_N / HNR_BLOCK_COLUMNS; n++)
+	{
+		float	   *columns = (float *) end_a - n * HNR_BLOCK_COLUMNS;
+		float		out[HNR_BLOCK_ROWS * HNR_BLOCK_COLUMNS];
+		const float *rows[HNR_BLOCK_ROWS];
+
+		for (int i = 0; i < n * HNR_BLOCK_COLUMNS; i++)
+			columns[i] = random_float();
+		for (int r = 0; r < HNR_BLOCK_ROWS; r++)
+		{
+			rows[r] = row[r];
+			for (int i = 0; i < n; i++)
+				row[r][i] = random_float();
+		}
+		k->block_products(n, rows, columns, out);
+		for (int r = 0; r < HNR_BLOCK_ROWS; r++)
+			for (int c = 0; c < HNR_BLOCK_COLUMNS; c++)
+			{
+				float		column[MAX_N / HNR_BLOCK_COLUMNS];
+				Sums		s;
+
+				for (int i = 0; i < n; i++)
+					column[i] = columns[i * HNR_BLOCK_COLUMNS + c];
+				s = exact_sums(n, row[r], column);
+				right &= near(out[r * HNR_BLOCK_COLUMNS + c], s.ip, s.ip_magnitude, n);
+			}
+	}
+	report(right, k->isa, "block_products, n = 1 .. 62");
+}
+
+/* The kernels that look for the least of many numbers. */
+static void
+test_least(const HnrDistanceKernels *k, char *end_a)
+{
+	bool		minima = true,
+				lists = true,
+				counts = true;
+
+	for (int n = HNR_BLOCK_COLUMNS; n <= MAX_N; n += HNR_BLOCK_COLUMNS)
+	{
+		float	   *x = (float *) end_a - n;
+		float		least[HNR_BLOCK_COLUMNS];
+		int			where[MAX_N];
+		int			most = n / 2;
+		int			found;
+		int			below = 0;
+
+		for (int i = 0; i < n; i++)
+			x[i] = i % 7 == 0 ? INFINITY : random_float();
+		k->lane_minima(n, x, least);
+		for (int c = 0; c < HNR_BLOCK_COLUMNS; c++)
+		{
+			float		expected = INFINITY;
+
+			for (int i = c; i < n; i += HNR_BLOCK_COLUMNS)
+				expected = Min(expected, x[i]);
+			minima &= least[c] == expected;
+		}
+		found = k->list_below(n, x, x[1], most, where);
+		for (int i = 0; i < n; i++)
+			if (x[i] <= x[1])
+			{
+				lists &= below >= most || where[below] == i;
+				below++;
+			}
+		lists &= found == Min(below, most);
+		counts &= k->count_below(n, x, x[1]) == below;
+	}
+	report(minima, k->isa, "lane_minima");
+	report(lists, k->isa, "list_below");
+	report(counts, k->isa, "count_below");
+}
+
 static float
 naive_l2(int n, const float *a, const float *b)
 {
@@ -285,6 +365,8 @@ main(int argc, char **argv)
 			test_kernels(hnr_distance, end_a, end_b);
 			test_tiles(hnr_distance, end_a, end_b);
 			test_decoding(hnr_distance, end_a, end_b);
+			test_blocks(hnr_distance, end_a);
+			test_least(hnr_distance, end_a);
 		}
 	}
 	if (benching)

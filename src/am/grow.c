@@ -1,0 +1,259 @@
+/*-------------------------------------------------------------------------
+ *
+ * grow.c
+ *		Making the graph in memory row by row.
+ *
+ * Insertion is Malkov & Yashunin's algorithm 1 on exact distances.  Edges keep
+ * their distance, so that pruning a full list measures pairs of neighbours only.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "am/grow.h"
+#include "am/search.h"
+#include "am/select.h"
+#include "utils/memutils.h"
+
+struct HnrGrowth
+{
+	HnrStore	store;
+	HnrMemGraph *graph;
+	uint32	   *seen;			/* by node: the round that saw it */
+	uint32		maxseen;
+	uint32		round;
+	const float *query;
+	HnrSearch  *search;
+	float	   *distances;		/* scratch for selection */
+	uint32	   *candidates;
+	int		   *chosen;
+};
+
+static void
+mem_begin(HnrStore *store)
+{
+	HnrGrowth  *g = (HnrGrowth *) store;
+
+	if (++g->round == 0)
+	{
+		memset(g->seen, 0, sizeof(uint32) * g->maxseen);
+		g->round = 1;
+	}
+}
+
+static bool
+mem_mark(HnrStore *store, HnrNodeId node)
+{
+	HnrGrowth  *g = (HnrGrowth *) store;
+
+	if (g->seen[node] == g->round)
+		return false;
+	g->seen[node] = g->round;
+	return true;
+}
+
+static float
+distance_to(HnrGrowth *g, const float *a, uint32 node)
+{
+	return hnr_metric_distance(g->graph->index->metric, g->graph->index->layout.dims,
+							   a, hnr_mem_graph_floats(g->graph, node));
+}
+
+/* Cache lines of a vector worth fetching ahead; the hardware follows from there. */
+#define PREFETCH_LINES 4
+
+static void
+prefetch_vector(const float *vec)
+{
+	for (int i = 0; i < PREFETCH_LINES; i++)
+		__builtin_prefetch((const char *) vec + i * 64);
+}
+
+static HnrVisit
+mem_visit(HnrStore *store, HnrNodeId node, int level, HnrCandidate *neighbors)
+{
+	HnrGrowth  *g = (HnrGrowth *) store;
+	HnrMemEdges *edges = hnr_mem_graph_edges(g->graph, (uint32) node, level);
+	HnrVisit	visit = {.present = true,.live = true,.ref = (uint32) node};
+
+	visit.distance = distance_to(g, g->query, node);
+	for (int i = 0; i < edges->count; i++)
+	{
+		uint32		other = edges->edge[i].node;
+
+		if (!mem_mark(store, other))
+			continue;
+		prefetch_vector(hnr_mem_graph_floats(g->graph, other));
+		neighbors[visit.nneighbors++].id = other;
+	}
+	for (int i = 0; i < visit.nneighbors; i++)
+		neighbors[i].distance = distance_to(g, g->query, neighbors[i].id);
+	return visit;
+}
+
+static HnrNodeId
+mem_down(HnrStore *store, const HnrCandidate *found)
+{
+	return found->id;
+}
+
+HnrGrowth *
+hnr_growth_create(HnrMemGraph *graph)
+{
+	HnrGrowth  *g = palloc0(sizeof(HnrGrowth));
+	const HnrIndex *index = graph->index;
+	int			slots = Max(index->layout.ground.slots, index->layout.upper.slots);
+	int			most = Max(slots + 1, index->meta.ef_construction * 4);
+
+	g->store.max_neighbors = slots;
+	g->store.begin = mem_begin;
+	g->store.mark = mem_mark;
+	g->store.visit = mem_visit;
+	g->store.down = mem_down;
+	g->graph = graph;
+	g->search = hnr_search_create(&g->store, index->meta.ef_construction);
+	g->distances = palloc(sizeof(float) * most);
+	g->candidates = palloc(sizeof(uint32) * most);
+	g->chosen = palloc(sizeof(int) * most);
+	return g;
+}
+
+static float
+pair_distance(void *context, int i, int j)
+{
+	HnrGrowth  *g = context;
+
+	return distance_to(g, hnr_mem_graph_floats(g->graph, g->candidates[i]), g->candidates[j]);
+}
+
+/*
+ * Adds an edge from a node whose list is full: of its neighbours and the new one,
+ * keeps the best.
+ */
+static void
+prune(HnrGrowth *g, HnrMemEdges *edges, HnrMemEdge added, int max)
+{
+	HnrMemEdge *all = palloc(sizeof(HnrMemEdge) * (max + 1));
+	int			n;
+
+	/* insertion sort by distance: lists are short and nearly in order */
+	for (n = 0; n <= max; n++)
+	{
+		HnrMemEdge	e = n < max ? edges->edge[n] : added;
+		int			i = n;
+
+		for (; i > 0 && all[i - 1].distance > e.distance; i--)
+			all[i] = all[i - 1];
+		all[i] = e;
+	}
+	for (int i = 0; i < n; i++)
+	{
+		g->candidates[i] = all[i].node;
+		g->distances[i] = all[i].distance;
+	}
+	n = hnr_select_neighbors(g->distances, n, max, pair_distance, g, g->chosen);
+	for (int i = 0; i < n; i++)
+		edges->edge[i] = all[g->chosen[i]];
+	edges->count = n;
+	pfree(all);
+}
+
+static void
+add_edge(HnrGrowth *g, uint32 from, uint32 to, float distance, int level)
+{
+	HnrMemEdges *edges = hnr_mem_graph_edges(g->graph, from, level);
+	int			max = hnr_layout_shape(&g->graph->index->layout, level)->slots;
+	HnrMemEdge	added = {.node = to,.distance = distance};
+
+	if (edges->count < max)
+		edges->edge[edges->count++] = added;
+	else
+		prune(g, edges, added, max);
+}
+
+/* Chooses the new node's neighbours from what the search found; links both ways. */
+static void
+connect(HnrGrowth *g, uint32 node, int level, const HnrCandidate *found, int n)
+{
+	/* a new vertex takes m at every level and leaves the rest to later ones */
+	int			max = hnr_new_degree(&g->graph->index->layout, level, g->graph->index->meta.m);
+	HnrMemEdges *edges = hnr_mem_graph_edges(g->graph, node, level);
+
+	n = Min(n, g->graph->index->meta.ef_construction);
+	for (int i = 0; i < n; i++)
+	{
+		g->candidates[i] = (uint32) found[i].id;
+		g->distances[i] = found[i].distance;
+	}
+	n = hnr_select_neighbors(g->distances, n, max, pair_distance, g, g->chosen);
+	for (int i = 0; i < n; i++)
+	{
+		edges->edge[i].node = (uint32) found[g->chosen[i]].id;
+		edges->edge[i].distance = found[g->chosen[i]].distance;
+	}
+	edges->count = n;
+	for (int i = 0; i < n; i++)
+		add_edge(g, edges->edge[i].node, node, edges->edge[i].distance, level);
+}
+
+static void
+insert_node(HnrGrowth *g, uint32 node)
+{
+	HnrMemGraph *graph = g->graph;
+	HnrCandidate entries[HNR_DESCENT_WIDTH];
+	int			nentries;
+	int			top = Min(hnr_mem_graph_node(graph, node)->level, graph->entry_level);
+
+	g->query = hnr_mem_graph_floats(graph, node);
+	nentries = hnr_search_descend(g->search, graph->entry, graph->entry_level, top, entries);
+	if (nentries == 1)
+		entries[0].distance = distance_to(g, g->query, (uint32) entries[0].id);
+	for (int level = top; level >= 0; level--)
+	{
+		HnrCandidate *found;
+		int			nfound = hnr_search_run(g->search, entries, nentries, level,
+											graph->index->meta.ef_construction, &found);
+
+		nentries = Min(nfound, HNR_DESCENT_WIDTH);
+		memcpy(entries, found, sizeof(HnrCandidate) * nentries);
+		connect(g, node, level, found, nfound);
+	}
+}
+
+/* Room for a mark on each node, doubling. */
+static void
+reserve_seen(HnrGrowth *g, uint32 n)
+{
+	uint32		max = Max(g->maxseen, 1024);
+	uint32	   *seen;
+
+	if (n <= g->maxseen)
+		return;
+	while (max < n)
+		max *= 2;
+	seen = MemoryContextAllocExtended(GetMemoryChunkContext(g), sizeof(uint32) * (Size) max,
+									  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	if (g->seen)
+	{
+		memcpy(seen, g->seen, sizeof(uint32) * (Size) g->maxseen);
+		pfree(g->seen);
+	}
+	g->seen = seen;
+	g->maxseen = max;
+}
+
+void
+hnr_growth_link(HnrGrowth *g, uint32 node)
+{
+	HnrMemGraph *graph = g->graph;
+	int			level = hnr_mem_graph_node(graph, node)->level;
+
+	reserve_seen(g, graph->nnodes);
+	if (graph->entry_level >= 0)
+		insert_node(g, node);
+	if (level > graph->entry_level)
+	{
+		graph->entry = node;
+		graph->entry_level = level;
+	}
+}

@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * grow.h
+ *		Making the graph in memory row by row: each new node searches what there is
+ *		for its neighbours.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_GROW_H
+#define HNR_GROW_H
+
+#include "am/store_mem.h"
+
+typedef struct HnrGrowth HnrGrowth;
+
+/* For a graph of floats; in the current memory context. */
+extern HnrGrowth *hnr_growth_create(HnrMemGraph *graph);
+
+/* Links a node just added, at all its levels. */
+extern void hnr_growth_link(HnrGrowth *growth, uint32 node);
+
+#endif							/* HNR_GROW_H */

@@ -1,0 +1,336 @@
+/*-------------------------------------------------------------------------
+ *
+ * links.c
+ *		Links of a level, from the candidates of its members.
+ *
+ * Each member chooses m of its candidates; then it and those who chose it have the slots
+ * of its list, and the best of them get one.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "am/weaving.h"
+#include "miscadmin.h"
+#include "throttle.h"
+#include "utils/memutils.h"
+
+/* More than this are not weighed against each other; the nearest are. */
+#define MOST_CANDIDATES 512
+
+#define TASK_MEMBERS	512
+
+/* What choosing a member's links takes at least (us), for the throttle. */
+#define LINK_US			2
+
+struct HnrLinks
+{
+	HnrWeave   *w;
+	int			level;
+	int			dims;
+	int			new_degree;
+	int			slots;
+	float	   *self;
+	float	   *vec;			/* of those chosen, and of the one in question */
+	int			stride;
+	HnrMemEdge *edge;			/* candidates, nearest first */
+	int			nkept;
+};
+
+/* Made when first needed, for the present level. */
+static HnrLinks *
+get_links(HnrWeave *w)
+{
+	HnrLinks   *l = w->links;
+	const HnrIndex *index = w->graph->index;
+	int			most = MOST_CANDIDATES + 1;
+
+	if (l && l->level == w->state->level)
+		return l;
+	w->links = l = palloc0(sizeof(HnrLinks));
+	l->w = w;
+	l->level = w->state->level;
+	l->dims = index->layout.dims;
+	l->stride = TYPEALIGN(16, l->dims);
+	l->new_degree = hnr_new_degree(&index->layout, w->state->level, index->meta.m);
+	l->slots = hnr_layout_shape(&index->layout, w->state->level)->slots;
+	l->self = palloc(sizeof(float) * l->dims);
+	l->vec = palloc(sizeof(float) * l->stride * (Size) (l->slots + 1));
+	l->edge = palloc(sizeof(HnrMemEdge) * most);
+	return l;
+}
+
+static float *
+vec_of(HnrLinks *l, int i)
+{
+	return l->vec + (Size) i * l->stride;
+}
+
+static void
+decode(HnrLinks *l, uint32 member, float *vec)
+{
+	hnr_mem_graph_decode(l->w->graph, hnr_weave_node(l->w, member), vec);
+}
+
+static float
+distance(HnrLinks *l, const float *a, const float *b)
+{
+	return hnr_metric_distance(l->w->graph->index->metric, l->dims, a, b);
+}
+
+/*
+ * Whether a candidate is nearer to the member than to any chosen so far; if so, it is
+ * chosen.  Chosen ones have their vectors in l->vec, in that order.
+ */
+static bool
+choose_if_diverse(HnrLinks *l, HnrMemEdge candidate, HnrMemEdges *chosen)
+{
+	for (int i = 0; i < chosen->count; i++)
+		if (distance(l, vec_of(l, chosen->count), vec_of(l, i)) < candidate.distance)
+			return false;
+	chosen->edge[chosen->count++] = candidate;
+	return true;
+}
+
+/*
+ * Chooses up to max of n candidates in l->edge, nearest first, as select.c does, but
+ * for the first l->nkept, which are chosen in any case.  With self, their distances from it
+ * are estimates, and are made exact here.
+ */
+static void
+choose(HnrLinks *l, int n, int max, const float *self, HnrMemEdges *chosen)
+{
+	int			nwaiting = 0;
+
+	chosen->count = 0;
+	for (int i = 0; i < n && chosen->count < max; i++)
+	{
+		HnrMemEdge	e = l->edge[i];
+
+		if (n > max || self)
+			decode(l, e.node, vec_of(l, chosen->count));
+		if (self)
+			e.distance = distance(l, self, vec_of(l, chosen->count));
+		if (n <= max || i < l->nkept)
+			chosen->edge[chosen->count++] = e;
+		else if (!choose_if_diverse(l, e, chosen))
+			l->edge[nwaiting++] = e;
+	}
+	for (int i = 0; i < nwaiting && chosen->count < max; i++)
+		chosen->edge[chosen->count++] = l->edge[i];
+}
+
+/* Whether a member is linked to another in any case. */
+static bool
+is_kept(HnrWeave *w, uint32 member, uint32 other)
+{
+	const uint32 *far = hnr_weave_far(w, member);
+
+	for (int i = 0; far && i < HNR_FAR_KEPT; i++)
+		if (far[i] == other)
+			return true;
+	return false;
+}
+
+/*
+ * Puts those of n candidates first to which a member is linked in any case, or by which
+ * it is: up to a quarter of its slots.
+ */
+static void
+put_kept_first(HnrLinks *l, int n, uint32 member)
+{
+	l->nkept = 0;
+	for (int i = 0; i < n && l->nkept < (l->slots + 3) / 4; i++)
+		if (is_kept(l->w, member, l->edge[i].node) || is_kept(l->w, l->edge[i].node, member))
+		{
+			HnrMemEdge	e = l->edge[i];
+
+			memmove(&l->edge[l->nkept + 1], &l->edge[l->nkept], sizeof(HnrMemEdge) * (i - l->nkept));
+			l->edge[l->nkept++] = e;
+		}
+}
+
+/* Adds others to n candidates of a member, up to HNR_MEM_NONE; returns how many there are. */
+static int
+add_some(HnrLinks *l, int n, uint32 member, const uint32 *others, int most)
+{
+	for (int i = 0; others && i < most && others[i] != HNR_MEM_NONE; i++)
+	{
+		bool		have = others[i] == member;
+
+		for (int j = 0; j < n && !have; j++)
+			have = l->edge[j].node == others[i];
+		if (!have)
+			l->edge[n++].node = others[i];
+	}
+	return n;
+}
+
+/* Gathers a member's candidates and chooses. */
+static void
+choose_links(HnrLinks *l, uint32 member)
+{
+	HnrWeave   *w = l->w;
+	const HnrMemEdge *near = hnr_array_at(&w->near, member);
+	int			n = *(uint32 *) hnr_array_at(&w->counts, member);
+
+	memcpy(l->edge, near, sizeof(HnrMemEdge) * n);
+	n = add_some(l, n, member, hnr_array_at(&w->nearest_leaders, member), HNR_LEADERS);
+	n = add_some(l, n, member, hnr_weave_far(w, member), HNR_FAR);
+	put_kept_first(l, n, member);
+	decode(l, member, l->self);
+	choose(l, n, l->new_degree, l->self,
+		   hnr_mem_graph_edges(w->graph, hnr_weave_node(w, member), w->state->level));
+}
+
+/* The lists of who chose a member stand, one after the other, where candidates stood. */
+static HnrMemEdge *
+chooser_at(HnrWeave *w, uint64 i)
+{
+	return (HnrMemEdge *) hnr_array_at(&w->near, i / w->most_near) + i % w->most_near;
+}
+
+static HnrMemEdges *
+edges_of(HnrWeave *w, uint32 member)
+{
+	return hnr_mem_graph_edges(w->graph, hnr_weave_node(w, member), w->state->level);
+}
+
+/*
+ * At first the number of those who chose a member, then where their list goes on, at
+ * last where it ends.
+ */
+static uint64 *
+from_of(HnrWeave *w, uint32 member)
+{
+	return hnr_array_at(&w->from, member);
+}
+
+static int
+compare_nodes(const void *a, const void *b)
+{
+	uint32		x = ((const HnrMemEdge *) a)->node;
+	uint32		y = ((const HnrMemEdge *) b)->node;
+
+	return (x > y) - (x < y);
+}
+
+static int
+compare_distances(const void *a, const void *b, void *member)
+{
+	if (hnr_weave_nearer(a, b, *(uint32 *) member))
+		return -1;
+	return hnr_weave_nearer(b, a, *(uint32 *) member) ? 1 : 0;
+}
+
+/* The links of a member: of those it chose and those who chose it. */
+static void
+join_links(HnrLinks *l, uint32 member)
+{
+	HnrWeave   *w = l->w;
+	HnrMemEdges *edges = edges_of(w, member);
+	uint64		from = member == 0 ? 0 : *from_of(w, member - 1);
+	uint64		to = *from_of(w, member);
+	Size		most = edges->count + (to - from);
+	HnrMemEdge *all = palloc_extended(sizeof(HnrMemEdge) * Max(most, 1), MCXT_ALLOC_HUGE);
+	Size		n = edges->count;
+	Size		unique = 0;
+
+	memcpy(all, edges->edge, sizeof(HnrMemEdge) * n);
+	for (uint64 i = from; i < to; i++)
+		all[n++] = *chooser_at(w, i);
+	qsort(all, n, sizeof(HnrMemEdge), compare_nodes);
+	for (Size i = 0; i < n; i++)
+		if (unique == 0 || all[unique - 1].node != all[i].node)
+			all[unique++] = all[i];
+	qsort_arg(all, unique, sizeof(HnrMemEdge), compare_distances, &member);
+	n = Min(unique, MOST_CANDIDATES);
+	memcpy(l->edge, all, sizeof(HnrMemEdge) * n);
+	pfree(all);
+	put_kept_first(l, n, member);
+	choose(l, n, l->slots, NULL, edges);
+	for (int i = 0; i < edges->count; i++)
+		edges->edge[i].node = hnr_weave_node(w, edges->edge[i].node);
+}
+
+/* The members of a task are from *from up to the result. */
+static uint32
+members_of_task(HnrWeave *w, uint32 task, uint32 *from)
+{
+	*from = task * TASK_MEMBERS;
+	return Min(*from + TASK_MEMBERS, w->state->n);
+}
+
+void
+hnr_links_choose(HnrWeave *w, uint32 task)
+{
+	uint32		from;
+	uint32		to = members_of_task(w, task, &from);
+
+	for (uint32 i = from; i < to; i++)
+	{
+		HnrMemEdges *edges = edges_of(w, i);
+
+		CHECK_FOR_INTERRUPTS();
+		hnr_throttle(LINK_US);
+		choose_links(get_links(w), i);
+		for (int j = 0; j < edges->count; j++)
+			(*from_of(w, edges->edge[j].node))++;
+	}
+}
+
+void
+hnr_links_list(HnrWeave *w, uint32 task)
+{
+	uint32		from;
+	uint32		to = members_of_task(w, task, &from);
+
+	for (uint32 i = from; i < to; i++)
+	{
+		HnrMemEdges *edges = edges_of(w, i);
+
+		for (int j = 0; j < edges->count; j++)
+		{
+			uint64		place = (*from_of(w, edges->edge[j].node))++;
+			HnrMemEdge *chooser = chooser_at(w, place);
+
+			chooser->node = i;
+			chooser->distance = edges->edge[j].distance;
+		}
+	}
+}
+
+void
+hnr_links_join(HnrWeave *w, uint32 task)
+{
+	uint32		from;
+	uint32		to = members_of_task(w, task, &from);
+
+	for (uint32 i = from; i < to; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		hnr_throttle(LINK_US);
+		join_links(get_links(w), i);
+	}
+}
+
+void
+hnr_links_run(HnrWeave *w, double share)
+{
+	uint32		n = w->state->n;
+	uint32		ntasks = (n + TASK_MEMBERS - 1) / TASK_MEMBERS;
+	uint64		sum = 0;
+
+	for (uint32 i = 0; i < n; i++)
+		*from_of(w, i) = 0;
+	hnr_weave_step(w, HNR_STEP_CHOOSE, ntasks, share * 0.55);
+	for (uint32 i = 0; i < n; i++)
+	{
+		uint64		count = *from_of(w, i);
+
+		*from_of(w, i) = sum;
+		sum += count;
+	}
+	hnr_weave_step(w, HNR_STEP_LIST, ntasks, share * 0.05);
+	hnr_weave_step(w, HNR_STEP_JOIN, ntasks, share * 0.4);
+}

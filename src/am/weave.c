@@ -1,0 +1,297 @@
+/*-------------------------------------------------------------------------
+ *
+ * weave.c
+ *		Making the graph in memory when all its rows are there.  See weave.h.
+ *
+ * Level by level: candidates (cells.c), then links (links.c).
+ *
+ * The nearest alone would leave clusters without links between them.  Where a graph
+ * grows row by row, the first rows give links over some distance, since they were the
+ * nearest when there were no others.  Here samples do: one member in HNR_SAMPLED, of these
+ * every other, of these every other, and so on.  In each sample, members find the
+ * nearest, and what is in a sample has these as candidates behind the nearest of all;
+ * to the two nearest in the smallest sample that it is in, it is linked in any case.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "am/weave.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+/* A leaf's vectors, twice, are to stay in the processor's cache. */
+#define MOST_LEAF		1000
+#define LEAST_LEAF		128
+#define LEAF_BYTES		((Size) 8 * 1024 * 1024)
+
+/* Shares of the work: of a level's samples and candidates, and of levels above the ground. */
+#define SAMPLES_SHARE	0.08
+#define CANDIDATES_SHARE 0.52
+#define UPPER_SHARE		0.02
+
+/* Partitions are made until the last finds little that is new, but no more than these. */
+#define MOST_PARTITIONS	6
+
+/* Candidates that a sample gives, and the members of the smallest. */
+#define SAMPLE_NEAREST	16
+#define LEAST_SAMPLE	4
+
+static int
+leaf_size(const HnrIndex *index)
+{
+	/* leaders take as much */
+	Size		most = Min(LEAF_BYTES, (Size) maintenance_work_mem * 1024 / 8);
+
+	most /= sizeof(float) * 2 * index->layout.dims;
+	return Min(Max(most, LEAST_LEAF), MOST_LEAF);
+}
+
+/* What ef_construction says about how much to look for. */
+static int
+most_near(const HnrIndex *index)
+{
+	int			n = Min(Max(index->meta.ef_construction * 3 / 2, 32), 128);
+
+	return Max(n, 2 * index->meta.m);
+}
+
+static double
+enough(const HnrIndex *index)
+{
+	int			ef = index->meta.ef_construction;
+
+	return ef < 100 ? 0.35 : (ef < 300 ? 0.15 : 0.08);
+}
+
+Size
+hnr_weave_memory(const HnrIndex *index)
+{
+	return sizeof(HnrMemEdge) * most_near(index) + sizeof(uint32) * (1 + HNR_LEADERS) +
+		sizeof(uint32) * (HNR_FAR + 1) / HNR_SAMPLED +
+		(sizeof(uint16) + sizeof(uint32)) * HNR_OVERLAP + sizeof(uint64) + sizeof(uint64);
+}
+
+Size
+hnr_weave_fixed_memory(const HnrIndex *index)
+{
+	return (Size) leaf_size(index) * sizeof(float) * 4 * index->layout.dims;
+}
+
+/* Without its arrays. */
+static HnrWeave *
+new_weave(HnrMemGraph *graph, HnrWeaveState *state)
+{
+	HnrWeave   *w = palloc0(sizeof(HnrWeave));
+
+	w->graph = graph;
+	w->state = state;
+	w->leaf = leaf_size(graph->index);
+	w->most_near = most_near(graph->index);
+	w->keep = Max(w->most_near / 4, 8);
+	w->enough = enough(graph->index);
+	return w;
+}
+
+/* Each array with the size of its items and their number, where n is all nodes. */
+static void
+make_arrays(HnrWeave *w, uint32 n, uint32 upper)
+{
+	HnrArena   *arena = w->graph->arena;
+	const struct
+	{
+		HnrArray   *array;
+		Size		item;
+		uint32		count;
+	}			arrays[] = {
+		{&w->node_of, sizeof(uint32), Max(upper, n / HNR_SAMPLED)},
+		{&w->near, sizeof(HnrMemEdge) * w->most_near, n},
+		{&w->counts, sizeof(uint32), n},
+		{&w->far, sizeof(uint32) * HNR_FAR, n / HNR_SAMPLED},
+		{&w->nearest_leaders, sizeof(uint32) * HNR_LEADERS, n},
+		{&w->assigned, sizeof(uint16) * HNR_OVERLAP, n},
+		{&w->members, sizeof(uint32), n * HNR_OVERLAP},
+		{&w->cell, sizeof(HnrCell), w->leaf},
+		{&w->leaders, sizeof(uint32), w->leaf},
+		{&w->from, sizeof(uint64), n},
+	};
+
+	for (int i = 0; i < lengthof(arrays); i++)
+	{
+		hnr_array_init(arrays[i].array, arena, arrays[i].item);
+		hnr_array_reserve(arrays[i].array, arrays[i].count);
+	}
+}
+
+HnrWeave *
+hnr_weave_create(HnrMemGraph *graph)
+{
+	HnrWeave   *w = new_weave(graph, palloc0(sizeof(HnrWeaveState)));
+	uint32		upper = 0;
+
+	for (uint32 i = 0; i < graph->nnodes; i++)
+		upper += hnr_mem_graph_node(graph, i)->level > 0;
+	make_arrays(w, graph->nnodes, upper);
+	return w;
+}
+
+static void
+do_task(HnrWeave *w, uint32 task)
+{
+	switch (w->state->step)
+	{
+		case HNR_STEP_ASSIGN:
+			hnr_cells_assign(w, task);
+			break;
+		case HNR_STEP_COMPARE:
+			hnr_cells_compare(w, task);
+			break;
+		case HNR_STEP_CHOOSE:
+			hnr_links_choose(w, task);
+			break;
+		case HNR_STEP_LIST:
+			hnr_links_list(w, task);
+			break;
+		case HNR_STEP_JOIN:
+			hnr_links_join(w, task);
+			break;
+	}
+}
+
+static void
+do_tasks(HnrWeave *w)
+{
+	uint32		ntasks = w->state->ntasks;
+
+	for (uint32 task = 0; task < ntasks; task++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		do_task(w, task);
+		w->progress(w->progress_state,
+					w->progress_from + w->progress_share * (task + 1) / ntasks);
+	}
+}
+
+void
+hnr_weave_step(HnrWeave *w, HnrStep step, uint32 ntasks, double share)
+{
+	w->state->step = step;
+	w->state->ntasks = ntasks;
+	w->progress_share = share;
+	do_tasks(w);
+	w->progress_from += share;
+}
+
+/* The member of a level that member i of sample number s is. */
+static uint32
+expand(int s, uint32 i)
+{
+	for (; s > 0; s--)
+		i = 2 * i + ((i + s) * 0x9E3779B1U >> 31);
+	return hnr_weave_sampled(i);
+}
+
+/* Adds what a member of sample s found to its far candidates. */
+static void
+keep_far(HnrWeave *w, int s, uint32 member)
+{
+	const HnrMemEdge *near = hnr_array_at(&w->near, member);
+	int			count = Min(*(uint32 *) hnr_array_at(&w->counts, member), SAMPLE_NEAREST);
+	uint32	   *far = hnr_array_at(&w->far, expand(s, member) / HNR_SAMPLED);
+	int			n = 0;
+
+	while (n < HNR_FAR && far[n] != HNR_MEM_NONE)
+		n++;
+	for (int i = 0; i < count && n < HNR_FAR; i++)
+	{
+		uint32		other = expand(s, near[i].node);
+		bool		have = false;
+
+		for (int j = 0; j < n && !have; j++)
+			have = far[j] == other;
+		if (!have)
+			far[n++] = other;
+	}
+}
+
+/* Finds the far candidates of a level's n members, which are these nodes (NULL: by number). */
+static void
+run_samples(HnrWeave *w, uint32 n, const uint32 *nodes, double share)
+{
+	HnrWeaveState *state = w->state;
+	uint32		size = n / HNR_SAMPLED;
+	int			nsamples = 0;
+
+	for (uint32 i = 0; i < size; i++)
+		memset(hnr_array_at(&w->far, i), 0xFF, sizeof(uint32) * HNR_FAR);
+	state->numbered = false;
+	while (size >> (nsamples + 1) >= LEAST_SAMPLE)
+		nsamples++;
+	/* the smallest first: what comes first counts most */
+	for (int s = nsamples; s >= 0 && size >> s >= LEAST_SAMPLE; s--)
+	{
+		state->n = size >> s;
+		for (uint32 i = 0; i < state->n; i++)
+			*(uint32 *) hnr_array_at(&w->node_of, i) = nodes ? nodes[expand(s, i)] : expand(s, i);
+		hnr_cells_run(w, 1, share / (2 << s));
+		for (uint32 i = 0; i < state->n; i++)
+			keep_far(w, s, i);
+	}
+}
+
+/* Makes a level whose n members are these nodes (NULL: by number). */
+static void
+run_level(HnrWeave *w, uint32 n, const uint32 *nodes, double share)
+{
+	HnrWeaveState *state = w->state;
+
+	run_samples(w, n, nodes, share * SAMPLES_SHARE);
+	state->n = n;
+	state->numbered = nodes == NULL;
+	for (uint32 i = 0; nodes && i < n; i++)
+		*(uint32 *) hnr_array_at(&w->node_of, i) = nodes[i];
+	hnr_cells_run(w, MOST_PARTITIONS, share * CANDIDATES_SHARE);
+	hnr_links_run(w, share * (1 - SAMPLES_SHARE - CANDIDATES_SHARE));
+}
+
+/* Lists the nodes of a level above the ground; returns how many. */
+static uint32
+list_nodes(const HnrMemGraph *graph, int level, uint32 *nodes)
+{
+	uint32		n = 0;
+
+	for (uint32 i = 0; i < graph->nnodes; i++)
+		if (hnr_mem_graph_node(graph, i)->level >= level)
+			nodes[n++] = i;
+	return n;
+}
+
+void
+hnr_weave_run(HnrWeave *w)
+{
+	HnrMemGraph *graph = w->graph;
+	uint32		upper = 0;
+	uint32	   *nodes;
+
+	for (uint32 i = 0; i < graph->nnodes; i++)
+	{
+		int			level = hnr_mem_graph_node(graph, i)->level;
+
+		if (level > graph->entry_level)
+		{
+			graph->entry = i;
+			graph->entry_level = level;
+		}
+		upper += level > 0;
+	}
+	nodes = palloc_extended(sizeof(uint32) * Max((Size) upper, 1), MCXT_ALLOC_HUGE);
+	for (int level = graph->entry_level; level > 0; level--)
+	{
+		w->state->level = level;
+		run_level(w, list_nodes(graph, level, nodes), nodes, UPPER_SHARE / graph->entry_level);
+	}
+	w->state->level = 0;
+	if (graph->nnodes > 0)
+		run_level(w, graph->nnodes, NULL, 1 - UPPER_SHARE);
+	pfree(nodes);
+}

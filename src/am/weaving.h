@@ -1,0 +1,165 @@
+/*-------------------------------------------------------------------------
+ *
+ * weaving.h
+ *		What the files that make the graph in memory share: one level of it in the
+ *		making.
+ *
+ * The work is a sequence of steps.  A step has tasks that can be done in any order; what
+ * it makes does not depend on that.
+ *
+ * The members of a level are numbered from 0 here; at the ground that is the node's
+ * number.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_WEAVING_H
+#define HNR_WEAVING_H
+
+#include "am/points.h"
+
+/* Candidates some way off, of one member in HNR_SAMPLED: see weave.c. */
+#define HNR_SAMPLED	8
+#define HNR_FAR		48
+#define HNR_FAR_KEPT 2			/* the first, in any case */
+
+/* Cells that a member is in, in one partition. */
+#define HNR_OVERLAP 3
+
+/* Leaders of the first partitions that are candidates, of each member. */
+#define HNR_LEADERS	4
+
+typedef struct HnrCell
+{
+	uint32		first;			/* in the list of members by cell */
+	uint32		count;
+} HnrCell;
+
+typedef enum HnrStep
+{
+	HNR_STEP_ASSIGN,			/* members to cells: cells.c */
+	HNR_STEP_COMPARE,			/* in cells */
+	HNR_STEP_CHOOSE,			/* links: links.c */
+	HNR_STEP_LIST,				/* who chose whom */
+	HNR_STEP_JOIN
+} HnrStep;
+
+typedef struct HnrWeaveState
+{
+	HnrStep		step;
+	uint32		ntasks;
+	int			level;
+	uint32		n;				/* members of the level, or of a sample of it */
+	bool		numbered;		/* members are nodes by the same number, else by node_of */
+	int			partition;		/* counts on from level to level */
+	int			nleaders;
+} HnrWeaveState;
+
+/* Called now and then with the share of a step that is done. */
+typedef void (*HnrStepProgress) (void *state, double done);
+
+typedef struct HnrCells HnrCells;
+typedef struct HnrLinks HnrLinks;
+
+typedef struct HnrWeave
+{
+	HnrMemGraph *graph;
+	HnrWeaveState *state;
+	int			leaf;			/* the most members of a leaf */
+	int			keep;			/* nearest members that a leaf gives each */
+	int			most_near;		/* candidates that a member keeps */
+	double		enough;			/* candidates new in a partition, a member's nearest m: 1 */
+	HnrStepProgress progress;
+	void	   *progress_state;
+	double		progress_from;	/* of the step, as shares of all */
+	double		progress_share;
+	HnrCells   *cells;			/* scratch */
+	HnrLinks   *links;
+
+	/* in the graph's arena, behind its own */
+	HnrArray	node_of;		/* uint32: a member's node */
+	HnrArray	near;			/* most_near HnrMemEdges each, nearest first */
+	HnrArray	counts;			/* uint32: how many */
+	HnrArray	far;			/* HNR_FAR uint32 each, for one member in HNR_SAMPLED */
+	HnrArray	nearest_leaders;	/* HNR_LEADERS uint32 each */
+	HnrArray	assigned;		/* HNR_OVERLAP uint16 each: cells */
+	HnrArray	members;		/* uint32, by cell */
+	HnrArray	cell;			/* HnrCell */
+	HnrArray	leaders;		/* uint32: members */
+	HnrArray	from;			/* uint64: see links.c */
+} HnrWeave;
+
+static inline uint32
+hnr_weave_node(const HnrWeave *w, uint32 member)
+{
+	return w->state->numbered ? member : *(uint32 *) hnr_array_at(&w->node_of, member);
+}
+
+/*
+ * A member's far candidates, up to HNR_MEM_NONE or HNR_FAR of them; NULL: it has none.
+ * One member in HNR_SAMPLED has some.
+ */
+static inline uint32
+hnr_weave_sampled(uint32 group)
+{
+	return group * HNR_SAMPLED + (group * 0x9E3779B1U >> 16) % HNR_SAMPLED;
+}
+
+static inline uint32 *
+hnr_weave_far(const HnrWeave *w, uint32 member)
+{
+	uint32		group = member / HNR_SAMPLED;
+
+	if (group >= w->state->n / HNR_SAMPLED || hnr_weave_sampled(group) != member)
+		return NULL;
+	return hnr_array_at(&w->far, group);
+}
+
+/*
+ * Which of two is the nearer to a member.  Of equally near ones, it is another for each
+ * member: were it the one with the lower number, all links on a grid would lead to low
+ * numbers and none back.
+ */
+static inline bool
+hnr_weave_nearer(const HnrMemEdge *a, const HnrMemEdge *b, uint32 member)
+{
+	if (a->distance != b->distance)
+		return a->distance < b->distance;
+	return (a->node ^ member) * 0x9E3779B1U < (b->node ^ member) * 0x9E3779B1U;
+}
+
+/* Sorts a short list, nearest first. */
+static inline void
+hnr_weave_sort(HnrMemEdge *edge, int n, uint32 member)
+{
+	for (int i = 1; i < n; i++)
+	{
+		HnrMemEdge	e = edge[i];
+		int			j = i;
+
+		for (; j > 0 && hnr_weave_nearer(&e, &edge[j - 1], member); j--)
+			edge[j] = edge[j - 1];
+		edge[j] = e;
+	}
+}
+
+/* Does a step of so many tasks, a share of all work. */
+extern void hnr_weave_step(HnrWeave *w, HnrStep step, uint32 ntasks, double share);
+
+/* Finds candidates for all members of the level (partition.c).  And tasks. */
+#define HNR_CELLS_TASK	512		/* members */
+#define HNR_NO_CELL		PG_UINT16_MAX
+extern void hnr_cells_run(HnrWeave *w, int most_partitions, double share);
+extern void hnr_cells_assign(HnrWeave *w, uint32 task);
+extern void hnr_cells_compare(HnrWeave *w, uint32 task);
+
+/* Chooses n of count members (NULL: all) as leaders, one from each stretch of them. */
+extern void hnr_cells_choose_leaders(const uint32 *members, uint32 count, int n, uint64 seed,
+									 uint32 *leaders);
+
+/* Chooses links from them; likewise. */
+extern void hnr_links_run(HnrWeave *w, double share);
+extern void hnr_links_choose(HnrWeave *w, uint32 task);
+extern void hnr_links_list(HnrWeave *w, uint32 task);
+extern void hnr_links_join(HnrWeave *w, uint32 task);
+
+#endif							/* HNR_WEAVING_H */
