@@ -16,7 +16,7 @@ use Test::More;
 use Time::HiRes qw(usleep);
 
 our @EXPORT = qw(am_node am_table am_functions am_indexes start_work start_statements stop_work
-  errors_of_check warnings_of_check unreachable_of_check lowest_recall crashes);
+  errors_of_check warnings_of_check unreachable_of_check lowest_recall crashes wait_for_restart);
 
 my @indexes = qw(items_l2 items_cosine items_ip items_l1 items_wide items_half items_half_cosine);
 
@@ -43,6 +43,24 @@ X
 }
 
 # HNR_TEST_OFFSET moves all vectors as far from the origin.
+# Waits for a server that restarts by itself.  By -c: a psql that does not get in is gone
+# before it reads anything.
+sub wait_for_restart
+{
+	my ($node) = @_;
+
+	for (1 .. 1800)
+	{
+		my ($out, $err) = ('', '');
+
+		IPC::Run::run([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', 'SELECT true' ],
+			'<', \undef, '>', \$out, '2>', \$err);
+		return if $out =~ /t/;
+		usleep(100_000);
+	}
+	die 'the server is not back';
+}
+
 sub am_functions
 {
 	my ($node) = @_;

@@ -72,7 +72,7 @@ for my $point (qw(vacuum_collected vacuum_unlinked))
 		isnt($status, 0, "$point, $part: crashed");
 		# the postmaster may take a moment to notice, and answer until then
 		$node->wait_for_log(qr/reinitializing/, $offset);
-		$node->poll_query_until('postgres', 'SELECT true');
+		wait_for_restart($node);
 		check_after_crash("$point, $part");
 		$node->safe_psql('postgres',
 			'INSERT INTO items SELECT i, 0, vec(i, 8), vec(i, 2100) FROM generate_series(1001, 1030) i');
@@ -109,7 +109,7 @@ for my $point (qw(insert_neighbors_chosen insert_vertex_stored))
 			"SET hnsw_rebuild.debug_point_action = '$point:$action'; INSERT INTO items VALUES (5000, 0, vec(5000, 8), vec(5000, 2100))");
 		isnt($status, 0, "$point, $action");
 		$node->wait_for_log(qr/reinitializing/, $offset) if $action eq 'crash';
-		$node->poll_query_until('postgres', 'SELECT true');
+		wait_for_restart($node);
 		check_after_crash("$point, $action");
 		$node->safe_psql('postgres', 'INSERT INTO items VALUES (5000, 0, vec(5000, 8), vec(5000, 2100))');
 		is($node->safe_psql('postgres', 'SET enable_seqscan = off; SELECT id FROM items ORDER BY e <-> vec(5000, 8) LIMIT 1'),
