@@ -42,7 +42,6 @@ X
 	return $node;
 }
 
-# HNR_TEST_OFFSET moves all vectors as far from the origin.
 # Waits for a server that restarts by itself.  By -c: a psql that does not get in is gone
 # before it reads anything.
 sub wait_for_restart
@@ -61,6 +60,7 @@ sub wait_for_restart
 	die 'the server is not back';
 }
 
+# HNR_TEST_OFFSET moves all vectors as far from the origin.
 sub am_functions
 {
 	my ($node) = @_;
