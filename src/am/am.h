@@ -85,11 +85,11 @@ extern double hnr_index_estimate_size(Relation index, int m, double rows);
 /* How many pages of the index are in the buffer pool just now, about. */
 extern BlockNumber hnr_index_buffered(Relation index);
 
-/*
- * Fetches pages of an index into the buffer pool, as large a part of it as is there of
- * another one, up to a quarter of the pool.
- */
-extern void hnr_index_warm(Relation index, Relation like);
+/* The part of the index, 0 .. 1, that this is. */
+extern double hnr_index_buffered_share(Relation index);
+
+/* Fetches such a part of an index into the buffer pool, up to a quarter of the pool. */
+extern void hnr_index_warm(Relation index, double share);
 
 /*
  * Counts by one sequential pass with share locks: vertices of the ground level

@@ -37,12 +37,18 @@ hnr_index_buffered(Relation index)
 	return n;
 }
 
+double
+hnr_index_buffered_share(Relation index)
+{
+	BlockNumber blocks = Max(RelationGetNumberOfBlocks(index), 1);
+
+	return Min(1.0, (double) hnr_index_buffered(index) / blocks);
+}
+
 void
-hnr_index_warm(Relation index, Relation like)
+hnr_index_warm(Relation index, double share)
 {
 	BlockNumber blocks = RelationGetNumberOfBlocks(index);
-	BlockNumber like_blocks = Max(RelationGetNumberOfBlocks(like), 1);
-	double		share = Min(1.0, (double) hnr_index_buffered(like) / like_blocks);
 	BlockNumber wanted = Min(share * blocks, (double) NBuffers / MAX_SHARE);
 
 	/* from the end, where the upper levels stand, that all searches begin in */

@@ -184,35 +184,6 @@ hnr_phase_build(HnrRun *run)
 	CommitTransactionCommand();
 }
 
-/* NULL: it would take waiting, or it is gone. */
-static Relation
-open_at_once(Oid index)
-{
-	if (!ConditionalLockRelationOid(index, AccessShareLock))
-		return NULL;
-	return try_index_open(index, NoLock);
-}
-
-/* The first queries of the new index shall not have to read it from disk. */
-static void
-warm(HnrRun *run)
-{
-	Relation	live;
-	Relation	shadow;
-
-	StartTransactionCommand();
-	CHECK_FOR_INTERRUPTS();
-	live = open_at_once(run->ids.live);
-	shadow = open_at_once(run->ids.shadow);
-	if (live != NULL && shadow != NULL)
-		hnr_index_warm(shadow, live);
-	if (shadow != NULL)
-		index_close(shadow, NoLock);
-	if (live != NULL)
-		index_close(live, NoLock);
-	CommitTransactionCommand();
-}
-
 void
 hnr_phase_validate(HnrRun *run)
 {
@@ -235,7 +206,52 @@ hnr_phase_validate(HnrRun *run)
 	PopActiveSnapshot();
 	UnregisterSnapshot(snapshot);
 	CommitTransactionCommand();
-	warm(run);
+}
+
+/* How much of an index is in memory; 0 where it would take waiting, or it is gone. */
+static double
+buffered_share(Oid index)
+{
+	Relation	rel = NULL;
+	double		share = 0;
+
+	if (ConditionalLockRelationOid(index, AccessShareLock))
+		rel = try_index_open(index, NoLock);
+	if (rel != NULL)
+	{
+		share = hnr_index_buffered_share(rel);
+		index_close(rel, AccessShareLock);
+	}
+	return share;
+}
+
+/*
+ * The first queries of the new index shall not have to read it from disk.  That may
+ * take long, so the live index is not locked meanwhile, and the lock on the shadow is
+ * watched.  Tried once only: whoever we give way to shall not wait for that again.
+ */
+static void
+warm(HnrRun *run)
+{
+	Relation	shadow;
+	double		share;
+
+	if (run->warmed)
+		return;
+	run->warmed = true;
+	StartTransactionCommand();
+	CHECK_FOR_INTERRUPTS();
+	share = buffered_share(run->ids.live);
+	hnr_watch_shadow(run->ids.shadow);
+	shadow = try_index_open(run->ids.shadow, NoLock);
+	HNR_DEBUG_POINT("rebuild_warm");
+	if (shadow != NULL)
+	{
+		hnr_index_warm(shadow, share);
+		index_close(shadow, NoLock);
+	}
+	hnr_watch_shadow_end();
+	CommitTransactionCommand();
 }
 
 static void
@@ -357,6 +373,7 @@ try_finish(HnrRun *run)
 
 	PG_TRY();
 	{
+		warm(run);
 		wait_for_snapshots(run);
 		hnr_run_enter(run, HNR_STEP_CUTOVER);
 		HNR_RUN_POINT("rebuild_cutover");

@@ -54,6 +54,7 @@ typedef struct HnrRun
 	Oid			am;
 	bool		index_safe;		/* no expressions, no predicate */
 	TransactionId limit_xmin;	/* of the validation's snapshot */
+	bool		warmed;			/* the shadow has been read into memory, or is not to be */
 	bool		swapped;		/* the cut-over is committed */
 	bool		failed;			/* an error was caught; the job has it */
 	HnrStep		outcome;		/* final step to end in where not swapped */

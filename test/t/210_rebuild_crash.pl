@@ -21,6 +21,7 @@ my @points = (
 	[ rebuild_build => 0 ],
 	[ rebuild_wait_writers_validate => 0 ],
 	[ rebuild_validate => 0 ],
+	[ rebuild_warm => 0 ],
 	[ rebuild_wait_snapshots => 0 ],
 	[ rebuild_cutover => 0 ],
 	[ rebuild_cutover_locked => 0 ],

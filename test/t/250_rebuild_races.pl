@@ -179,6 +179,31 @@ is(wait_for_job($node), 'failed', 'it gives way');
 ok(no_shadows($node), 'nothing is left over');
 $holder->quit;
 
+# ---- the same while the complete shadow is read into memory ----
+
+make_items($node, 100);
+$pauser = pause_at($node, 'rebuild_warm');
+$node->safe_psql('postgres', "SELECT rebuild_index('items_e', m => 8, measure => false)");
+wait_for_pause($node);
+($code, $out, $err) = $node->psql('postgres', 'ALTER TABLE items ADD COLUMN more int');
+is($code, 0, 'ALTER TABLE does not wait for it') or diag($err);
+is(wait_for_job($node), 'done', 'nor is the rebuild lost');
+release($pauser);
+is(rows_differ($node), '', 'every row is in the index');
+
+$node->safe_psql('postgres', <<'X');
+CREATE FUNCTION same(v vector) RETURNS vector LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN v; END';
+CREATE INDEX items_s ON items USING hnsw ((same(e)::vector(8)) vector_l2_ops);
+X
+$pauser = pause_at($node, 'rebuild_warm');
+$node->safe_psql('postgres', "SELECT rebuild_index('items_s', m => 8, measure => false)");
+wait_for_pause($node);
+($code, $out, $err) = $node->psql('postgres', "SET lock_timeout = '30s'; DROP FUNCTION same CASCADE");
+is($code, 0, 'nor does DROP FUNCTION ... CASCADE') or diag($err);
+release($pauser);
+is(wait_for_job($node), 'failed', 'which takes the index with it');
+ok(no_shadows($node), 'nothing is left over');
+
 # ---- two rebuilds on one table: one gives way while the other waits ----
 
 make_items($node, 100);
