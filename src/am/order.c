@@ -60,11 +60,9 @@ hnr_order_bounds(const HnrMetric *metric, int n, double query_length,
 }
 
 void
-hnr_order_results(const HnrBounds *bounds, int n, HnrOrder *order)
+hnr_order_results(const HnrBounds *bounds, int n, double most, double least,
+				  HnrOrder *order)
 {
-	double		most = -get_float8_infinity();
-	double		least = get_float8_infinity();
-
 	for (int i = 0; i < n; i++)
 	{
 		order[i].recheck = bounds[i].least < most || bounds[i].several || isinf(bounds[i].least);

@@ -36,7 +36,12 @@ typedef struct HnrOrder
 extern HnrBounds hnr_order_bounds(const HnrMetric *metric, int n, double query_length,
 								  float distance, float error);
 
-/* Fills order from n intervals that come in order of their distances. */
-extern void hnr_order_results(const HnrBounds *bounds, int n, HnrOrder *order);
+/*
+ * Fills order from n intervals that come in order of their distances.  The executor was
+ * told of others before, none of which is farther than most, and may be told of others
+ * later, none nearer than least.
+ */
+extern void hnr_order_results(const HnrBounds *bounds, int n, double most, double least,
+							  HnrOrder *order);
 
 #endif							/* HNR_ORDER_H */

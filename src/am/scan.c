@@ -3,13 +3,13 @@
  * scan.c
  *		Index scans: rows in the order of their distance from a query vector.
  *
- * The first fetch searches the graph; what was visited is then returned nearest
- * first.  Where what rounding the vectors has cost leaves their order open, the
+ * The first fetch searches the graph; the nearest of what was visited are then returned
+ * in order.  Where what rounding the vectors has cost leaves their order open, the
  * executor is told to compare the rows (order.h).  When more rows are asked for, the
- * search goes on from where it ended; what it then finds nearer than the last vertex
- * returned is left out, for rows come in order.  No lock or pin is
- * held between fetches: an MVCC snapshot does not see a row that later takes the
- * place of one that vacuum removed.
+ * search goes on from where it ended, and of all visited the next nearest are returned;
+ * what is nearer than a row that the executor has returned is left out, for rows come in
+ * order.  No lock or pin is held between fetches: an MVCC snapshot does not see a row
+ * that later takes the place of one that vacuum removed.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,7 +23,7 @@
 #include "am/callbacks.h"
 #include "am/insert.h"
 #include "am/kill.h"
-#include "am/order.h"
+#include "am/results.h"
 #include "am/tids.h"
 #include "catalog/pg_am.h"
 #include "debug_point.h"
@@ -47,20 +47,10 @@ typedef struct HnswScan
 	HnrIndex   *index;
 	HnrStore   *store;
 	HnrSearch  *search;
-	int			ef;				/* the pool's size: how many a round is sure of */
-	HnrCandidate *found;		/* to return now */
-	int			nfound;
-	int			maxfound;
-	HnrCandidate *held;			/* visited, but nearer ones may still come */
-	int			nheld;
-	int			maxheld;
-	HnrBounds  *bounds;			/* of the found */
-	HnrOrder   *order;
-	int			maxorder;
-	int			current;		/* being returned; its TIDs are in the reader */
-	int64		visited;		/* in all rounds */
+	int			ef;				/* ef_search */
+	HnrResults *results;		/* NULL: not searched yet */
+	int			current;		/* of those taken, being returned; its TIDs are in the reader */
 	BlockNumber heap_blocks;	/* the table's size, as last asked for */
-	double		last;			/* no row returned is farther */
 	bool		any_order;		/* the query has no distances */
 	double		query_length;
 	HnrTidReader reader;
@@ -143,9 +133,7 @@ hnr_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int no
 	state->nreturned = state->ndead = 0;
 	ItemPointerSetInvalid(&state->left_out);
 	state->search = NULL;
-	state->maxorder = state->maxfound = state->maxheld = state->nheld = 0;
-	state->held = NULL;
-	state->nfound = 0;
+	state->results = NULL;
 	state->current = -1;
 	if (keys && scan->numberOfKeys > 0)
 		memmove(scan->keyData, keys, scan->numberOfKeys * sizeof(ScanKeyData));
@@ -205,126 +193,6 @@ pool_size(int ef_search)
 	return Max(2 * ef_search, ef_search + LEAST_MARGIN);
 }
 
-static const HnrVisited *
-visited_of(HnswScan *state, int i)
-{
-	return hnr_disk_store_visited(state->store, state->found[i].ref);
-}
-
-/*
- * Tells how certain the order of the found is.  Leaves out those that are nearer than
- * what was returned before, or may be, for all that rounding leaves open.
- */
-static void
-put_in_order(HnswScan *state)
-{
-	int			kept = 0;
-
-	if (state->nfound > state->maxorder)
-	{
-		state->maxorder = state->nfound;
-		state->bounds = palloc(sizeof(HnrBounds) * state->maxorder);
-		state->order = palloc(sizeof(HnrOrder) * state->maxorder);
-	}
-	for (int i = 0; i < state->nfound; i++)
-	{
-		const HnrVisited *v = visited_of(state, i);
-		HnrBounds  *b = &state->bounds[kept];
-
-		*b = hnr_order_bounds(state->index->metric, state->index->layout.dims,
-							  state->query_length, state->found[i].distance, v->error);
-		/* of what is beyond the range of float, no order is known */
-		if (b->least < state->last && !isinf(b->least))
-			continue;
-		b->several = state->index->layout.encoding != HNR_ENCODING_FLOAT && v->error > 0 &&
-			(v->ntids > 1 || ItemPointerIsValid(&v->link));
-		state->found[kept++] = state->found[i];
-	}
-	state->nfound = kept;
-	hnr_order_results(state->bounds, kept, state->order);
-}
-
-static int
-compare_distances(const void *a, const void *b)
-{
-	const HnrCandidate *x = a;
-	const HnrCandidate *y = b;
-
-	if (x->distance != y->distance)
-		return x->distance < y->distance ? -1 : 1;
-	return (x->id > y->id) - (x->id < y->id);
-}
-
-/*
- * Extends the n nearest of the held by those that may, for all that rounding leaves
- * open, be nearer than one of these: they have to be compared with each other.
- */
-static int
-whole_groups(HnswScan *state, int n, int total)
-{
-	HnrBounds  *b = palloc_extended(sizeof(HnrBounds) * total, MCXT_ALLOC_HUGE);
-	double		most = -get_float8_infinity();
-
-	for (int i = 0; i < total; i++)
-	{
-		const HnrCandidate *c = &state->held[i];
-
-		b[i] = hnr_order_bounds(state->index->metric, state->index->layout.dims,
-								state->query_length, c->distance,
-								hnr_disk_store_visited(state->store, c->ref)->error);
-	}
-	/* from here on: the least of this and all later ones */
-	for (int i = total - 1; i > 0; i--)
-		b[i - 1].least = Min(b[i - 1].least, b[i].least);
-	for (int i = 0; i < n; i++)
-		most = Max(most, b[i].most);
-	for (; n < total && b[n].least < most; n++)
-		most = Max(most, b[n].most);
-	pfree(b);
-	return n;
-}
-
-/*
- * Of what was found now and held back before, takes the n nearest to be returned and
- * holds the others back.  A search is sure of as many as its pool holds; it has visited
- * farther ones on its way, which are not the next nearest by far.
- */
-static void
-take_nearest(HnswScan *state, const HnrCandidate *found, int nfound, int n)
-{
-	int			total = state->nheld + nfound;
-
-	state->nfound = 0;
-	if (total == 0)
-		return;
-	if (total > state->maxheld)
-	{
-		Size		size = sizeof(HnrCandidate) * (Size) total * 2;
-
-		state->held = state->held ? repalloc_huge(state->held, size) :
-			palloc_extended(size, MCXT_ALLOC_HUGE);
-		state->maxheld = total * 2;
-	}
-	if (nfound > 0)
-		memcpy(state->held + state->nheld, found, sizeof(HnrCandidate) * nfound);
-	/* what a search found is in order */
-	if (state->nheld > 0 && nfound > 0)
-		qsort(state->held, total, sizeof(HnrCandidate), compare_distances);
-
-	n = whole_groups(state, Min(n, total), total);
-	if (n > state->maxfound)
-	{
-		state->maxfound = n;
-		state->found = palloc_extended(sizeof(HnrCandidate) * n, MCXT_ALLOC_HUGE);
-	}
-	memcpy(state->found, state->held, sizeof(HnrCandidate) * n);
-	state->nheld = total - n;
-	memmove(state->held, state->held + n, sizeof(HnrCandidate) * state->nheld);
-	state->nfound = n;
-	state->current = 0;
-	put_in_order(state);
-}
-
 static void
 search(IndexScanDesc scan)
 {
@@ -332,7 +200,8 @@ search(IndexScanDesc scan)
 	HnrCandidate entries[HNR_DESCENT_WIDTH];
 	HnrEntry	entry;
 	HnrCandidate *found = NULL;
-	int			ef = pool_size(hnr_guc_ef_search());
+	int			ef;
+	int			nfound = 0;
 	int			n;
 
 	if (scan->numberOfOrderBys == 0)
@@ -345,6 +214,8 @@ search(IndexScanDesc scan)
 				 errmsg("non-MVCC snapshots are not supported with hnsw")));
 	pgstat_count_index_scan(scan->indexRelation);
 
+	state->ef = hnr_guc_ef_search();
+	ef = pool_size(state->ef);
 	state->index = hnr_index_open(scan->indexRelation);
 	state->store = hnr_disk_store_create(state->index, false);
 	hnr_disk_store_set_query(state->store, form_query(state, scan->orderByData));
@@ -354,21 +225,20 @@ search(IndexScanDesc scan)
 	state->search = hnr_search_create(state->store, ef);
 	hnr_search_keep_rest(state->search);
 	/* found nothing: has vacuum removed what we came to after we saw the way? */
-	for (int tries = 0; tries < MAX_TRIES && state->nfound == 0; tries++)
+	for (int tries = 0; tries < MAX_TRIES && nfound == 0; tries++)
 	{
 		n = hnr_enter_graph(state->index, state->search, 0, &entry, entries);
 		if (n == 0)
 			break;
 		HNR_DEBUG_POINT("scan_entered");
-		state->nfound = hnr_search_run(state->search, entries, n, 0, ef, &found);
+		nfound = hnr_search_run(state->search, entries, n, 0, ef, &found);
 		/* nothing but dead rows, in a pool that does not lead beyond them */
-		if (state->nfound == 0)
-			state->nfound = hnr_search_continue(state->search, &found);
+		if (nfound == 0)
+			nfound = hnr_search_continue(state->search, &found);
 	}
-	state->visited = state->nfound;
-	state->last = -get_float4_infinity();
-	state->ef = ef;
-	take_nearest(state, found, state->nfound, ef);
+	state->results = hnr_results_create(state->index, state->store, state->query_length);
+	hnr_results_hold(state->results, found, nfound);
+	hnr_results_take(state->results, state->ef, ef);
 	state->current = -1;
 }
 
@@ -376,20 +246,25 @@ search(IndexScanDesc scan)
 static bool
 search_more(HnswScan *state)
 {
-	while (state->visited < hnr_guc_max_scan_tuples())
+	HnrResults *results = state->results;
+
+	state->current = 0;
+	while (results->visited < hnr_guc_max_scan_tuples())
 	{
 		HnrCandidate *found;
 		int			n = hnr_search_continue(state->search, &found);
+		int64		sure;
 
 		if (n == 0)
 			break;
-		state->visited += n;
-		take_nearest(state, found, n, state->ef);
-		if (state->nfound > 0)
+		hnr_results_hold(results, found, n);
+		/* a good many at a time, for what is left is sorted each time */
+		sure = results->visited / HNR_VISITS_PER_ROW - results->returned;
+		if (sure >= Max(state->ef / 2, results->returned / 8) &&
+			hnr_results_take(results, sure, sure * 2))
 			return true;
 	}
-	take_nearest(state, NULL, 0, state->nheld);
-	return state->nfound > 0;
+	return hnr_results_take(results, results->nheld, results->nheld);
 }
 
 /* Moves to the next vertex to return; false at the end. */
@@ -400,19 +275,18 @@ next_vertex(HnswScan *state)
 	{
 		if (state->kills == NULL)
 			state->kills = hnr_kills_create(state->index);
-		hnr_kills_add(state->kills, visited_of(state, state->current), state->nreturned);
+		hnr_kills_add(state->kills, hnr_results_visited(state->results, state->current),
+					  state->nreturned);
 	}
 	state->nreturned = state->ndead = 0;
-	if (state->ended || (++state->current >= state->nfound && !search_more(state)))
+	if (state->ended || (++state->current >= state->results->ntaken && !search_more(state)))
 	{
 		state->ended = true;
-		state->nfound = 0;
 		return false;
 	}
-	if (!isinf(state->bounds[state->current].most))
-		state->last = Max(state->last, state->bounds[state->current].most);
+	hnr_results_told(state->results, state->current);
 	hnr_tids_read_start(&state->reader, state->index,
-						visited_of(state, state->current));
+						hnr_results_visited(state->results, state->current));
 	return true;
 }
 
@@ -438,7 +312,7 @@ static void
 tell_order(IndexScanDesc scan)
 {
 	HnswScan   *state = scan->opaque;
-	HnrOrder   *order = &state->order[state->current];
+	HnrOrder   *order = &state->results->order[state->current];
 
 	scan->xs_recheckorderby = order->recheck && !state->any_order;
 	scan->xs_orderbynulls[0] = state->any_order;

@@ -1,0 +1,178 @@
+/*-------------------------------------------------------------------------
+ *
+ * results.c
+ *		What a scan has visited, and what of it the executor is told.  See results.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "am/results.h"
+#include "utils/float.h"
+
+HnrResults *
+hnr_results_create(HnrIndex *index, HnrStore *store, double query_length)
+{
+	HnrResults *results = palloc0(sizeof(HnrResults));
+
+	results->index = index;
+	results->store = store;
+	results->query_length = query_length;
+	results->last = results->most = -get_float8_infinity();
+	return results;
+}
+
+/* The distance of one visited, as far as it is known. */
+static HnrBounds
+bounds_of(HnrResults *results, const HnrCandidate *c)
+{
+	return hnr_order_bounds(results->index->metric, results->index->layout.dims,
+							results->query_length, c->distance,
+							hnr_disk_store_visited(results->store, c->ref)->error);
+}
+
+/* None of the held will be told of as nearer; looks at as many as were taken. */
+static double
+least_of_held(HnrResults *results)
+{
+	double		least = get_float8_infinity();
+	int			n = Min(results->nheld, results->ntaken);
+
+	for (int i = 0; i < n; i++)
+	{
+		HnrBounds	b = bounds_of(results, &results->held[i]);
+
+		if (b.least >= results->last)
+			least = Min(least, b.least);
+	}
+	return least;
+}
+
+/*
+ * Tells how certain the order of the taken is.  Leaves out those that are, or may be,
+ * nearer than what the executor has let go.
+ */
+static void
+put_in_order(HnrResults *results)
+{
+	bool		rounded = results->index->layout.encoding != HNR_ENCODING_FLOAT;
+	double		least = least_of_held(results);
+	int			kept = 0;
+
+	for (int i = 0; i < results->ntaken; i++)
+	{
+		const HnrVisited *v = hnr_results_visited(results, i);
+		HnrBounds  *b = &results->bounds[kept];
+
+		*b = bounds_of(results, &results->taken[i]);
+		/* of what is beyond the range of float, no order is known */
+		if (b->least < results->last && !isinf(b->least))
+			continue;
+		b->several = rounded && v->error > 0 &&
+			(v->ntids > 1 || ItemPointerIsValid(&v->link));
+		results->taken[kept++] = results->taken[i];
+	}
+	results->ntaken = kept;
+	hnr_order_results(results->bounds, kept, results->most, least, results->order);
+}
+
+static int
+compare_distances(const void *a, const void *b)
+{
+	const HnrCandidate *x = a;
+	const HnrCandidate *y = b;
+
+	if (x->distance != y->distance)
+		return x->distance < y->distance ? -1 : 1;
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+void
+hnr_results_hold(HnrResults *results, const HnrCandidate *visited, int n)
+{
+	if (n == 0)
+		return;
+	if (results->nheld + n > results->maxheld)
+	{
+		Size		size = sizeof(HnrCandidate) * ((Size) results->nheld + n) * 2;
+
+		results->held = results->held ? repalloc_huge(results->held, size) :
+			palloc_extended(size, MCXT_ALLOC_HUGE);
+		results->maxheld = (results->nheld + n) * 2;
+	}
+	memcpy(results->held + results->nheld, visited, sizeof(HnrCandidate) * n);
+	results->sorted = results->nheld == 0;
+	results->nheld += n;
+	results->visited += n;
+}
+
+/*
+ * The n nearest of the held, and of the next ones up to limit those that may be nearer
+ * than one of these for all that rounding leaves open.  The executor compares them with
+ * each other, and is sure of the last of the n when it is told of one that is farther
+ * for certain: so one such comes with them.
+ */
+static int
+with_overlapping(HnrResults *results, int n, int limit)
+{
+	double		most = -get_float8_infinity();
+	int			whole = n;
+
+	for (int i = 0; i < n; i++)
+		most = Max(most, bounds_of(results, &results->held[i]).most);
+	for (int i = n; i < limit; i++)
+		if (bounds_of(results, &results->held[i]).least < most)
+			whole = i + 1;
+	if (whole > n && whole < limit)
+		whole++;
+	return whole;
+}
+
+static void
+make_room(HnrResults *results, int n)
+{
+	if (n <= results->maxtaken)
+		return;
+	results->maxtaken = n;
+	results->taken = palloc_extended(sizeof(HnrCandidate) * n, MCXT_ALLOC_HUGE);
+	results->bounds = palloc_extended(sizeof(HnrBounds) * n, MCXT_ALLOC_HUGE);
+	results->order = palloc_extended(sizeof(HnrOrder) * n, MCXT_ALLOC_HUGE);
+}
+
+bool
+hnr_results_take(HnrResults *results, int n, int limit)
+{
+	results->ntaken = 0;
+	if (results->nheld == 0)
+		return false;
+	if (!results->sorted)
+		qsort(results->held, results->nheld, sizeof(HnrCandidate), compare_distances);
+	results->sorted = true;
+	n = with_overlapping(results, Min(n, results->nheld), Min(limit, results->nheld));
+	make_room(results, n);
+	memcpy(results->taken, results->held, sizeof(HnrCandidate) * n);
+	results->nheld -= n;
+	memmove(results->held, results->held + n, sizeof(HnrCandidate) * results->nheld);
+	results->ntaken = n;
+	results->returned += n;
+	put_in_order(results);
+	return results->ntaken > 0;
+}
+
+/*
+ * Of rows to compare, the executor lets those go that are not farther than what it was
+ * told last; of others, each at once.
+ */
+void
+hnr_results_told(HnrResults *results, int i)
+{
+	const HnrBounds *b = &results->bounds[i];
+	const HnrOrder *order = &results->order[i];
+
+	if (isinf(b->most))
+		return;
+	results->last = Max(results->last, order->recheck ? order->value : b->most);
+	results->most = Max(results->most, b->most);
+}

@@ -1,0 +1,67 @@
+/*-------------------------------------------------------------------------
+ *
+ * results.h
+ *		What a scan has visited: held until nearer ones are not to be expected,
+ *		then taken to be told to the executor, nearest first.
+ *
+ * Rows come in order.  So nothing is taken that is, or for all that rounding leaves
+ * open may be, nearer than a row that the executor has let go; and no row is told to
+ * be farther than the least that one of those held may be (order.h).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_RESULTS_H
+#define HNR_RESULTS_H
+
+#include "am/order.h"
+#include "am/store_disk.h"
+
+/*
+ * A search comes by farther vertices before it has seen all of the nearer ones, and what
+ * is nearer than a row returned can not be returned any more: so where it goes on, only
+ * the nearest third of what was visited is.
+ */
+#define HNR_VISITS_PER_ROW 3
+
+typedef struct HnrResults
+{
+	HnrIndex   *index;
+	HnrStore   *store;
+	double		query_length;
+	HnrCandidate *held;
+	int			nheld;
+	int			maxheld;
+	bool		sorted;			/* the held are in order */
+	HnrCandidate *taken;		/* the last ones */
+	HnrOrder   *order;			/* of these */
+	HnrBounds  *bounds;
+	int			ntaken;
+	int			maxtaken;
+	int64		visited;		/* in all */
+	int64		returned;		/* of these, taken so far */
+	double		last;			/* no row that the executor has let go is farther */
+	double		most;			/* no row that it was told of is farther */
+} HnrResults;
+
+/* In the current memory context, of a query of that length; store is the search's. */
+extern HnrResults *hnr_results_create(HnrIndex *index, HnrStore *store, double query_length);
+
+/* Holds n more, nearest first. */
+extern void hnr_results_hold(HnrResults *results, const HnrCandidate *visited, int n);
+
+/*
+ * Takes the n nearest of the held, and up to limit those that the executor has to compare
+ * with these.  None may be left of them; false then.
+ */
+extern bool hnr_results_take(HnrResults *results, int n, int limit);
+
+/* The executor is told of the ith taken. */
+extern void hnr_results_told(HnrResults *results, int i);
+
+static inline const HnrVisited *
+hnr_results_visited(HnrResults *results, int i)
+{
+	return hnr_disk_store_visited(results->store, results->taken[i].ref);
+}
+
+#endif							/* HNR_RESULTS_H */
