@@ -52,7 +52,9 @@ SELECT reloptions FROM pg_class WHERE relname = 'rb_e';
 SELECT rebuild_index('rb_e', m => 6, online => false) > 0 AS done;
 SELECT reloptions FROM pg_class WHERE relname = 'rb_e';
 SELECT c.oid = was.oid AS same_oid FROM pg_class c, was WHERE c.relname = 'rb_e';
-SELECT online, state, m_before, m_after, old_relfilenode <> new_relfilenode AS other_storage
+SELECT online, state, m_before, m_after, old_relfilenode <> new_relfilenode AS other_storage,
+	phase_ms ?& ARRAY['waiting for table lock', 'building'] AS phases,
+	tuples_done = (SELECT count(*) FROM rb) AS all_tuples, tuples_total = tuples_done AS total
 FROM rebuild_history WHERE index_oid = 'rb_e'::regclass ORDER BY id DESC LIMIT 1;
 
 -- a request that is rolled back, and one that is cancelled before it begins

@@ -15,6 +15,7 @@
 #include "access/genam.h"
 #include "access/relation.h"
 #include "access/table.h"
+#include "access/xlog.h"
 #include "catalog/index.h"
 #include "catalog/pg_inherits.h"
 #include "funcapi.h"
@@ -70,6 +71,12 @@ measure_one(Oid index, const HnrRecallRequest *request, HnrRecall *result)
 	Relation	table;
 	Relation	rel = open_both(index, &table);
 
+	if (RecoveryInProgress() && rel->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("unlogged index \"%s\" cannot be measured during recovery",
+						RelationGetRelationName(rel)),
+				 errdetail("Unlogged relations have no contents until recovery ends.")));
 	hnr_recall_measure(table, rel, request, result);
 	relation_close(rel, AccessShareLock);
 	table_close(table, AccessShareLock);
@@ -81,7 +88,10 @@ size_of_table(Oid index)
 {
 	Relation	table;
 	Relation	rel = open_both(index, &table);
-	double		blocks = RelationGetNumberOfBlocks(table);
+	double		blocks = 0;
+
+	if (!RecoveryInProgress() || table->rd_rel->relpersistence != RELPERSISTENCE_UNLOGGED)
+		blocks = RelationGetNumberOfBlocks(table);
 
 	relation_close(rel, AccessShareLock);
 	table_close(table, AccessShareLock);

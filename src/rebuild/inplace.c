@@ -27,17 +27,17 @@
 #include "rebuild/target.h"
 #include "rebuild/worker.h"
 
-static Oid
-filenode_of(Oid relid)
+static FormData_pg_class
+class_of(Oid relid)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			filenode;
+	FormData_pg_class class;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for relation %u", relid);
-	filenode = ((Form_pg_class) GETSTRUCT(tuple))->relfilenode;
+	memcpy(&class, GETSTRUCT(tuple), CLASS_TUPLE_SIZE);
 	ReleaseSysCache(tuple);
-	return filenode;
+	return class;
 }
 
 static HnrJob *
@@ -82,12 +82,14 @@ rebuild_leaf(const HnrRebuildRequest *request, const HnrTarget *target, int64 pa
 			 int64 *id)
 {
 	ReindexParams params = {.options = REINDEXOPT_REPORT_PROGRESS};
+	FormData_pg_class class;
 	HnrTarget	now;
 	HnrJob	   *job;
 
 	hnr_claim_index(target);
 	hnr_check_space(target, request->m);
 	job = insert_job(request, target, parent_id);
+	hnr_job_enter(job, HNR_STEP_WAIT_TABLE);
 	LockRelationOid(target->table, ShareLock);
 	LockRelationOid(target->index, AccessExclusiveLock);
 	/* Anything can have happened while we waited. */
@@ -97,7 +99,8 @@ rebuild_leaf(const HnrRebuildRequest *request, const HnrTarget *target, int64 pa
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("index %s has been replaced by another one", target->name)));
 
-	job->old_relfilenode = filenode_of(target->index);
+	hnr_job_enter(job, HNR_STEP_BUILD);
+	job->old_relfilenode = class_of(target->index).relfilenode;
 	if (request->m != 0 || request->ef_construction != 0)
 	{
 		hnr_set_options(target->index, target->index, request->m, request->ef_construction);
@@ -105,7 +108,9 @@ rebuild_leaf(const HnrRebuildRequest *request, const HnrTarget *target, int64 pa
 	}
 	hnr_reindex_index(target->index, target->persistence, &params);
 	CommandCounterIncrement();
-	job->new_relfilenode = filenode_of(target->index);
+	class = class_of(target->index);
+	job->new_relfilenode = class.relfilenode;
+	job->tuples_done = job->tuples_total = Max(class.reltuples, 0);
 	close_job(job);
 	*id = job->id;
 }
@@ -119,6 +124,7 @@ rebuild_leaves(const HnrRebuildRequest *request, const HnrTarget *target)
 
 	hnr_claim_index(target);
 	parent = insert_job(request, target, 0);
+	hnr_job_enter(parent, HNR_STEP_LEAVES);
 	foreach(lc, hnr_leaf_indexes(target->index))
 	{
 		HnrTarget	leaf;

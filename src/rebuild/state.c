@@ -36,10 +36,12 @@ static const StepInfo steps[HNR_NUM_STEPS] = {
 		BIT(HNR_STEP_MEASURE_BEFORE) | BIT(HNR_STEP_WAIT_TABLE) |
 		BIT(HNR_STEP_LEAVES) | BIT(HNR_STEP_DONE)},
 	[HNR_STEP_MEASURE_BEFORE] = {"measuring recall", BIT(HNR_STEP_WAIT_TABLE)},
-	[HNR_STEP_WAIT_TABLE] = {"waiting for table lock", BIT(HNR_STEP_CREATE)},
+	/* straight to the build, and from there to the end: in the caller's transaction */
+	[HNR_STEP_WAIT_TABLE] = {"waiting for table lock", BIT(HNR_STEP_CREATE) | BIT(HNR_STEP_BUILD)},
 	[HNR_STEP_CREATE] = {"creating shadow", BIT(HNR_STEP_WAIT_WRITERS_BUILD)},
 	[HNR_STEP_WAIT_WRITERS_BUILD] = {"waiting for writers", BIT(HNR_STEP_BUILD)},
-	[HNR_STEP_BUILD] = {"building", BIT(HNR_STEP_WAIT_WRITERS_VALIDATE)},
+	[HNR_STEP_BUILD] = {"building",
+		BIT(HNR_STEP_WAIT_WRITERS_VALIDATE) | BIT(HNR_STEP_DONE)},
 	[HNR_STEP_WAIT_WRITERS_VALIDATE] = {"waiting for writers", BIT(HNR_STEP_VALIDATE)},
 	[HNR_STEP_VALIDATE] = {"validating", BIT(HNR_STEP_WAIT_SNAPSHOTS)},
 	[HNR_STEP_WAIT_SNAPSHOTS] = {"waiting for old snapshots",

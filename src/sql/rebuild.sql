@@ -119,4 +119,35 @@ WHERE pg_catalog.pg_has_role(j.owner, 'USAGE')
 GRANT SELECT ON rebuild_history TO PUBLIC;
 COMMENT ON VIEW rebuild_history IS
 	'every rebuild with its options, phases, waits, recall and outcome: to owners their own, to pg_monitor and pg_read_all_stats all';
+COMMENT ON COLUMN rebuild_history.id IS 'number of the rebuild, as rebuild_index() returns it';
+COMMENT ON COLUMN rebuild_history.parent_id IS 'of a partition''s rebuild: the id of the partitioned index''s; NULL otherwise';
+COMMENT ON COLUMN rebuild_history.index_oid IS 'the index; with cutover_method swap_index, the one that was replaced';
+COMMENT ON COLUMN rebuild_history.table_oid IS 'the table that is indexed';
+COMMENT ON COLUMN rebuild_history.index_name IS 'name of the index with its schema, as it was when the rebuild was asked for';
+COMMENT ON COLUMN rebuild_history.owner IS 'role that owned the index';
+COMMENT ON COLUMN rebuild_history.requested_by IS 'role that asked for the rebuild';
+COMMENT ON COLUMN rebuild_history.trigger IS 'manual (rebuild_index) or auto (auto_rebuild_threshold)';
+COMMENT ON COLUMN rebuild_history.state IS 'queued, running, done, failed or cancelled';
+COMMENT ON COLUMN rebuild_history.phase IS 'what is being done, or was last';
+COMMENT ON COLUMN rebuild_history.online IS 'false: in the caller''s transaction, with REINDEX''s locks';
+COMMENT ON COLUMN rebuild_history.m_before IS 'option m of the old index';
+COMMENT ON COLUMN rebuild_history.ef_construction_before IS 'option ef_construction of the old index';
+COMMENT ON COLUMN rebuild_history.m_after IS 'option m of the new index';
+COMMENT ON COLUMN rebuild_history.ef_construction_after IS 'option ef_construction of the new index';
+COMMENT ON COLUMN rebuild_history.requested_at IS 'when it was asked for';
+COMMENT ON COLUMN rebuild_history.started_at IS 'when a worker began; NULL: not yet';
+COMMENT ON COLUMN rebuild_history.finished_at IS 'when it was done, failed or cancelled; NULL: not yet';
+COMMENT ON COLUMN rebuild_history.phase_ms IS 'milliseconds in each phase so far';
+COMMENT ON COLUMN rebuild_history.tuples_done IS 'rows that the build has indexed';
+COMMENT ON COLUMN rebuild_history.tuples_total IS 'rows that it has to index, as far as known';
+COMMENT ON COLUMN rebuild_history.cutover_attempts IS 'how often the swap was tried; it gives way to sessions that hold the locks';
+COMMENT ON COLUMN rebuild_history.lock_hold_ms IS 'milliseconds that the swap held the exclusive lock; NULL: no swap so far';
+COMMENT ON COLUMN rebuild_history.longest_wait_ms IS 'longest wait of another session for the swap, milliseconds; NULL: not known';
+COMMENT ON COLUMN rebuild_history.old_relfilenode IS 'storage before';
+COMMENT ON COLUMN rebuild_history.new_relfilenode IS 'storage afterwards';
+COMMENT ON COLUMN rebuild_history.recall_before IS 'mean recall@10 of sampled rows before, 0 to 1; NULL: not measured';
+COMMENT ON COLUMN rebuild_history.recall_after IS 'the same of the new index';
+COMMENT ON COLUMN rebuild_history.error_sqlstate IS 'SQLSTATE of the error that ended it';
+COMMENT ON COLUMN rebuild_history.error_message IS 'its message';
+COMMENT ON COLUMN rebuild_history.worker_pid IS 'process that rebuilds, or did';
 

@@ -57,6 +57,8 @@ pass('searches agree');
 my ($status, $out, $err) = $standby->psql('postgres', "SELECT * FROM check_index('u_e', true)");
 is("$status $out", '0 ', 'an unlogged index on the standby');
 like($err, qr/no contents during recovery/, 'is said to have no contents');
+(undef, undef, $err) = $standby->psql('postgres', "SELECT index_degradation('u_e')");
+like($err, qr/unlogged index "u_e" cannot be measured during recovery/, 'and is not measured');
 
 # the pages themselves, from the contents to the end of what is in use
 my @indexes = qw(items_l2 items_cosine items_ip items_l1 items_wide);
