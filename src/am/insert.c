@@ -7,10 +7,10 @@
  *    neighbours among what was visited.
  * 2. Write the vertex at each level, the ground first, with links to its
  *    neighbours.  Nothing leads to it yet; a crash here leaves an unreachable
- *    vertex of a transaction that never committed.
- * 3. Add the links back.  A neighbour that vacuum has taken meanwhile is taken out
- *    of the new vertex again; why no other case is left is told in README,
+ *    vertex of a transaction that never committed.  A neighbour that vacuum has taken
+ *    meanwhile is taken out again; why no other case is left is told in README,
  *    "Vacuum".
+ * 3. Add the links back.
  *    A vertex whose neighbours vacuum has all taken has no link from anywhere: it
  *    searches again, or becomes the entry point of the graph that it now is.
  * 4. If the vertex is higher than the entry point, make it the entry point.
@@ -189,6 +189,21 @@ store_vertex(HnrInserting *ins)
 }
 
 /*
+ * Step 2 with the look at the neighbours.  Between the two, no interrupt may come: if
+ * the insertion ended there, links would stay to what vacuum has removed, and lead to
+ * whatever takes its place.
+ */
+static void
+store_linked(HnrInserting *ins)
+{
+	HOLD_INTERRUPTS();
+	store_vertex(ins);
+	for (int level = 0; level <= ins->level; level++)
+		hnr_inserting_drop_gone(ins, level);
+	RESUME_INTERRUPTS();
+}
+
+/*
  * The graph has no live vertex: writes the first one, unless somebody else did.
  * Holding the metapage's lock keeps two from doing so.
  */
@@ -336,7 +351,7 @@ hnr_insert_row(HnrIndex *index, const HnrRow *row, bool known)
 		if (!hnr_index_entry_moved(index, ins.entry) && hnr_inserting_choose_entry(&ins))
 			break;
 	}
-	store_vertex(&ins);
+	store_linked(&ins);
 	HNR_DEBUG_POINT("insert_vertex_stored");
 	self.tid = ins.tids[ins.level];
 	self.level = ins.level;

@@ -209,6 +209,16 @@ force_link(HnrInserting *ins, int level)
 	return made > 0;
 }
 
+void
+hnr_inserting_drop_gone(HnrInserting *ins, int level)
+{
+	HnrLevelLinks *links = &ins->links[level];
+
+	for (int i = 0; i < links->n; i++)
+		if (!hnr_link_end_stands(ins->index, level, &links->back[i]))
+			hnr_link_remove(ins->index, level, &ins->tids[level], &links->back[i].from);
+}
+
 bool
 hnr_inserting_link_back(HnrInserting *ins, int level)
 {
@@ -222,10 +232,7 @@ hnr_inserting_link_back(HnrInserting *ins, int level)
 		links->back[i].slot->vertex = *self;
 	made = hnr_link_add_all(index, level, links->back, links->nback, &to);
 	foster_evicted(ins, links->back, links->nback);
-	for (int i = links->nback; i < links->n; i++)
-		links->back[i].result = hnr_link_end_stands(index, level, &links->back[i]) ?
-			HNR_LINK_DECLINED : HNR_LINK_GONE;
-	for (int i = 0; i < links->n; i++)
+	for (int i = 0; i < links->nback; i++)
 		if (links->back[i].result == HNR_LINK_GONE)
 			hnr_link_remove(index, level, self, &links->back[i].from);
 	return made > 0 || force_link(ins, level);
@@ -262,6 +269,8 @@ hnr_inserting_link_forward(HnrInserting *ins)
 {
 	HnrLevelLinks *links = &ins->links[0];
 
+	/* see store_linked in insert.c */
+	HOLD_INTERRUPTS();
 	for (int i = 0; i < links->n; i++)
 	{
 		HnrNewLink	link = {ins->tids[0], ins->generation, ins->vec, slot_to(ins, 0, i)};
@@ -269,5 +278,8 @@ hnr_inserting_link_forward(HnrInserting *ins)
 
 		hnr_link_add_all(ins->index, 0, &link, 1, &to);
 	}
+	if (ins->row)
+		hnr_inserting_drop_gone(ins, 0);
+	RESUME_INTERRUPTS();
 	note_mutual(ins);
 }

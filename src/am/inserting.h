@@ -60,6 +60,9 @@ extern void hnr_inserting_choose(HnrInserting *ins, int level, const HnrCandidat
  */
 extern bool hnr_inserting_choose_entry(HnrInserting *ins);
 
+/* Looks at the neighbours of a vertex just stored; takes out those that are gone. */
+extern void hnr_inserting_drop_gone(HnrInserting *ins, int level);
+
 /* Makes the links of a level back to the vertex; whether any was made. */
 extern bool hnr_inserting_link_back(HnrInserting *ins, int level);
 
