@@ -180,13 +180,23 @@ ways_of(HnrInserting *ins, int level)
 	return level == 0 ? hnr_disk_store_ways(ins->store) : NULL;
 }
 
-/* Finds another place for those that lost what may have been their only link. */
-static void
-foster_evicted(HnrInserting *ins, HnrNewLink *links, int n)
+/*
+ * Makes n links back, and finds another place for those that lost what may have been
+ * their only link.  No interrupt comes between: they are others' rows.
+ */
+static int
+link_back(HnrInserting *ins, int level, HnrNewLink *links, int n, const HnrLinkTarget *to)
 {
+	int			made;
+
+	CHECK_FOR_INTERRUPTS();
+	HOLD_INTERRUPTS();
+	made = hnr_link_add_all(ins->index, level, links, n, to);
 	for (int i = 0; i < n; i++)
 		if (ItemPointerIsValid(&links[i].evicted))
 			hnr_foster_evicted(ins->index, ways_of(ins, 0), &links[i], &ins->tids[0]);
+	RESUME_INTERRUPTS();
+	return made;
 }
 
 /* A vertex that nothing leads to would never be found. */
@@ -202,10 +212,7 @@ force_link(HnrInserting *ins, int level)
 	if (level == 0 && hnr_foster(ins->index, &child))
 		return true;
 	for (int i = 0; i < links->n && made == 0; i++)
-	{
-		made = hnr_link_add_all(ins->index, level, &links->back[i], 1, &to);
-		foster_evicted(ins, &links->back[i], 1);
-	}
+		made = link_back(ins, level, &links->back[i], 1, &to);
 	return made > 0;
 }
 
@@ -226,12 +233,14 @@ hnr_inserting_link_back(HnrInserting *ins, int level)
 	HnrIndex   *index = ins->index;
 	ItemPointer self = &ins->tids[level];
 	HnrLinkTarget to = {ins->vec, links->back, links->n, ways_of(ins, level)};
-	int			made;
+	/* a plain list has its neighbours read, which takes long */
+	int			at_once = index->codec->quantizer ? Max(links->nback, 1) : 1;
+	int			made = 0;
 
 	for (int i = 0; i < links->n; i++)
 		links->back[i].slot->vertex = *self;
-	made = hnr_link_add_all(index, level, links->back, links->nback, &to);
-	foster_evicted(ins, links->back, links->nback);
+	for (int i = 0; i < links->nback; i += at_once)
+		made += link_back(ins, level, &links->back[i], at_once, &to);
 	for (int i = 0; i < links->nback; i++)
 		if (links->back[i].result == HNR_LINK_GONE)
 			hnr_link_remove(index, level, self, &links->back[i].from);
