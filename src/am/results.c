@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "am/results.h"
+#include "am/search.h"
 #include "utils/float.h"
 
 HnrResults *
@@ -78,17 +79,6 @@ put_in_order(HnrResults *results)
 	hnr_order_results(results->bounds, kept, results->most, least, results->order);
 }
 
-static int
-compare_distances(const void *a, const void *b)
-{
-	const HnrCandidate *x = a;
-	const HnrCandidate *y = b;
-
-	if (x->distance != y->distance)
-		return x->distance < y->distance ? -1 : 1;
-	return (x->id > y->id) - (x->id < y->id);
-}
-
 void
 hnr_results_hold(HnrResults *results, const HnrCandidate *visited, int n)
 {
@@ -103,9 +93,31 @@ hnr_results_hold(HnrResults *results, const HnrCandidate *visited, int n)
 		results->maxheld = (results->nheld + n) * 2;
 	}
 	memcpy(results->held + results->nheld, visited, sizeof(HnrCandidate) * n);
-	results->sorted = results->nheld == 0;
+	if (results->nheld == 0)
+		results->nsorted = n;
 	results->nheld += n;
 	results->visited += n;
+}
+
+/* Brings what has been added into the order of the others. */
+static void
+sort_held(HnrResults *results)
+{
+	int			added = results->nheld - results->nsorted;
+	HnrCandidate *to = results->held + results->nheld;
+	HnrCandidate *from = results->held + results->nsorted;
+	HnrCandidate *new;
+
+	if (added == 0)
+		return;
+	new = palloc_extended(sizeof(HnrCandidate) * added, MCXT_ALLOC_HUGE);
+	memcpy(new, from, sizeof(HnrCandidate) * added);
+	hnr_sort_candidates(new, added);
+	while (added > 0)
+		*--to = from > results->held && from[-1].distance > new[added - 1].distance ?
+			*--from : new[--added];
+	pfree(new);
+	results->nsorted = results->nheld;
 }
 
 /*
@@ -147,13 +159,11 @@ hnr_results_take(HnrResults *results, int n, int limit)
 	results->ntaken = 0;
 	if (results->nheld == 0)
 		return false;
-	if (!results->sorted)
-		qsort(results->held, results->nheld, sizeof(HnrCandidate), compare_distances);
-	results->sorted = true;
+	sort_held(results);
 	n = with_overlapping(results, Min(n, results->nheld), Min(limit, results->nheld));
 	make_room(results, n);
 	memcpy(results->taken, results->held, sizeof(HnrCandidate) * n);
-	results->nheld -= n;
+	results->nheld = results->nsorted -= n;
 	memmove(results->held, results->held + n, sizeof(HnrCandidate) * results->nheld);
 	results->ntaken = n;
 	results->returned += n;

@@ -19,9 +19,9 @@
 /*
  * A search comes by farther vertices before it has seen all of the nearer ones, and what
  * is nearer than a row returned can not be returned any more: so where it goes on, only
- * the nearest third of what was visited is.
+ * the nearest of what was visited are, one for so many visits.
  */
-#define HNR_VISITS_PER_ROW 3
+#define HNR_VISITS_PER_ROW 2.5
 
 typedef struct HnrResults
 {
@@ -31,7 +31,7 @@ typedef struct HnrResults
 	HnrCandidate *held;
 	int			nheld;
 	int			maxheld;
-	bool		sorted;			/* the held are in order */
+	int			nsorted;		/* the first of the held, in order */
 	HnrCandidate *taken;		/* the last ones */
 	HnrOrder   *order;			/* of these */
 	HnrBounds  *bounds;

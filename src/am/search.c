@@ -209,12 +209,12 @@ visit_next(HnrSearch *search)
 		read_ahead(search);
 }
 
-#define ST_SORT sort_candidates
+#define ST_SORT hnr_sort_candidates
 #define ST_ELEMENT_TYPE HnrCandidate
 #define ST_COMPARE(a, b) \
 	((a)->distance != (b)->distance ? ((a)->distance < (b)->distance ? -1 : 1) : \
 	 ((a)->id > (b)->id) - ((a)->id < (b)->id))
-#define ST_SCOPE static
+#define ST_SCOPE
 #define ST_DEFINE
 #include "lib/sort_template.h"
 
@@ -249,7 +249,7 @@ exhaust_pool(HnrSearch *search, HnrCandidate **found)
 		 * what came after them, farther perhaps, got in.
 		 */
 	} while (search->passed && search->rest && refill_pool(search));
-	sort_candidates(search->found, search->nfound);
+	hnr_sort_candidates(search->found, search->nfound);
 	*found = search->found;
 	return search->nfound;
 }

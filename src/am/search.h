@@ -32,6 +32,9 @@ extern int	hnr_search_run(HnrSearch *search, const HnrCandidate *entries, int n,
 extern void hnr_search_keep_rest(HnrSearch *search);
 extern int	hnr_search_continue(HnrSearch *search, HnrCandidate **found);
 
+/* Nearest first; of equals, the lower id. */
+extern void hnr_sort_candidates(HnrCandidate *candidates, size_t n);
+
 /*
  * Descends from an entry at level from to level to (> to is searched greedily)
  * and leaves the vertices to enter level `to` with in entries (room for
