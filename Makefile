@@ -11,8 +11,10 @@ PGFILEDESC = "hnsw_rebuild - vector types and a self-rebuilding HNSW index"
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 INTERNAL_HEADERS = $(wildcard src/*.h src/*/*.h)
 
-# The installation script is put together from one part per module.
-SQL_PARTS = src/sql/types_vector.sql src/sql/am.sql src/sql/rebuild.sql src/sql/monitor.sql src/sql/verify.sql
+# The installation script is put together from one part per module, and one per
+# type: what types have in common is a template, with @TYPE@ for their name.
+DENSE_TYPES = build/sql/vector.sql build/sql/halfvec.sql
+SQL_PARTS = src/sql/types.sql $(DENSE_TYPES) src/sql/am.sql src/sql/rebuild.sql src/sql/monitor.sql src/sql/verify.sql
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 
 PG_CPPFLAGS = -Isrc $(if $(filter 1,$(DEBUG_POINTS)),-DHNR_DEBUG_POINTS)
@@ -39,6 +41,10 @@ FLAGS_NOW := $(PG_CONFIG) $(DEBUG_POINTS) $(CC) $(CFLAGS) $(COPT)
 $(shell mkdir -p build; echo '$(FLAGS_NOW)' | cmp -s - build/flags || echo '$(FLAGS_NOW)' > build/flags)
 
 $(OBJS) $(OBJS:.o=.bc): $(INTERNAL_HEADERS) build/flags
+
+$(DENSE_TYPES): build/sql/%.sql: src/sql/type.sql.in src/sql/type_dense.sql.in src/sql/type_%.sql
+	mkdir -p $(@D)
+	sed 's/@TYPE@/$*/g' $^ > $@
 
 $(DATA_built): $(SQL_PARTS)
 	cat $^ > $@

@@ -14,7 +14,7 @@ FROM vector_functions
 WHERE prokind = 'f' AND (provolatile, proisstrict, proparallel) <> ('i', true, 's')
 	OR prokind = 'a' AND proparallel <> 's';
 
-SELECT oid::regoperator AS operator, oprcode::regproc AS function, nullif(oprcom, 0)::regoperator AS commutator, nullif(oprnegate, 0)::regoperator AS negator,
+SELECT oid::regoperator AS operator, (SELECT proname FROM pg_proc WHERE oid = oprcode) AS function, nullif(oprcom, 0)::regoperator AS commutator, nullif(oprnegate, 0)::regoperator AS negator,
 	nullif(oprrest::oid, 0)::regproc AS restriction, oprcanmerge AS merge, obj_description(oid, 'pg_operator') AS comment
 FROM pg_operator WHERE oprleft = 'vector'::regtype ORDER BY oprname COLLATE "C";
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * distance.h
- *		Distance kernels: arrays of float4 in, one number out.
+ *		Distance kernels: arrays of float4 or of halves in, one number out.
  *
  * No fmgr, no memory allocation, no pages.  The best instruction set of the
  * running processor is chosen once, by hnr_distance_init(); until then the
@@ -21,6 +21,7 @@
 #define HNR_BLOCK_COLUMNS	32
 
 typedef float (*HnrDistanceFn) (int n, const float *a, const float *b);
+typedef float (*HnrHalfDistanceFn) (int n, const uint16 *a, const uint16 *b);
 
 /*
  * The same between each of two arrays a and each of four arrays b, for much less
@@ -44,6 +45,14 @@ typedef struct HnrDistanceKernels
 	/* a.b, a.a and b.b in one pass */
 	void		(*products) (int n, const float *a, const float *b,
 							 float *ab, float *aa, float *bb);
+	/* the same of halves (IEEE 754 binary16, as uint16) */
+	HnrHalfDistanceFn half_l2_squared;
+	HnrHalfDistanceFn half_inner_product;
+	HnrHalfDistanceFn half_l1;
+	void		(*half_products) (int n, const uint16 *a, const uint16 *b,
+								  float *ab, float *aa, float *bb);
+	/* half = x, the nearest, of two the even one; infinity beyond the range */
+	void		(*to_half) (int n, const float *x, uint16 *half);
 	/* out = scale * half, exact for a scale that is a power of two in float's range */
 	void		(*from_half) (int n, const uint16 *half, float scale, float *out);
 	/* out = scale * (byte - bias), exact likewise */

@@ -23,11 +23,13 @@
 #define V_LOAD_PART(p, r)	load_part(p, r)
 #define V_ADD(x, y)			_mm256_add_ps(x, y)
 #define V_SUB(x, y)			_mm256_sub_ps(x, y)
+#define V_MUL(x, y)			_mm256_mul_ps(x, y)
 #define V_FMA(x, y, z)		_mm256_fmadd_ps(x, y, z)
 #define V_ABS(v)			_mm256_andnot_ps(_mm256_set1_ps(-0.0f), v)
 #define V_SUM(v)			sum_lanes(v)
-#define V_FROM_HALF(p, s) \
-	_mm256_mul_ps(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *) (p))), _mm256_set1_ps(s))
+#define V_HALF(p)			_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *) (p)))
+#define V_STORE_HALF(p, v) \
+	_mm_storeu_si128((__m128i *) (p), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT))
 #define V_FROM_BYTES(p, b, s) \
 	_mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32( \
 		_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *) (p))), \

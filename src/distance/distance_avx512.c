@@ -23,11 +23,13 @@
 #define V_LOAD_PART(p, r)	_mm512_maskz_loadu_ps((__mmask16) ((1U << (r)) - 1), p)
 #define V_ADD(x, y)			_mm512_add_ps(x, y)
 #define V_SUB(x, y)			_mm512_sub_ps(x, y)
+#define V_MUL(x, y)			_mm512_mul_ps(x, y)
 #define V_FMA(x, y, z)		_mm512_fmadd_ps(x, y, z)
 #define V_ABS(v)			_mm512_abs_ps(v)
 #define V_SUM(v)			_mm512_reduce_add_ps(v)
-#define V_FROM_HALF(p, s) \
-	_mm512_mul_ps(_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *) (p))), _mm512_set1_ps(s))
+#define V_HALF(p)			_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *) (p)))
+#define V_STORE_HALF(p, v) \
+	_mm256_storeu_si256((__m256i *) (p), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT))
 #define V_FROM_BYTES(p, b, s) \
 	_mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32( \
 		_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *) (p))), \

@@ -67,13 +67,28 @@ lanes_abs(Lanes a)
 }
 
 static inline Lanes
-lanes_from_half(const uint16 *p, float scale)
+lanes_mul(Lanes a, Lanes b)
+{
+	for (int i = 0; i < LANES; i++)
+		a.x[i] *= b.x[i];
+	return a;
+}
+
+static inline Lanes
+lanes_half(const uint16 *p)
 {
 	Lanes		v;
 
 	for (int i = 0; i < LANES; i++)
-		v.x[i] = hnr_half_decode(p[i]) * scale;
+		v.x[i] = hnr_half_decode(p[i]);
 	return v;
+}
+
+static inline void
+lanes_store_half(uint16 *p, Lanes v)
+{
+	for (int i = 0; i < LANES; i++)
+		p[i] = hnr_half_encode(v.x[i]);
 }
 
 static inline Lanes
@@ -114,10 +129,12 @@ lanes_below(Lanes a, Lanes b)
 #define V_LOAD_PART(p, r)	lanes_load_part(p, r)
 #define V_ADD(x, y)			lanes_add(x, y)
 #define V_SUB(x, y)			lanes_sub(x, y)
+#define V_MUL(x, y)			lanes_mul(x, y)
 #define V_FMA(x, y, z)		lanes_fma(x, y, z)
 #define V_ABS(v)			lanes_abs(v)
 #define V_SUM(v)			lanes_sum(v)
-#define V_FROM_HALF(p, s)	lanes_from_half(p, s)
+#define V_HALF(p)			lanes_half(p)
+#define V_STORE_HALF(p, v)	lanes_store_half(p, v)
 #define V_FROM_BYTES(p, b, s)	lanes_from_bytes(p, b, s)
 #define V_STORE(p, v)		memcpy(p, (v).x, sizeof(Lanes))
 #define V_SET1(s)			((Lanes) {{s, s, s, s}})

@@ -14,6 +14,9 @@ typedef union HnrFloatBits
 	uint32		u;
 } HnrFloatBits;
 
+/* Numbers from here on are nearer to what would follow the largest half, 65504. */
+#define HNR_HALF_LIMIT 65520.0f
+
 /* Any half is exact as a float. */
 static inline float
 hnr_half_decode(uint16 h)

@@ -15,10 +15,12 @@
  *		V_LOAD_PART(p, r)	the first r < V_WIDTH floats at p, the other lanes
  *							zero; nothing behind the r floats is read
  *		V_ADD, V_SUB(x, y)	lane by lane
+ *		V_MUL(x, y)
  *		V_FMA(x, y, z)		x * y + z
  *		V_ABS(x)
  *		V_SUM(x)			the sum over the lanes
- *		V_FROM_HALF(p, s)	V_WIDTH halves at p times the number s
+ *		V_HALF(p)			V_WIDTH halves at p, of any alignment
+ *		V_STORE_HALF(p, x)	to V_WIDTH halves at p, rounded to the nearest
  *		V_STORE(p, x)		to V_WIDTH floats at p, of any alignment
  *		and what blocks.inc.h, which is included below, asks for
  *
@@ -37,13 +39,26 @@
 #define STEP_L1(sum, x, y) \
 	do { V d_ = V_SUB(x, y); (sum) = V_ADD(sum, V_ABS(d_)); } while (0)
 
-#define AT(step, sum, i) \
-	step(sum, V_LOAD(a + (i)), V_LOAD(b + (i)))
+/* The first r < V_WIDTH halves at p, the other lanes zero. */
+HNR_TARGET static inline V
+load_half_part(const uint16 *p, int r)
+{
+	uint16		halves[V_WIDTH] = {0};
 
-/* Defines the function name: the sum of one step over all coordinates. */
-#define DEFINE_KERNEL(name, step) \
+	memcpy(halves, p, sizeof(uint16) * r);
+	return V_HALF(halves);
+}
+
+#define AT(step, sum, load, i) \
+	step(sum, load(a + (i)), load(b + (i)))
+
+/*
+ * Defines the function name: the sum of one step over all coordinates, which are of
+ * the type element and come into a register by load and, the last ones, load_part.
+ */
+#define DEFINE_KERNEL(name, step, element, load, load_part) \
 HNR_TARGET static float \
-name(int n, const float *a, const float *b) \
+name(int n, const element *a, const element *b) \
 { \
 	V			s0 = V_ZERO(); \
 	V			s1 = V_ZERO(); \
@@ -53,30 +68,33 @@ name(int n, const float *a, const float *b) \
 \
 	for (; n - i >= 4 * V_WIDTH; i += 4 * V_WIDTH) \
 	{ \
-		AT(step, s0, i); \
-		AT(step, s1, i + V_WIDTH); \
-		AT(step, s2, i + 2 * V_WIDTH); \
-		AT(step, s3, i + 3 * V_WIDTH); \
+		AT(step, s0, load, i); \
+		AT(step, s1, load, i + V_WIDTH); \
+		AT(step, s2, load, i + 2 * V_WIDTH); \
+		AT(step, s3, load, i + 3 * V_WIDTH); \
 	} \
 	if (n - i >= 2 * V_WIDTH) \
 	{ \
-		AT(step, s0, i); \
-		AT(step, s1, i + V_WIDTH); \
+		AT(step, s0, load, i); \
+		AT(step, s1, load, i + V_WIDTH); \
 		i += 2 * V_WIDTH; \
 	} \
 	if (n - i >= V_WIDTH) \
 	{ \
-		AT(step, s2, i); \
+		AT(step, s2, load, i); \
 		i += V_WIDTH; \
 	} \
 	if (n > i) \
-		step(s3, V_LOAD_PART(a + i, n - i), V_LOAD_PART(b + i, n - i)); \
+		step(s3, load_part(a + i, n - i), load_part(b + i, n - i)); \
 	return V_SUM(V_ADD(V_ADD(s0, s1), V_ADD(s2, s3))); \
 }
 
-DEFINE_KERNEL(l2_squared, STEP_L2)
-DEFINE_KERNEL(inner_product, STEP_IP)
-DEFINE_KERNEL(l1, STEP_L1)
+DEFINE_KERNEL(l2_squared, STEP_L2, float, V_LOAD, V_LOAD_PART)
+DEFINE_KERNEL(inner_product, STEP_IP, float, V_LOAD, V_LOAD_PART)
+DEFINE_KERNEL(l1, STEP_L1, float, V_LOAD, V_LOAD_PART)
+DEFINE_KERNEL(half_l2_squared, STEP_L2, uint16, V_HALF, load_half_part)
+DEFINE_KERNEL(half_inner_product, STEP_IP, uint16, V_HALF, load_half_part)
+DEFINE_KERNEL(half_l1, STEP_L1, uint16, V_HALF, load_half_part)
 
 #define TILE_STEPS(step, load) \
 	do { \
@@ -124,57 +142,48 @@ DEFINE_TILE_KERNEL(l2_squared_tile, STEP_L2)
 DEFINE_TILE_KERNEL(inner_product_tile, STEP_IP)
 DEFINE_TILE_KERNEL(l1_tile, STEP_L1)
 
-/*
- * a.b, a.a and b.b in one pass.  Three sums in two registers each keep as many
- * additions under way as the kernels above do with four.
- */
-HNR_TARGET static void
-products(int n, const float *a, const float *b, float *ab, float *aa, float *bb)
-{
-	V			ab0 = V_ZERO();
-	V			ab1 = V_ZERO();
-	V			aa0 = V_ZERO();
-	V			aa1 = V_ZERO();
-	V			bb0 = V_ZERO();
-	V			bb1 = V_ZERO();
-	V			x;
-	V			y;
-	int			i = 0;
+#define PRODUCTS_AT(ab, aa, bb, x_, y_) \
+	do { \
+		x = x_; \
+		y = y_; \
+		STEP_IP(ab, x, y); \
+		STEP_IP(aa, x, x); \
+		STEP_IP(bb, y, y); \
+	} while (0)
 
-	for (; n - i >= 2 * V_WIDTH; i += 2 * V_WIDTH)
-	{
-		x = V_LOAD(a + i);
-		y = V_LOAD(b + i);
-		STEP_IP(ab0, x, y);
-		STEP_IP(aa0, x, x);
-		STEP_IP(bb0, y, y);
-		x = V_LOAD(a + i + V_WIDTH);
-		y = V_LOAD(b + i + V_WIDTH);
-		STEP_IP(ab1, x, y);
-		STEP_IP(aa1, x, x);
-		STEP_IP(bb1, y, y);
-	}
-	if (n - i >= V_WIDTH)
-	{
-		x = V_LOAD(a + i);
-		y = V_LOAD(b + i);
-		STEP_IP(ab0, x, y);
-		STEP_IP(aa0, x, x);
-		STEP_IP(bb0, y, y);
-		i += V_WIDTH;
-	}
-	if (n > i)
-	{
-		x = V_LOAD_PART(a + i, n - i);
-		y = V_LOAD_PART(b + i, n - i);
-		STEP_IP(ab1, x, y);
-		STEP_IP(aa1, x, x);
-		STEP_IP(bb1, y, y);
-	}
-	*ab = V_SUM(V_ADD(ab0, ab1));
-	*aa = V_SUM(V_ADD(aa0, aa1));
-	*bb = V_SUM(V_ADD(bb0, bb1));
+/*
+ * Defines the function name: a.b, a.a and b.b in one pass.  Three sums in two
+ * registers each keep as many additions under way as the kernels above do with four.
+ */
+#define DEFINE_PRODUCTS(name, element, load, load_part) \
+HNR_TARGET static void \
+name(int n, const element *a, const element *b, float *ab, float *aa, float *bb) \
+{ \
+	V			ab0 = V_ZERO(), aa0 = V_ZERO(), bb0 = V_ZERO(); \
+	V			ab1 = V_ZERO(), aa1 = V_ZERO(), bb1 = V_ZERO(); \
+	V			x, \
+				y; \
+	int			i = 0; \
+\
+	for (; n - i >= 2 * V_WIDTH; i += 2 * V_WIDTH) \
+	{ \
+		PRODUCTS_AT(ab0, aa0, bb0, load(a + i), load(b + i)); \
+		PRODUCTS_AT(ab1, aa1, bb1, load(a + i + V_WIDTH), load(b + i + V_WIDTH)); \
+	} \
+	if (n - i >= V_WIDTH) \
+	{ \
+		PRODUCTS_AT(ab0, aa0, bb0, load(a + i), load(b + i)); \
+		i += V_WIDTH; \
+	} \
+	if (n > i) \
+		PRODUCTS_AT(ab1, aa1, bb1, load_part(a + i, n - i), load_part(b + i, n - i)); \
+	*ab = V_SUM(V_ADD(ab0, ab1)); \
+	*aa = V_SUM(V_ADD(aa0, aa1)); \
+	*bb = V_SUM(V_ADD(bb0, bb1)); \
 }
+
+DEFINE_PRODUCTS(products, float, V_LOAD, V_LOAD_PART)
+DEFINE_PRODUCTS(half_products, uint16, V_HALF, load_half_part)
 
 HNR_TARGET static void
 from_half(int n, const uint16 *half, float scale, float *out)
@@ -182,15 +191,29 @@ from_half(int n, const uint16 *half, float scale, float *out)
 	int			i = 0;
 
 	for (; n - i >= V_WIDTH; i += V_WIDTH)
-		V_STORE(out + i, V_FROM_HALF(half + i, scale));
+		V_STORE(out + i, V_MUL(V_HALF(half + i), V_SET1(scale)));
 	if (n > i)
 	{
-		uint16		rest[V_WIDTH] = {0};
 		float		lanes[V_WIDTH];
 
-		memcpy(rest, half + i, sizeof(uint16) * (n - i));
-		V_STORE(lanes, V_FROM_HALF(rest, scale));
+		V_STORE(lanes, V_MUL(load_half_part(half + i, n - i), V_SET1(scale)));
 		memcpy(out + i, lanes, sizeof(float) * (n - i));
+	}
+}
+
+HNR_TARGET static void
+to_half(int n, const float *x, uint16 *half)
+{
+	int			i = 0;
+
+	for (; n - i >= V_WIDTH; i += V_WIDTH)
+		V_STORE_HALF(half + i, V_LOAD(x + i));
+	if (n > i)
+	{
+		uint16		halves[V_WIDTH];
+
+		V_STORE_HALF(halves, V_LOAD_PART(x + i, n - i));
+		memcpy(half + i, halves, sizeof(uint16) * (n - i));
 	}
 }
 
@@ -216,7 +239,12 @@ const HnrDistanceKernels HNR_KERNELS = {
 	.inner_product_tile = inner_product_tile,
 	.l1_tile = l1_tile,
 	.products = products,
+	.half_l2_squared = half_l2_squared,
+	.half_inner_product = half_inner_product,
+	.half_l1 = half_l1,
+	.half_products = half_products,
 	.from_half = from_half,
+	.to_half = to_half,
 	.from_bytes = from_bytes,
 	.block_products = block_products,
 	.lane_minima = lane_minima,

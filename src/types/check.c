@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "common/shortest_dec.h"
 #include "compat.h"
 #include "types/check.h"
 
@@ -52,6 +53,17 @@ hnr_not_finite_error(const char *type, double value, Node *escontext)
 			 isnan(value) ?
 			 errmsg("NaN cannot be a coordinate of type %s", type) :
 			 errmsg("infinity cannot be a coordinate of type %s", type)));
+}
+
+void
+hnr_out_of_range_error(const char *type, float value)
+{
+	char		text[FLOAT_SHORTEST_DECIMAL_LEN];
+
+	float_to_shortest_decimal_buf(value, text);
+	ereport(ERROR,
+			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 errmsg("\"%s\" is out of range for a coordinate of type %s", text, type)));
 }
 
 int32

@@ -41,6 +41,19 @@ hnr_check_finite(const char *type, double value, Node *escontext)
 }
 
 /*
+ * -limit < value < limit, or ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE is thrown: limit is
+ * where the type's coordinates end.
+ */
+extern void hnr_out_of_range_error(const char *type, float value);
+
+static inline void
+hnr_check_range(const char *type, float value, float limit)
+{
+	if (unlikely(fabsf(value) >= limit))
+		hnr_out_of_range_error(type, value);
+}
+
+/*
  * The type modifier that the array of a typmod_in function names: one number of
  * dimensions, 1 .. max_dims.  ERRCODE_INVALID_PARAMETER_VALUE is thrown.
  */

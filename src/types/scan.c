@@ -18,11 +18,13 @@
 #define QUOTED_BYTES 80
 
 void
-hnr_scan_begin(HnrScanner *scanner, const char *type, const char *text, Node *escontext)
+hnr_scan_begin(HnrScanner *scanner, const char *type, const char *text,
+			   float limit, Node *escontext)
 {
 	scanner->type = type;
 	scanner->text = text;
 	scanner->at = text;
+	scanner->limit = limit;
 	scanner->escontext = escontext;
 }
 
@@ -62,6 +64,20 @@ syntax_error(HnrScanner *scanner, const char *expected)
 					   position, pg_mbcliplen(at, strlen(at), pg_mblen(at)), at, expected)));
 }
 
+int
+hnr_scan_count(const HnrScanner *scanner, char c)
+{
+	const char *at = scanner->at;
+	int			n = 0;
+
+	while ((at = strchr(at, c)) != NULL)
+	{
+		n++;
+		at++;
+	}
+	return n;
+}
+
 bool
 hnr_scan_sees(HnrScanner *scanner, char c)
 {
@@ -98,7 +114,7 @@ hnr_scan_float4(HnrScanner *scanner, float *value)
 	*value = strtof(scanner->at, &end);
 	if (end == scanner->at)
 		return syntax_error(scanner, "a number");
-	if (errno == ERANGE && isinf(*value))
+	if (isinf(*value) ? errno == ERANGE : fabsf(*value) >= scanner->limit)
 		ereturn(scanner->escontext, false,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("\"%s\" is out of range for a coordinate of type %s",

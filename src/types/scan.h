@@ -21,11 +21,15 @@ typedef struct HnrScanner
 	const char *type;			/* SQL type, for messages */
 	const char *text;			/* the whole string */
 	const char *at;				/* what is read next */
+	float		limit;			/* coordinates are below this, and above -this */
 	Node	   *escontext;
 } HnrScanner;
 
 extern void hnr_scan_begin(HnrScanner *scanner, const char *type, const char *text,
-						   Node *escontext);
+						   float limit, Node *escontext);
+
+/* How often the character c stands in the rest of the text. */
+extern int	hnr_scan_count(const HnrScanner *scanner, char c);
 
 /* Whether the next item is the character c; it is not consumed. */
 extern bool hnr_scan_sees(HnrScanner *scanner, char c);
@@ -42,8 +46,8 @@ extern bool hnr_scan_separator(HnrScanner *scanner, char closing, const char *ex
 
 /*
  * Consumes a finite float4.  Like core's real, it rounds once, from the decimal
- * text; a number too small for float4 becomes zero, one too large is
- * ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE.
+ * text; a number too small for float4 becomes zero, one too large for it or for the
+ * scanner's limit is ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE.
  */
 extern bool hnr_scan_float4(HnrScanner *scanner, float *value);
 

@@ -31,17 +31,7 @@ typedef struct HnrVector
 /* A zeroed vector of dim coordinates in the current memory context. */
 extern HnrVector *hnr_vector_new(int dim);
 
-/* Error (ERRCODE_DATA_EXCEPTION) unless both have the same dimensions. */
-extern void hnr_vector_check_same_dim(const HnrVector *a, const HnrVector *b);
-
-/* The Euclidean norm of n coordinates, summed in double: neither overflows nor
- * underflows. */
-extern double hnr_norm(int n, const float *x);
-
-/*
- * out = x / |x|; x and out may be the same array.  A zero vector stays zero and
- * gives false.
- */
-extern bool hnr_normalize(int n, const float *x, float *out);
+/* Likewise one of dim finite coordinates; dim is checked. */
+extern HnrVector *hnr_vector_from_floats(int dim, const float *x);
 
 #endif							/* HNR_VECTOR_H */

@@ -145,6 +145,85 @@ test_kernels(const HnrDistanceKernels *k, char *end_a, char *end_b)
 	report(special, k->isa, "zero distance, infinity and NaN, n = 1 .. 2000");
 }
 
+/* The same kernels of halves, against the sums of what these stand for. */
+static void
+test_half_kernels(const HnrDistanceKernels *k, char *end_a, char *end_b)
+{
+	static float x[MAX_N],
+				y[MAX_N];
+	bool		distances = true,
+				products = true,
+				special = true;
+	float		ab,
+				aa,
+				bb;
+
+	for (int n = 1; n <= MAX_N; n++)
+	{
+		uint16	   *a = (uint16 *) end_a - n;
+		uint16	   *b = (uint16 *) end_b - n;
+		Sums		s;
+
+		for (int i = 0; i < n; i++)
+		{
+			a[i] = hnr_half_encode(random_float());
+			b[i] = hnr_half_encode(random_float());
+			x[i] = hnr_half_decode(a[i]);
+			y[i] = hnr_half_decode(b[i]);
+		}
+		s = exact_sums(n, x, y);
+		distances &= near(k->half_l2_squared(n, a, b), s.l2, s.l2, n) &&
+			near(k->half_inner_product(n, a, b), s.ip, s.ip_magnitude, n) &&
+			near(k->half_l1(n, a, b), s.l1, s.l1, n);
+		k->half_products(n, a, b, &ab, &aa, &bb);
+		products &= near(ab, s.ip, s.ip_magnitude, n) &&
+			near(aa, s.aa, s.aa, n) && near(bb, s.bb, s.bb, n);
+		special &= k->half_l2_squared(n, a, a) == 0 && k->half_l1(n, b, b) == 0;
+		a[n - 1] = 0x7C00;		/* infinity */
+		special &= isinf(k->half_l2_squared(n, a, b)) && isinf(k->half_l1(n, a, b));
+		a[n - 1] = 0x7E00;		/* NaN */
+		special &= isnan(k->half_l2_squared(n, a, b)) && isnan(k->half_inner_product(n, a, b));
+	}
+	report(distances, k->isa, "half_l2_squared, half_inner_product and half_l1, n = 1 .. 2000");
+	report(products, k->isa, "half_products, n = 1 .. 2000");
+	report(special, k->isa, "halves at zero distance, infinity and NaN, n = 1 .. 2000");
+}
+
+/*
+ * Halves come back as they were, and what lies between two of them becomes the
+ * nearer one, of two as near the even one.
+ */
+static void
+test_half_encoding(const HnrDistanceKernels *k, char *end_a, char *end_b)
+{
+	bool		same = true,
+				nearest = true;
+
+	for (int h = 0; h < 0x7C00; h++)
+	{
+		int			n = 1 + h % 40;
+		float	   *x = (float *) end_a - n;
+		uint16	   *half = (uint16 *) end_b - n;
+		/* half way to the next one; for the last one, where infinity begins */
+		float		above = h == 0x7BFF ? 65536.0f : hnr_half_decode(h + 1);
+		float		middle = (hnr_half_decode(h) + above) / 2;
+
+		for (int i = 0; i < n; i++)
+			x[i] = i % 2 ? -hnr_half_decode(h) : hnr_half_decode(h);
+		k->to_half(n, x, half);
+		for (int i = 0; i < n; i++)
+			same &= half[i] == (i % 2 ? 0x8000 | h : h);
+		for (int i = 0; i < n; i++)
+			x[i] = i % 3 == 0 ? middle : nextafterf(middle, i % 3 == 1 ? 0 : INFINITY);
+		k->to_half(n, x, half);
+		for (int i = 0; i < n; i++)
+			nearest &= half[i] == h + (i % 3 == 0 ? h % 2 : i % 3 == 2) &&
+				half[i] == hnr_half_encode(x[i]);
+	}
+	report(same, k->isa, "to_half gives every half back");
+	report(nearest, k->isa, "to_half rounds to the nearest");
+}
+
 /* The two and four arrays of a tile share their memory, a float apart. */
 static void
 test_tiles(const HnrDistanceKernels *k, char *end_a, char *end_b)
@@ -363,6 +442,8 @@ main(int argc, char **argv)
 		else
 		{
 			test_kernels(hnr_distance, end_a, end_b);
+			test_half_kernels(hnr_distance, end_a, end_b);
+			test_half_encoding(hnr_distance, end_a, end_b);
 			test_tiles(hnr_distance, end_a, end_b);
 			test_decoding(hnr_distance, end_a, end_b);
 			test_blocks(hnr_distance, end_a);

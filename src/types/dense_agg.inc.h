@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
- * vector_agg.c
- *		The aggregates avg(vector) and sum(vector).
+ * dense_agg.inc.h
+ *		The aggregates avg and sum of a dense type: part of the template that
+ *		dense.inc.h tells of.
  *
  * Their state is a float8 array: the number of vectors, then the sum of each
  * coordinate; it has the count alone, zero, before the first vector.  The sums
@@ -10,32 +11,23 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "postgres.h"
 
-#include <math.h>
-
-#include "catalog/pg_type.h"
-#include "types/check.h"
-#include "types/vector.h"
-#include "utils/array.h"
-#include "utils/float.h"
-
-PG_FUNCTION_INFO_V1(hnr_vector_accum);
-PG_FUNCTION_INFO_V1(hnr_vector_combine);
-PG_FUNCTION_INFO_V1(hnr_vector_avg);
-PG_FUNCTION_INFO_V1(hnr_vector_sum);
+PG_FUNCTION_INFO_V1(DENSE_FN(accum));
+PG_FUNCTION_INFO_V1(DENSE_FN(combine));
+PG_FUNCTION_INFO_V1(DENSE_FN(avg));
+PG_FUNCTION_INFO_V1(DENSE_FN(sum));
 
 /* Its count at [0] and sums from [1]; *dim is 0 before the first vector. */
 static double *
 state_numbers(ArrayType *state, int *dim)
 {
 	if (ARR_NDIM(state) != 1 || ARR_DIMS(state)[0] < 1 ||
-		ARR_DIMS(state)[0] > HNR_VECTOR_MAX_DIM + 1 ||
+		ARR_DIMS(state)[0] > DENSE_MAX_DIM + 1 ||
 		ARR_HASNULL(state) || ARR_ELEMTYPE(state) != FLOAT8OID)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid aggregate state of type vector"),
-				 errdetail("It is a count followed by up to %d sums.", HNR_VECTOR_MAX_DIM)));
+				 errmsg("invalid aggregate state of type %s", DENSE_TYPE),
+				 errdetail("It is a count followed by up to %d sums.", DENSE_MAX_DIM)));
 	*dim = ARR_DIMS(state)[0] - 1;
 	return (double *) ARR_DATA_PTR(state);
 }
@@ -76,14 +68,15 @@ check_sums(const double *numbers, int dim)
 			float_overflow_error();
 }
 
-/* vector_accum(float8[], vector): the state with one vector more. */
+/* accum(float8[], type): the state with one vector more. */
 Datum
-hnr_vector_accum(PG_FUNCTION_ARGS)
+DENSE_FN(accum)(PG_FUNCTION_ARGS)
 {
 	ArrayType  *state = writable_state(fcinfo);
-	HnrVector  *v = PG_GETARG_HNR_VECTOR(1);
+	DENSE	   *v = DENSE_GETARG(1);
 	int			dim;
 	double	   *numbers = state_numbers(state, &dim);
+	const float *x = DENSE_FLOATS(v);
 
 	if (dim == 0)
 	{
@@ -93,17 +86,17 @@ hnr_vector_accum(PG_FUNCTION_ARGS)
 		numbers = state_numbers(state, &dim);
 		numbers[0] = count;
 	}
-	hnr_check_same_dims("vector", dim, v->dim);
+	hnr_check_same_dims(DENSE_TYPE, dim, v->dim);
 	numbers[0] += 1;
 	for (int i = 0; i < dim; i++)
-		numbers[i + 1] += v->x[i];
+		numbers[i + 1] += x[i];
 	check_sums(numbers, dim);
 	PG_RETURN_ARRAYTYPE_P(state);
 }
 
-/* vector_combine(float8[], float8[]): the state of both states' vectors. */
+/* combine(float8[], float8[]): the state of both states' vectors. */
 Datum
-hnr_vector_combine(PG_FUNCTION_ARGS)
+DENSE_FN(combine)(PG_FUNCTION_ARGS)
 {
 	ArrayType  *state = writable_state(fcinfo);
 	ArrayType  *other = PG_GETARG_ARRAYTYPE_P(1);
@@ -121,7 +114,7 @@ hnr_vector_combine(PG_FUNCTION_ARGS)
 		numbers[0] = count;
 	}
 	if (other_dim > 0)
-		hnr_check_same_dims("vector", dim, other_dim);
+		hnr_check_same_dims(DENSE_TYPE, dim, other_dim);
 	for (int i = 0; i <= other_dim; i++)
 		numbers[i] += other_numbers[i];
 	check_sums(numbers, dim);
@@ -130,27 +123,29 @@ hnr_vector_combine(PG_FUNCTION_ARGS)
 
 /*
  * The state's sums divided by divisor; ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE where
- * float4 cannot hold one.
+ * a coordinate cannot hold one.
  */
-static HnrVector *
+static DENSE *
 divided_sums(const double *numbers, int dim, double divisor)
 {
-	HnrVector  *v;
+	DENSE	   *v;
 
-	hnr_check_dims("vector", dim, HNR_VECTOR_MAX_DIM, NULL);
-	v = hnr_vector_new(dim);
+	hnr_check_dims(DENSE_TYPE, dim, DENSE_MAX_DIM, NULL);
+	v = DENSE_FN(new)(dim);
 	for (int i = 0; i < dim; i++)
 	{
-		v->x[i] = (float) (numbers[i + 1] / divisor);
-		if (unlikely(!isfinite(v->x[i])))
+		float		value = (float) (numbers[i + 1] / divisor);
+
+		if (unlikely(!(fabsf(value) < DENSE_LIMIT)))
 			float_overflow_error();
+		DENSE_PUT(v, i, value);
 	}
 	return v;
 }
 
-/* vector_avg(float8[]): final function of avg(); NULL for no vectors. */
+/* avg(float8[]): final function of avg(); NULL for no vectors. */
 Datum
-hnr_vector_avg(PG_FUNCTION_ARGS)
+DENSE_FN(avg)(PG_FUNCTION_ARGS)
 {
 	int			dim;
 	double	   *numbers = state_numbers(PG_GETARG_ARRAYTYPE_P(0), &dim);
@@ -160,9 +155,9 @@ hnr_vector_avg(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(divided_sums(numbers, dim, numbers[0]));
 }
 
-/* vector_sum(float8[]): final function of sum(); NULL for no vectors. */
+/* sum(float8[]): final function of sum(); NULL for no vectors. */
 Datum
-hnr_vector_sum(PG_FUNCTION_ARGS)
+DENSE_FN(sum)(PG_FUNCTION_ARGS)
 {
 	int			dim;
 	double	   *numbers = state_numbers(PG_GETARG_ARRAYTYPE_P(0), &dim);

@@ -1,0 +1,58 @@
+/*-------------------------------------------------------------------------
+ *
+ * sums.c
+ *		Sums over float4 coordinates taken in double.  See sums.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "types/sums.h"
+
+double
+hnr_exact_l2_squared(int n, const float *a, const float *b)
+{
+	double		sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += ((double) a[i] - b[i]) * ((double) a[i] - b[i]);
+	return sum;
+}
+
+double
+hnr_exact_inner_product(int n, const float *a, const float *b)
+{
+	double		sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += (double) a[i] * b[i];
+	return sum;
+}
+
+double
+hnr_exact_l1(int n, const float *a, const float *b)
+{
+	double		sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += fabs((double) a[i] - b[i]);
+	return sum;
+}
+
+double
+hnr_norm(int n, const float *x)
+{
+	return sqrt(hnr_exact_inner_product(n, x, x));
+}
+
+bool
+hnr_normalize(int n, const float *x, float *out)
+{
+	double		norm = hnr_norm(n, x);
+
+	for (int i = 0; i < n; i++)
+		out[i] = norm > 0 ? (float) (x[i] / norm) : 0.0f;
+	return norm > 0;
+}

@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * sums.h
+ *		Sums over float4 coordinates taken in double: slower than the kernels of
+ *		distance.h, but none overflows, underflows or depends on the processor.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_SUMS_H
+#define HNR_SUMS_H
+
+/* sum (a-b)^2, a*b, |a-b| over n coordinates. */
+extern double hnr_exact_l2_squared(int n, const float *a, const float *b);
+extern double hnr_exact_inner_product(int n, const float *a, const float *b);
+extern double hnr_exact_l1(int n, const float *a, const float *b);
+
+/* The Euclidean norm of n coordinates. */
+extern double hnr_norm(int n, const float *x);
+
+/*
+ * out = x / |x|; x and out may be the same array.  A zero vector stays zero and
+ * gives false.
+ */
+extern bool hnr_normalize(int n, const float *x, float *out);
+
+#endif							/* HNR_SUMS_H */
