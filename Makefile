@@ -14,7 +14,7 @@ INTERNAL_HEADERS = $(wildcard src/*.h src/*/*.h)
 # The installation script is put together from one part per module, and one per
 # type: what types have in common is a template, with @TYPE@ for their name.
 DENSE_TYPES = build/sql/vector.sql build/sql/halfvec.sql
-SQL_PARTS = src/sql/types.sql $(DENSE_TYPES) src/sql/am.sql src/sql/rebuild.sql src/sql/monitor.sql src/sql/verify.sql
+SQL_PARTS = src/sql/types.sql $(DENSE_TYPES) src/sql/types_bit.sql src/sql/am.sql src/sql/rebuild.sql src/sql/monitor.sql src/sql/verify.sql
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 
 PG_CPPFLAGS = -Isrc $(if $(filter 1,$(DEBUG_POINTS)),-DHNR_DEBUG_POINTS)

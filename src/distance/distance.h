@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * distance.h
- *		Distance kernels: arrays of float4 or of halves in, one number out.
+ *		Distance kernels: arrays of float4, halves or bits in, one number out.
  *
  * No fmgr, no memory allocation, no pages.  The best instruction set of the
  * running processor is chosen once, by hnr_distance_init(); until then the
@@ -57,6 +57,10 @@ typedef struct HnrDistanceKernels
 	void		(*from_half) (int n, const uint16 *half, float scale, float *out);
 	/* out = scale * (byte - bias), exact likewise */
 	void		(*from_bytes) (int n, const uint8 *bytes, int bias, float scale, float *out);
+	/* of n bytes each, the bits set in one only; in both, and in one or both */
+	int64		(*bits_different) (int n, const uint8 *a, const uint8 *b);
+	void		(*bits_shared) (int n, const uint8 *a, const uint8 *b,
+								int64 *both, int64 *any);
 
 	/*
 	 * out[r][c] = the product of rows[r] with column c, for HNR_BLOCK_ROWS rows and

@@ -15,7 +15,7 @@
 
 #define HNR_KERNELS			hnr_distance_avx2
 #define HNR_ISA				"avx2"
-#define HNR_TARGET			__attribute__((target("avx2,fma,f16c")))
+#define HNR_TARGET			__attribute__((target("avx2,fma,f16c,popcnt")))
 #define V					__m256
 #define V_WIDTH				8
 #define V_ZERO()			_mm256_setzero_ps()

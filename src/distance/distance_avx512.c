@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * distance_avx512.c
- *		The distance kernels for AVX-512 (foundation instructions only).
+ *		The distance kernels for AVX-512 (foundation instructions only; a
+ *		processor that has these has POPCNT).
  *
  *-------------------------------------------------------------------------
  */
@@ -15,7 +16,7 @@
 
 #define HNR_KERNELS			hnr_distance_avx512
 #define HNR_ISA				"avx512"
-#define HNR_TARGET			__attribute__((target("avx512f")))
+#define HNR_TARGET			__attribute__((target("avx512f,popcnt")))
 #define V					__m512
 #define V_WIDTH				16
 #define V_ZERO()			_mm512_setzero_ps()

@@ -228,6 +228,57 @@ from_bytes(int n, const uint8 *bytes, int bias, float scale, float *out)
 		out[i] = (float) ((int) bytes[i] - bias) * scale;
 }
 
+/* The 8 bytes at p, or the first r of them and zero. */
+HNR_TARGET static inline uint64
+load_bits(const uint8 *p, int r)
+{
+	uint64		word = 0;
+
+	memcpy(&word, p, r);
+	return word;
+}
+
+#define FOR_EACH_WORD(x, y, body) \
+	do { \
+		uint64		x, \
+					y; \
+		int			i_ = 0; \
+\
+		for (; n - i_ >= 8; i_ += 8) \
+		{ \
+			x = load_bits(a + i_, 8); \
+			y = load_bits(b + i_, 8); \
+			body; \
+		} \
+		if (n > i_) \
+		{ \
+			x = load_bits(a + i_, n - i_); \
+			y = load_bits(b + i_, n - i_); \
+			body; \
+		} \
+	} while (0)
+
+HNR_TARGET static int64
+bits_different(int n, const uint8 *a, const uint8 *b)
+{
+	int64		count = 0;
+
+	FOR_EACH_WORD(x, y, count += __builtin_popcountll(x ^ y));
+	return count;
+}
+
+HNR_TARGET static void
+bits_shared(int n, const uint8 *a, const uint8 *b, int64 *both, int64 *any)
+{
+	int64		in_both = 0;
+	int64		in_any = 0;
+
+	FOR_EACH_WORD(x, y, (in_both += __builtin_popcountll(x & y),
+						 in_any += __builtin_popcountll(x | y)));
+	*both = in_both;
+	*any = in_any;
+}
+
 #include "distance/blocks.inc.h"
 
 const HnrDistanceKernels HNR_KERNELS = {
@@ -246,6 +297,8 @@ const HnrDistanceKernels HNR_KERNELS = {
 	.from_half = from_half,
 	.to_half = to_half,
 	.from_bytes = from_bytes,
+	.bits_different = bits_different,
+	.bits_shared = bits_shared,
 	.block_products = block_products,
 	.lane_minima = lane_minima,
 	.list_below = list_below,

@@ -304,6 +304,40 @@ test_decoding(const HnrDistanceKernels *k, char *end_a, char *end_b)
 	report(bytes, k->isa, "from_bytes, n = 1 .. 2000");
 }
 
+/* Counts of bits against those taken bit by bit. */
+static void
+test_bits(const HnrDistanceKernels *k, char *end_a, char *end_b)
+{
+	bool		different = true,
+				shared = true;
+
+	for (int n = 1; n <= MAX_N; n += 1 + n / 64)
+	{
+		uint8	   *a = (uint8 *) end_a - n;
+		uint8	   *b = (uint8 *) end_b - n;
+		int64		in_one = 0,
+					in_both = 0,
+					both,
+					any;
+
+		for (int i = 0; i < n; i++)
+		{
+			a[i] = (uint8) random();
+			b[i] = (uint8) random();
+			for (int bit = 1; bit < 256; bit *= 2)
+			{
+				in_one += (a[i] & bit) != (b[i] & bit);
+				in_both += (a[i] & b[i] & bit) != 0;
+			}
+		}
+		different &= k->bits_different(n, a, b) == in_one && k->bits_different(n, a, a) == 0;
+		k->bits_shared(n, a, b, &both, &any);
+		shared &= both == in_both && any == in_both + in_one;
+	}
+	report(different, k->isa, "bits_different, n = 1 .. 2000");
+	report(shared, k->isa, "bits_shared, n = 1 .. 2000");
+}
+
 /* Products of rows with packed columns, nothing behind the columns being read. */
 static void
 test_blocks(const HnrDistanceKernels *k, char *end_a)
@@ -446,6 +480,7 @@ main(int argc, char **argv)
 			test_half_encoding(hnr_distance, end_a, end_b);
 			test_tiles(hnr_distance, end_a, end_b);
 			test_decoding(hnr_distance, end_a, end_b);
+			test_bits(hnr_distance, end_a, end_b);
 			test_blocks(hnr_distance, end_a);
 			test_least(hnr_distance, end_a);
 		}
