@@ -8,12 +8,16 @@
 #include "postgres.h"
 
 #include "am/array.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
 
 /* About what a block has, and the segments that blocks come from. */
 #define BLOCK_BYTES		(32 * 1024)
 #define LEAST_SEGMENT	(64 * 1024)
 #define LARGEST_SEGMENT ((Size) 16 * 1024 * 1024)
+
+/* A segment is no more than this part of maintenance_work_mem: the last is half empty. */
+#define SEGMENTS		32
 
 /* Where blocks begin: a cache line. */
 #define ALIGNMENT		64
@@ -57,9 +61,10 @@ allocate(HnrArena *arena, Size bytes)
 	bytes = TYPEALIGN(ALIGNMENT, bytes);
 	if (bytes > arena->nfree)
 	{
-		Size		size = Min(Max(arena->size / 4, LEAST_SEGMENT), LARGEST_SEGMENT);
+		Size		size = Min(arena->size / 4, LARGEST_SEGMENT);
 
-		size = Max(size, bytes) + ALIGNMENT;
+		size = Min(size, (Size) maintenance_work_mem * 1024 / SEGMENTS);
+		size = Max(Max(size, LEAST_SEGMENT), bytes) + ALIGNMENT;
 		arena->free = MemoryContextAllocExtended(arena->context, size,
 												 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 		arena->size += size;

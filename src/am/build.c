@@ -46,7 +46,7 @@
 /* Fewer nodes than these are linked one by one. */
 #define GROW_BELOW		2000
 
-/* The standard deviation of lengths, in a sample, as a share of their mean. */
+/* The standard deviation of lengths as a share of their mean. */
 #define LENGTHS_VARY	0.1
 
 typedef struct Building
@@ -64,6 +64,9 @@ typedef struct Building
 	HnrRow		row;
 	double		rows;			/* seen */
 	double		indexed;
+	double		lengths;		/* the inner product only: of vectors, the sum */
+	double		squares;		/* of their squares */
+	double		nlengths;
 	MemoryContext context;
 	MemoryContext row_context;
 } Building;
@@ -154,6 +157,30 @@ is_small(const Building *b)
 		sizeof(float) * b->index->layout.dims * b->graph->nnodes < (Size) maintenance_work_mem * 1024 / 4;
 }
 
+/*
+ * Whether the inner product's order differs much from that of distances: what is near to
+ * others is then what is long, and cells do not bring that together.
+ */
+static bool
+lengths_vary(const Building *b)
+{
+	return isinf(b->squares) ||
+		b->squares * b->nlengths > b->lengths * b->lengths * (1 + LENGTHS_VARY * LENGTHS_VARY);
+}
+
+static void
+add_length(Building *b)
+{
+	double		square;
+
+	if (b->index->metric->kind != HNR_METRIC_IP)
+		return;
+	square = hnr_distance->inner_product(b->index->layout.dims, b->row.vec, b->row.vec);
+	b->lengths += sqrt(square);
+	b->squares += square;
+	b->nlengths++;
+}
+
 static void
 grow_all(Building *b)
 {
@@ -175,7 +202,7 @@ static void
 finish_graph(Building *b)
 {
 	hnr_mem_graph_complete(b->graph);
-	if (b->growth == NULL && is_small(b))
+	if (b->growth == NULL && (is_small(b) || lengths_vary(b)))
 		grow_all(b);
 	else if (b->growth == NULL)
 	{
@@ -205,15 +232,19 @@ graph_full(Building *b)
 	set_phase(HNR_BUILD_GRAPH);
 }
 
-/* Bytes that the graph needs until it is written. */
+/* Bytes that the graph needs until it is written, whichever way its nodes are linked. */
 static Size
 memory_needed(const Building *b)
 {
-	Size		size = hnr_mem_graph_size(b->graph);
+	Size		nodes = b->graph->nnodes;
+	Size		size = hnr_mem_graph_size(b->graph) + HNR_FLUSH_NODE * nodes;
+	Size		linking = 0;
 
 	if (b->growth == NULL)
-		size += hnr_weave_memory(b->index) * b->graph->nnodes + hnr_weave_fixed_memory(b->index);
-	return size;
+		linking = hnr_weave_memory(b->index) * nodes + hnr_weave_fixed_memory(b->index);
+	if (b->growth == NULL && b->index->metric->kind == HNR_METRIC_IP)
+		linking = Max(linking, sizeof(float) * b->index->layout.dims * nodes);
+	return size + linking;
 }
 
 /* Adds b->row, whose vector is not rounded yet. */
@@ -236,29 +267,6 @@ index_row(Building *b)
 	b->indexed++;
 }
 
-/*
- * Whether the inner product's order differs much from that of distances: what is near to
- * others is then what is long, and cells do not bring that together.
- */
-static bool
-lengths_vary(const HnrMetric *metric, int dims, const float *sample, int n)
-{
-	double		sum = 0;
-	double		squares = 0;
-
-	if (metric->kind != HNR_METRIC_IP)
-		return false;
-	for (int i = 0; i < n; i++)
-	{
-		const float *v = sample + (Size) i * dims;
-		double		length2 = hnr_distance->inner_product(dims, v, v);
-
-		sum += sqrt(length2);
-		squares += length2;
-	}
-	return squares * n > sum * sum * (1 + LENGTHS_VARY * LENGTHS_VARY);
-}
-
 /* With the first rows at hand: settles the format and begins the graph with them. */
 static void
 begin_graph(Building *b)
@@ -271,7 +279,7 @@ begin_graph(Building *b)
 	b->index = hnr_index_plan(b->rel, hnr_choose_encoding(b->index->metric, dims,
 														  sample, b->nsample));
 	hnr_index_write_meta(b->index, MAIN_FORKNUM);
-	in_cells = !lengths_vary(b->index->metric, dims, sample, b->nsample);
+	in_cells = !lengths_vary(b);
 	b->arena = hnr_arena_create();
 	b->graph = hnr_mem_graph_create(b->index, !in_cells, b->arena);
 	b->growth = in_cells ? NULL : hnr_growth_create(b->graph);
@@ -317,6 +325,7 @@ add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull,
 												   (struct varlena *) DatumGetPointer(values[0])));
 	if (hnr_metric_form_vector(b->index->metric, values[0], b->index->layout.dims, b->row.vec))
 	{
+		add_length(b);
 		if (b->sample)
 			add_to_sample(b);
 		else

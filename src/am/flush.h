@@ -10,6 +10,9 @@
 
 #include "am/store_mem.h"
 
+/* Bytes that it needs beside the graph, a node: what stands where. */
+#define HNR_FLUSH_NODE	32
+
 /* Called now and then with the share that is written. */
 typedef void (*HnrFlushProgress) (void *state, double done);
 

@@ -41,7 +41,7 @@ static int
 leaf_size(const HnrIndex *index)
 {
 	/* leaders take as much */
-	Size		most = Min(LEAF_BYTES, (Size) maintenance_work_mem * 1024 / 8);
+	Size		most = Min(LEAF_BYTES, (Size) maintenance_work_mem * 1024 / 16);
 
 	most /= sizeof(float) * 2 * index->layout.dims;
 	return Min(Max(most, LEAST_LEAF), MOST_LEAF);
