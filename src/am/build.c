@@ -25,6 +25,7 @@
 #include "am/log.h"
 #include "am/place.h"
 #include "am/store_mem.h"
+#include "am/team.h"
 #include "am/toasted.h"
 #include "am/weave.h"
 #include "distance/distance.h"
@@ -54,6 +55,7 @@ typedef struct Building
 	HnrIndex   *index;
 	Relation	rel;
 	HnrToastReader *toasted;	/* for the vectors of rows */
+	int			nworkers;		/* wanted beside this process */
 	HnrArena   *arena;
 	HnrMemGraph *graph;			/* NULL before the sample is complete, and once it was
 								 * written */
@@ -198,6 +200,18 @@ grow_all(Building *b)
 	}
 }
 
+/* Shared memory was short; the build goes on in this process alone. */
+static void
+complain_of_memory(const Building *b)
+{
+	ereport(WARNING,
+			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+			 errmsg("building index \"%s\" without parallel workers, for lack of shared memory",
+					RelationGetRelationName(b->rel)),
+			 errdetail_internal("%s", hnr_arena_problem(b->arena)),
+			 errhint("Give the server more room in /dev/shm (docker run --shm-size), set dynamic_shared_memory_type to mmap, or max_parallel_maintenance_workers to 0.")));
+}
+
 static void
 finish_graph(Building *b)
 {
@@ -206,11 +220,17 @@ finish_graph(Building *b)
 		grow_all(b);
 	else if (b->growth == NULL)
 	{
-		HnrWeave   *w = hnr_weave_create(b->graph);
+		HnrWeave   *w = hnr_weave_create(b->graph, NULL);
+		HnrTeam    *team;
 
 		w->progress = report_linking;
 		w->progress_state = b;
+		team = hnr_team_start(w, b->nworkers);
+		if (hnr_arena_problem(b->arena))
+			complain_of_memory(b);
 		hnr_weave_run(w);
+		if (team)
+			hnr_team_end(team, w);
 	}
 	set_phase(HNR_BUILD_WRITE);
 	hnr_flush_graph(b->index, b->graph, report_writing, b);
@@ -241,7 +261,7 @@ memory_needed(const Building *b)
 	Size		linking = 0;
 
 	if (b->growth == NULL)
-		linking = hnr_weave_memory(b->index) * nodes + hnr_weave_fixed_memory(b->index);
+		linking = hnr_weave_memory(b->index) * nodes + hnr_weave_process_memory(b->index) * (b->nworkers + 1);
 	if (b->growth == NULL && b->index->metric->kind == HNR_METRIC_IP)
 		linking = Max(linking, sizeof(float) * b->index->layout.dims * nodes);
 	return size + linking;
@@ -280,7 +300,7 @@ begin_graph(Building *b)
 														  sample, b->nsample));
 	hnr_index_write_meta(b->index, MAIN_FORKNUM);
 	in_cells = !lengths_vary(b);
-	b->arena = hnr_arena_create();
+	b->arena = hnr_arena_create(b->nworkers > 0 && in_cells);
 	b->graph = hnr_mem_graph_create(b->index, !in_cells, b->arena);
 	b->growth = in_cells ? NULL : hnr_growth_create(b->graph);
 	b->sample = NULL;
@@ -360,6 +380,7 @@ hnr_build(Relation heap, Relation rel, IndexInfo *info)
 {
 	IndexBuildResult *result = palloc0(sizeof(IndexBuildResult));
 	Building	b = {0};
+	double		rows;
 
 	if (RelationGetNumberOfBlocks(rel) != 0)
 		ereport(ERROR,
@@ -377,7 +398,9 @@ hnr_build(Relation heap, Relation rel, IndexInfo *info)
 										  ALLOCSET_DEFAULT_SIZES);
 
 	b.toasted = hnr_toast_reader_create(heap);
-	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, (int64) estimate_rows(heap));
+	rows = estimate_rows(heap);
+	b.nworkers = hnr_team_size(heap, rows);
+	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, (int64) rows);
 	set_phase(HNR_BUILD_GRAPH);
 	result->heap_tuples = table_index_build_scan(heap, rel, info, true, true, add_row, &b, NULL);
 	hnr_toast_reader_free(b.toasted);

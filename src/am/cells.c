@@ -44,7 +44,7 @@ struct HnrCells
 	uint32	   *nodes;			/* scratch */
 };
 
-/* Made when first needed. */
+/* A process's own, made when first needed. */
 static HnrCells *
 get_cells(HnrWeave *w)
 {
@@ -132,6 +132,20 @@ add_candidates(HnrWeave *w, uint32 member, const HnrMemEdge *found, int n)
 	*count = k;
 }
 
+static void
+lock_member(HnrWeave *w, uint32 member)
+{
+	if (w->locking)
+		SpinLockAcquire(&w->state->lock[member % HNR_WEAVE_LOCKS]);
+}
+
+static void
+unlock_member(HnrWeave *w, uint32 member)
+{
+	if (w->locking)
+		SpinLockRelease(&w->state->lock[member % HNR_WEAVE_LOCKS]);
+}
+
 /* How near a candidate has to be to be one: of any distance while there is room. */
 static float
 worst_candidate(HnrWeave *w, uint32 member)
@@ -139,8 +153,10 @@ worst_candidate(HnrWeave *w, uint32 member)
 	const HnrMemEdge *near = hnr_array_at(&w->near, member);
 	float		worst = INFINITY;
 
+	lock_member(w, member);
 	if (*(uint32 *) hnr_array_at(&w->counts, member) == w->most_near)
 		worst = near[w->most_near - 1].distance;
+	unlock_member(w, member);
 	return worst;
 }
 
@@ -171,7 +187,9 @@ compare_leaf(HnrCells *c, const uint32 *members, int n)
 			for (int i = 0; i < k; i++)
 				nearest[i].node = members[nearest[i].node];
 			hnr_weave_sort(nearest, k, member);
+			lock_member(w, member);
 			add_candidates(w, member, nearest, Min(k, w->keep));
+			unlock_member(w, member);
 		}
 	}
 }

@@ -20,6 +20,7 @@
 #include "catalog/pg_opclass.h"
 #include "catalog/pg_type.h"
 #include "commands/vacuum.h"
+#include "compat.h"
 #include "guc.h"
 #include "utils/catcache.h"
 #include "utils/lsyscache.h"
@@ -142,6 +143,7 @@ hnr_handler(PG_FUNCTION_ARGS)
 	am->amcanorderbyop = true;
 	am->amoptionalkey = true;
 	am->amparallelvacuumoptions = VACUUM_OPTION_PARALLEL_BULKDEL;
+	hnr_set_amcanbuildparallel(am, true);
 	am->amkeytype = InvalidOid;
 
 	am->ambuild = hnr_build;

@@ -37,7 +37,7 @@ struct HnrLinks
 	int			nkept;
 };
 
-/* Made when first needed, for the present level. */
+/* A process's own, made when first needed, for the present level. */
 static HnrLinks *
 get_links(HnrWeave *w)
 {
@@ -200,7 +200,7 @@ edges_of(HnrWeave *w, uint32 member)
  * At first the number of those who chose a member, then where their list goes on, at
  * last where it ends.
  */
-static uint64 *
+static pg_atomic_uint64 *
 from_of(HnrWeave *w, uint32 member)
 {
 	return hnr_array_at(&w->from, member);
@@ -229,8 +229,8 @@ join_links(HnrLinks *l, uint32 member)
 {
 	HnrWeave   *w = l->w;
 	HnrMemEdges *edges = edges_of(w, member);
-	uint64		from = member == 0 ? 0 : *from_of(w, member - 1);
-	uint64		to = *from_of(w, member);
+	uint64		from = member == 0 ? 0 : pg_atomic_read_u64(from_of(w, member - 1));
+	uint64		to = pg_atomic_read_u64(from_of(w, member));
 	Size		most = edges->count + (to - from);
 	HnrMemEdge *all = palloc_extended(sizeof(HnrMemEdge) * Max(most, 1), MCXT_ALLOC_HUGE);
 	Size		n = edges->count;
@@ -275,7 +275,7 @@ hnr_links_choose(HnrWeave *w, uint32 task)
 		hnr_throttle(LINK_US);
 		choose_links(get_links(w), i);
 		for (int j = 0; j < edges->count; j++)
-			(*from_of(w, edges->edge[j].node))++;
+			pg_atomic_fetch_add_u64(from_of(w, edges->edge[j].node), 1);
 	}
 }
 
@@ -291,7 +291,7 @@ hnr_links_list(HnrWeave *w, uint32 task)
 
 		for (int j = 0; j < edges->count; j++)
 		{
-			uint64		place = (*from_of(w, edges->edge[j].node))++;
+			uint64		place = pg_atomic_fetch_add_u64(from_of(w, edges->edge[j].node), 1);
 			HnrMemEdge *chooser = chooser_at(w, place);
 
 			chooser->node = i;
@@ -322,13 +322,13 @@ hnr_links_run(HnrWeave *w, double share)
 	uint64		sum = 0;
 
 	for (uint32 i = 0; i < n; i++)
-		*from_of(w, i) = 0;
+		pg_atomic_init_u64(from_of(w, i), 0);
 	hnr_weave_step(w, HNR_STEP_CHOOSE, ntasks, share * 0.55);
 	for (uint32 i = 0; i < n; i++)
 	{
-		uint64		count = *from_of(w, i);
+		uint64		count = pg_atomic_read_u64(from_of(w, i));
 
-		*from_of(w, i) = sum;
+		pg_atomic_write_u64(from_of(w, i), sum);
 		sum += count;
 	}
 	hnr_weave_step(w, HNR_STEP_LIST, ntasks, share * 0.05);

@@ -62,6 +62,16 @@ hnr_metric_of_index(Relation index)
 	return (const HnrMetric *) DatumGetPointer(FunctionCall1Coll(proc, InvalidOid, (Datum) 0));
 }
 
+const HnrMetric *
+hnr_metric_of_kind(HnrMetricKind kind)
+{
+	for (int i = 0; i < lengthof(metrics); i++)
+		if (metrics[i].kind == kind)
+			return &metrics[i];
+	elog(ERROR, "unknown metric %d", (int) kind);
+	return NULL;
+}
+
 float
 hnr_metric_distance(const HnrMetric *metric, int n, const float *a, const float *b)
 {

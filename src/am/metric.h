@@ -38,6 +38,9 @@ typedef struct HnrMetric
 /* The metric of an index's only key column; valid for the backend's life. */
 extern const HnrMetric *hnr_metric_of_index(Relation index);
 
+/* Likewise, by kind. */
+extern const HnrMetric *hnr_metric_of_kind(HnrMetricKind kind);
+
 /*
  * The distance that orders a search, smaller is nearer: squared L2, negative
  * inner product, 1 - inner product (of unit vectors), L1.

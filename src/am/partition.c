@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * partition.c
- *		The partitions of a level into cells, one after the other.  See cells.c.
+ *		The partitions of a level into cells, one after the other: the leader's part of
+ *		cells.c.
  *
  *-------------------------------------------------------------------------
  */

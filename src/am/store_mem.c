@@ -64,6 +64,19 @@ hnr_mem_graph_create(HnrIndex *index, bool floats, HnrArena *arena)
 	return graph;
 }
 
+HnrMemGraph *
+hnr_mem_graph_attach(HnrIndex *index, HnrArena *arena)
+{
+	HnrMemGraph *graph = new_graph(index, false, arena);
+	HnrArray   *arrays[HNR_MEM_ARRAYS] = {
+		&graph->nodes, &graph->vectors, &graph->ground, &graph->upper, &graph->tids
+	};
+
+	for (int i = 0; i < HNR_MEM_ARRAYS; i++)
+		hnr_array_attach(arrays[i], arena, i);
+	return graph;
+}
+
 void
 hnr_mem_graph_free(HnrMemGraph *graph)
 {

@@ -79,6 +79,11 @@ extern int	hnr_mem_compare_edges(const void *a, const void *b);
  */
 extern HnrMemGraph *hnr_mem_graph_create(HnrIndex *index, bool floats, HnrArena *arena);
 
+/* In another process: the graph in an attached arena, to read vectors and write edges. */
+extern HnrMemGraph *hnr_mem_graph_attach(HnrIndex *index, HnrArena *arena);
+
+/* Arrays that a graph has in its arena: the first ones. */
+#define HNR_MEM_ARRAYS 5
 extern void hnr_mem_graph_free(HnrMemGraph *graph);
 
 /*

@@ -16,6 +16,7 @@
  */
 #include "postgres.h"
 
+#include "am/team.h"
 #include "am/weave.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -73,7 +74,7 @@ hnr_weave_memory(const HnrIndex *index)
 }
 
 Size
-hnr_weave_fixed_memory(const HnrIndex *index)
+hnr_weave_process_memory(const HnrIndex *index)
 {
 	return (Size) leaf_size(index) * sizeof(float) * 4 * index->layout.dims;
 }
@@ -113,7 +114,7 @@ make_arrays(HnrWeave *w, uint32 n, uint32 upper)
 		{&w->members, sizeof(uint32), n * HNR_OVERLAP},
 		{&w->cell, sizeof(HnrCell), w->leaf},
 		{&w->leaders, sizeof(uint32), w->leaf},
-		{&w->from, sizeof(uint64), n},
+		{&w->from, sizeof(pg_atomic_uint64), n},
 	};
 
 	for (int i = 0; i < lengthof(arrays); i++)
@@ -124,14 +125,32 @@ make_arrays(HnrWeave *w, uint32 n, uint32 upper)
 }
 
 HnrWeave *
-hnr_weave_create(HnrMemGraph *graph)
+hnr_weave_create(HnrMemGraph *graph, HnrWeaveState *state)
 {
-	HnrWeave   *w = new_weave(graph, palloc0(sizeof(HnrWeaveState)));
+	HnrWeave   *w = new_weave(graph, state ? state : palloc0(sizeof(HnrWeaveState)));
 	uint32		upper = 0;
 
 	for (uint32 i = 0; i < graph->nnodes; i++)
 		upper += hnr_mem_graph_node(graph, i)->level > 0;
+	w->state->nnodes = graph->nnodes;
+	pg_atomic_init_u32(&w->state->next_task, 0);
 	make_arrays(w, graph->nnodes, upper);
+	return w;
+}
+
+HnrWeave *
+hnr_weave_attach(HnrMemGraph *graph, HnrWeaveState *state)
+{
+	HnrWeave   *w = new_weave(graph, state);
+	HnrArray   *arrays[] = {
+		&w->node_of, &w->near, &w->counts, &w->far, &w->nearest_leaders, &w->assigned, &w->members, &w->cell,
+		&w->leaders, &w->from
+	};
+
+	graph->nnodes = state->nnodes;
+	for (int i = 0; i < lengthof(arrays); i++)
+		hnr_array_attach(arrays[i], graph->arena, HNR_MEM_ARRAYS + i);
+	w->locking = true;
 	return w;
 }
 
@@ -155,20 +174,24 @@ do_task(HnrWeave *w, uint32 task)
 		case HNR_STEP_JOIN:
 			hnr_links_join(w, task);
 			break;
+		default:
+			elog(ERROR, "unexpected step %d", (int) w->state->step);
 	}
 }
 
-static void
-do_tasks(HnrWeave *w)
+void
+hnr_weave_tasks(HnrWeave *w)
 {
 	uint32		ntasks = w->state->ntasks;
+	uint32		task;
 
-	for (uint32 task = 0; task < ntasks; task++)
+	while ((task = pg_atomic_fetch_add_u32(&w->state->next_task, 1)) < ntasks)
 	{
 		CHECK_FOR_INTERRUPTS();
 		do_task(w, task);
-		w->progress(w->progress_state,
-					w->progress_from + w->progress_share * (task + 1) / ntasks);
+		if (w->progress)
+			w->progress(w->progress_state,
+						w->progress_from + w->progress_share * (task + 1) / ntasks);
 	}
 }
 
@@ -177,8 +200,12 @@ hnr_weave_step(HnrWeave *w, HnrStep step, uint32 ntasks, double share)
 {
 	w->state->step = step;
 	w->state->ntasks = ntasks;
+	pg_atomic_write_u32(&w->state->next_task, 0);
 	w->progress_share = share;
-	do_tasks(w);
+	if (w->team)
+		hnr_team_step(w->team, w);
+	else
+		hnr_weave_tasks(w);
 	w->progress_from += share;
 }
 

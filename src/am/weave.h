@@ -10,14 +10,20 @@
 
 #include "am/weaving.h"
 
-/* Takes what it needs beside the graph, in its arena. */
-extern HnrWeave *hnr_weave_create(HnrMemGraph *graph);
+/*
+ * Takes what it needs beside the graph, in its arena.  The state is the caller's, or
+ * NULL: one of its own.
+ */
+extern HnrWeave *hnr_weave_create(HnrMemGraph *graph, HnrWeaveState *state);
+
+/* The same in another process, where the graph is attached. */
+extern HnrWeave *hnr_weave_attach(HnrMemGraph *graph, HnrWeaveState *state);
 
 /* Links all nodes at all levels and sets the graph's entry point. */
 extern void hnr_weave_run(HnrWeave *w);
 
-/* Bytes that it needs beside the graph, a node; and however many there are. */
+/* Bytes that it needs beside the graph, a node; and a process, however many. */
 extern Size hnr_weave_memory(const HnrIndex *index);
-extern Size hnr_weave_fixed_memory(const HnrIndex *index);
+extern Size hnr_weave_process_memory(const HnrIndex *index);
 
 #endif							/* HNR_WEAVE_H */

@@ -2,10 +2,10 @@
  *
  * weaving.h
  *		What the files that make the graph in memory share: one level of it in the
- *		making.
+ *		making, by one process or several.
  *
- * The work is a sequence of steps.  A step has tasks that can be done in any order; what
- * it makes does not depend on that.
+ * The work is a sequence of steps.  A step has tasks that can be done in any order, by any
+ * process; what it makes does not depend on that.  Between steps the leader is alone.
  *
  * The members of a level are numbered from 0 here; at the ground that is the node's
  * number.
@@ -16,6 +16,9 @@
 #define HNR_WEAVING_H
 
 #include "am/points.h"
+#include "port/atomics.h"
+#include "storage/barrier.h"
+#include "storage/spin.h"
 
 /* Candidates some way off, of one member in HNR_SAMPLED: see weave.c. */
 #define HNR_SAMPLED	8
@@ -40,18 +43,27 @@ typedef enum HnrStep
 	HNR_STEP_COMPARE,			/* in cells */
 	HNR_STEP_CHOOSE,			/* links: links.c */
 	HNR_STEP_LIST,				/* who chose whom */
-	HNR_STEP_JOIN
+	HNR_STEP_JOIN,
+	HNR_STEP_END				/* workers go */
 } HnrStep;
 
+/* Candidates of members are changed under one of these, by number. */
+#define HNR_WEAVE_LOCKS 1024
+
+/* What all processes see; the leader changes it between steps. */
 typedef struct HnrWeaveState
 {
+	Barrier		barrier;		/* odd phases: a step is under way */
 	HnrStep		step;
 	uint32		ntasks;
+	pg_atomic_uint32 next_task;
 	int			level;
 	uint32		n;				/* members of the level, or of a sample of it */
 	bool		numbered;		/* members are nodes by the same number, else by node_of */
 	int			partition;		/* counts on from level to level */
 	int			nleaders;
+	uint32		nnodes;			/* of the graph */
+	slock_t		lock[HNR_WEAVE_LOCKS];
 } HnrWeaveState;
 
 /* Called now and then with the share of a step that is done. */
@@ -59,16 +71,20 @@ typedef void (*HnrStepProgress) (void *state, double done);
 
 typedef struct HnrCells HnrCells;
 typedef struct HnrLinks HnrLinks;
+typedef struct HnrTeam HnrTeam;
 
+/* A process's view. */
 typedef struct HnrWeave
 {
 	HnrMemGraph *graph;
 	HnrWeaveState *state;
+	HnrTeam    *team;			/* leader: NULL if alone */
+	bool		locking;		/* others are at work as well */
 	int			leaf;			/* the most members of a leaf */
 	int			keep;			/* nearest members that a leaf gives each */
 	int			most_near;		/* candidates that a member keeps */
 	double		enough;			/* candidates new in a partition, a member's nearest m: 1 */
-	HnrStepProgress progress;
+	HnrStepProgress progress;	/* leader only */
 	void	   *progress_state;
 	double		progress_from;	/* of the step, as shares of all */
 	double		progress_share;
@@ -85,7 +101,7 @@ typedef struct HnrWeave
 	HnrArray	members;		/* uint32, by cell */
 	HnrArray	cell;			/* HnrCell */
 	HnrArray	leaders;		/* uint32: members */
-	HnrArray	from;			/* uint64: see links.c */
+	HnrArray	from;			/* pg_atomic_uint64: see links.c */
 } HnrWeave;
 
 static inline uint32
@@ -142,10 +158,13 @@ hnr_weave_sort(HnrMemEdge *edge, int n, uint32 member)
 	}
 }
 
-/* Does a step of so many tasks, a share of all work. */
+/* Does a step of so many tasks with whoever is there; in the leader. */
 extern void hnr_weave_step(HnrWeave *w, HnrStep step, uint32 ntasks, double share);
 
-/* Finds candidates for all members of the level (partition.c).  And tasks. */
+/* Does tasks of the present step until none is left. */
+extern void hnr_weave_tasks(HnrWeave *w);
+
+/* Finds candidates for all members of the level; in the leader (partition.c).  And tasks. */
 #define HNR_CELLS_TASK	512		/* members */
 #define HNR_NO_CELL		PG_UINT16_MAX
 extern void hnr_cells_run(HnrWeave *w, int most_partitions, double share);
