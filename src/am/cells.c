@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * cells.c
- *		Candidates for the links of a level: its members are divided into cells that
+ *		Candidates for the links of the ground level: members are divided into cells that
  *		overlap, and in each all are compared with all.
  *
  * Some members, chosen at random, are leaders, and each member goes to the cells of its

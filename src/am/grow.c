@@ -13,7 +13,12 @@
 #include "am/grow.h"
 #include "am/search.h"
 #include "am/select.h"
+#include "miscadmin.h"
+#include "throttle.h"
 #include "utils/memutils.h"
+
+/* What a node takes at least (us), for the throttle. */
+#define LINK_US		20
 
 struct HnrGrowth
 {
@@ -22,6 +27,8 @@ struct HnrGrowth
 	uint32	   *seen;			/* by node: the round that saw it */
 	uint32		maxseen;
 	uint32		round;
+	int			lowest;			/* level */
+	float	   *upper;			/* vectors of nodes above the ground, by the place of their edges */
 	const float *query;
 	HnrSearch  *search;
 	float	   *distances;		/* scratch for selection */
@@ -52,11 +59,20 @@ mem_mark(HnrStore *store, HnrNodeId node)
 	return true;
 }
 
+static const float *
+vector_of(HnrGrowth *g, uint32 node)
+{
+	if (g->upper)
+		return g->upper + (Size) hnr_mem_graph_node(g->graph, node)->upper *
+			g->graph->index->layout.dims;
+	return hnr_mem_graph_floats(g->graph, node);
+}
+
 static float
 distance_to(HnrGrowth *g, const float *a, uint32 node)
 {
 	return hnr_metric_distance(g->graph->index->metric, g->graph->index->layout.dims,
-							   a, hnr_mem_graph_floats(g->graph, node));
+							   a, vector_of(g, node));
 }
 
 /* Cache lines of a vector worth fetching ahead; the hardware follows from there. */
@@ -83,7 +99,7 @@ mem_visit(HnrStore *store, HnrNodeId node, int level, HnrCandidate *neighbors)
 
 		if (!mem_mark(store, other))
 			continue;
-		prefetch_vector(hnr_mem_graph_floats(g->graph, other));
+		prefetch_vector(vector_of(g, other));
 		neighbors[visit.nneighbors++].id = other;
 	}
 	for (int i = 0; i < visit.nneighbors; i++)
@@ -123,7 +139,7 @@ pair_distance(void *context, int i, int j)
 {
 	HnrGrowth  *g = context;
 
-	return distance_to(g, hnr_mem_graph_floats(g->graph, g->candidates[i]), g->candidates[j]);
+	return distance_to(g, vector_of(g, g->candidates[i]), g->candidates[j]);
 }
 
 /*
@@ -204,11 +220,11 @@ insert_node(HnrGrowth *g, uint32 node)
 	int			nentries;
 	int			top = Min(hnr_mem_graph_node(graph, node)->level, graph->entry_level);
 
-	g->query = hnr_mem_graph_floats(graph, node);
+	g->query = vector_of(g, node);
 	nentries = hnr_search_descend(g->search, graph->entry, graph->entry_level, top, entries);
 	if (nentries == 1)
 		entries[0].distance = distance_to(g, g->query, (uint32) entries[0].id);
-	for (int level = top; level >= 0; level--)
+	for (int level = top; level >= g->lowest; level--)
 	{
 		HnrCandidate *found;
 		int			nfound = hnr_search_run(g->search, entries, nentries, level,
@@ -256,4 +272,41 @@ hnr_growth_link(HnrGrowth *g, uint32 node)
 		graph->entry = node;
 		graph->entry_level = level;
 	}
+}
+
+Size
+hnr_growth_upper_memory(const HnrIndex *index)
+{
+	return sizeof(uint32) +
+		sizeof(float) * index->layout.dims / (HNR_LEVEL_FACTOR * index->meta.m - 1) + 1;
+}
+
+void
+hnr_growth_link_upper(HnrMemGraph *graph)
+{
+	HnrGrowth  *g = hnr_growth_create(graph);
+	int			dims = graph->index->layout.dims;
+
+	g->lowest = 1;
+	g->upper = palloc_extended(sizeof(float) * dims * (Size) Max(graph->nupper, 1), MCXT_ALLOC_HUGE);
+	for (uint32 i = 0; i < graph->nnodes; i++)
+	{
+		const HnrMemNode *node = hnr_mem_graph_node(graph, i);
+
+		if (node->level == 0)
+			continue;
+		CHECK_FOR_INTERRUPTS();
+		hnr_throttle(LINK_US);
+		hnr_mem_graph_decode(graph, i, g->upper + (Size) node->upper * dims);
+		hnr_growth_link(g, i);
+	}
+	if (graph->entry_level < 0 && graph->nnodes > 0)
+	{
+		graph->entry = 0;
+		graph->entry_level = 0;
+	}
+	pfree(g->upper);
+	if (g->seen)
+		pfree(g->seen);
+	pfree(g);
 }

@@ -19,4 +19,13 @@ extern HnrGrowth *hnr_growth_create(HnrMemGraph *graph);
 /* Links a node just added, at all its levels. */
 extern void hnr_growth_link(HnrGrowth *growth, uint32 node);
 
+/*
+ * Links all nodes of a graph, of whatever encoding, that stand above the ground, at the
+ * levels there, and sets the entry point.
+ */
+extern void hnr_growth_link_upper(HnrMemGraph *graph);
+
+/* Bytes that this needs, a node of the graph. */
+extern Size hnr_growth_upper_memory(const HnrIndex *index);
+
 #endif							/* HNR_GROW_H */

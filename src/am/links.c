@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * links.c
- *		Links of a level, from the candidates of its members.
+ *		Links of the ground level, from the candidates of its members, which are the nodes.
  *
  * Each member chooses m of its candidates; then it and those who chose it have the slots
  * of its list, and the best of them get one.
@@ -9,6 +9,8 @@
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
+
+#include <math.h>
 
 #include "am/weaving.h"
 #include "miscadmin.h"
@@ -20,13 +22,16 @@
 
 #define TASK_MEMBERS	512
 
+/* Which far candidates are linked in any case: see keep_some(). */
+#define KEPT_OF_SAMPLE	1
+#define BEYOND			1.5f
+
 /* What choosing a member's links takes at least (us), for the throttle. */
 #define LINK_US			2
 
 struct HnrLinks
 {
 	HnrWeave   *w;
-	int			level;
 	int			dims;
 	int			new_degree;
 	int			slots;
@@ -37,7 +42,7 @@ struct HnrLinks
 	int			nkept;
 };
 
-/* A process's own, made when first needed, for the present level. */
+/* A process's own, made when first needed. */
 static HnrLinks *
 get_links(HnrWeave *w)
 {
@@ -45,15 +50,14 @@ get_links(HnrWeave *w)
 	const HnrIndex *index = w->graph->index;
 	int			most = MOST_CANDIDATES + 1;
 
-	if (l && l->level == w->state->level)
+	if (l)
 		return l;
 	w->links = l = palloc0(sizeof(HnrLinks));
 	l->w = w;
-	l->level = w->state->level;
 	l->dims = index->layout.dims;
 	l->stride = TYPEALIGN(16, l->dims);
-	l->new_degree = hnr_new_degree(&index->layout, w->state->level, index->meta.m);
-	l->slots = hnr_layout_shape(&index->layout, w->state->level)->slots;
+	l->new_degree = hnr_new_degree(&index->layout, 0, index->meta.m);
+	l->slots = index->layout.ground.slots;
 	l->self = palloc(sizeof(float) * l->dims);
 	l->vec = palloc(sizeof(float) * l->stride * (Size) (l->slots + 1));
 	l->edge = palloc(sizeof(HnrMemEdge) * most);
@@ -66,10 +70,16 @@ vec_of(HnrLinks *l, int i)
 	return l->vec + (Size) i * l->stride;
 }
 
+static HnrMemEdges *
+edges_of(HnrWeave *w, uint32 member)
+{
+	return hnr_mem_graph_edges(w->graph, member, 0);
+}
+
 static void
 decode(HnrLinks *l, uint32 member, float *vec)
 {
-	hnr_mem_graph_decode(l->w->graph, hnr_weave_node(l->w, member), vec);
+	hnr_mem_graph_decode(l->w->graph, member, vec);
 }
 
 static float
@@ -124,23 +134,23 @@ choose(HnrLinks *l, int n, int max, const float *self, HnrMemEdges *chosen)
 static bool
 is_kept(HnrWeave *w, uint32 member, uint32 other)
 {
-	const uint32 *far = hnr_weave_far(w, member);
+	const HnrFar *far = hnr_weave_far(w, member);
 
-	for (int i = 0; far && i < HNR_FAR_KEPT; i++)
-		if (far[i] == other)
+	for (int i = 0; far && i < far->kept; i++)
+		if (far->member[i] == other)
 			return true;
 	return false;
 }
 
 /*
  * Puts those of n candidates first to which a member is linked in any case, or by which
- * it is: up to a quarter of its slots.
+ * it is: up to half of its slots.
  */
 static void
 put_kept_first(HnrLinks *l, int n, uint32 member)
 {
 	l->nkept = 0;
-	for (int i = 0; i < n && l->nkept < (l->slots + 3) / 4; i++)
+	for (int i = 0; i < n && l->nkept < (l->slots + 1) / 2; i++)
 		if (is_kept(l->w, member, l->edge[i].node) || is_kept(l->w, l->edge[i].node, member))
 		{
 			HnrMemEdge	e = l->edge[i];
@@ -154,7 +164,7 @@ put_kept_first(HnrLinks *l, int n, uint32 member)
 static int
 add_some(HnrLinks *l, int n, uint32 member, const uint32 *others, int most)
 {
-	for (int i = 0; others && i < most && others[i] != HNR_MEM_NONE; i++)
+	for (int i = 0; i < most && others[i] != HNR_MEM_NONE; i++)
 	{
 		bool		have = others[i] == member;
 
@@ -164,6 +174,64 @@ add_some(HnrLinks *l, int n, uint32 member, const uint32 *others, int most)
 			l->edge[n++].node = others[i];
 	}
 	return n;
+}
+
+/* How far apart two vectors are, whatever the metric takes for near. */
+static float
+separation(HnrLinks *l, const float *a, const float *b)
+{
+	if (l->w->graph->index->metric->kind == HNR_METRIC_L1)
+		return hnr_distance->l1(l->dims, a, b);
+	return sqrtf(hnr_distance->l2_squared(l->dims, a, b));
+}
+
+/* Of l->self from another member. */
+static float
+separation_from(HnrLinks *l, uint32 other)
+{
+	decode(l, other, vec_of(l, 0));
+	return separation(l, l->self, vec_of(l, 0));
+}
+
+/*
+ * Decides which of a member's far candidates it is linked to in any case, and puts them first:
+ * the nearest in the smallest sample that it is in, and the nearest of those that are
+ * BEYOND times as far as its m-th nearest: in other clusters, if there are clusters.
+ */
+static void
+keep_some(HnrLinks *l, uint32 member)
+{
+	HnrWeave   *w = l->w;
+	HnrFar	   *far = hnr_weave_far(w, member);
+	const HnrMemEdge *near = hnr_array_at(&w->near, member);
+	int			count = *(uint32 *) hnr_array_at(&w->counts, member);
+	float		limit = INFINITY;
+	HnrMemEdge	beyond[HNR_FAR];
+	int			nbeyond = 0;
+	int			nfar = 0;
+
+	decode(l, member, l->self);
+	if (count > 0)
+		limit = BEYOND * separation_from(l, near[Min(count, l->new_degree) - 1].node);
+	for (; nfar < HNR_FAR && far->member[nfar] != HNR_MEM_NONE; nfar++)
+	{
+		HnrMemEdge	e = {.node = far->member[nfar]};
+
+		e.distance = separation_from(l, e.node);
+		if (nfar >= KEPT_OF_SAMPLE && e.distance > limit)
+			beyond[nbeyond++] = e;
+	}
+	hnr_weave_sort(beyond, nbeyond, member);
+	far->kept = Min(nfar, KEPT_OF_SAMPLE);
+	for (int i = 0; i < nbeyond && far->kept < HNR_FAR_KEPT; i++)
+	{
+		int			at = far->kept;
+
+		while (far->member[at] != beyond[i].node)
+			at++;
+		far->member[at] = far->member[far->kept];
+		far->member[far->kept++] = beyond[i].node;
+	}
 }
 
 /* Gathers a member's candidates and chooses. */
@@ -176,11 +244,11 @@ choose_links(HnrLinks *l, uint32 member)
 
 	memcpy(l->edge, near, sizeof(HnrMemEdge) * n);
 	n = add_some(l, n, member, hnr_array_at(&w->nearest_leaders, member), HNR_LEADERS);
-	n = add_some(l, n, member, hnr_weave_far(w, member), HNR_FAR);
+	if (hnr_weave_far(w, member))
+		n = add_some(l, n, member, hnr_weave_far(w, member)->member, HNR_FAR);
 	put_kept_first(l, n, member);
 	decode(l, member, l->self);
-	choose(l, n, l->new_degree, l->self,
-		   hnr_mem_graph_edges(w->graph, hnr_weave_node(w, member), w->state->level));
+	choose(l, n, l->new_degree, l->self, edges_of(w, member));
 }
 
 /* The lists of who chose a member stand, one after the other, where candidates stood. */
@@ -188,12 +256,6 @@ static HnrMemEdge *
 chooser_at(HnrWeave *w, uint64 i)
 {
 	return (HnrMemEdge *) hnr_array_at(&w->near, i / w->most_near) + i % w->most_near;
-}
-
-static HnrMemEdges *
-edges_of(HnrWeave *w, uint32 member)
-{
-	return hnr_mem_graph_edges(w->graph, hnr_weave_node(w, member), w->state->level);
 }
 
 /*
@@ -249,8 +311,6 @@ join_links(HnrLinks *l, uint32 member)
 	pfree(all);
 	put_kept_first(l, n, member);
 	choose(l, n, l->slots, NULL, edges);
-	for (int i = 0; i < edges->count; i++)
-		edges->edge[i].node = hnr_weave_node(w, edges->edge[i].node);
 }
 
 /* The members of a task are from *from up to the result. */
@@ -259,6 +319,20 @@ members_of_task(HnrWeave *w, uint32 task, uint32 *from)
 {
 	*from = task * TASK_MEMBERS;
 	return Min(*from + TASK_MEMBERS, w->state->n);
+}
+
+void
+hnr_links_keep(HnrWeave *w, uint32 task)
+{
+	uint32		from;
+	uint32		to = members_of_task(w, task, &from);
+
+	for (uint32 i = from; i < to; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (hnr_weave_far(w, i))
+			keep_some(get_links(w), i);
+	}
 }
 
 void
@@ -323,7 +397,8 @@ hnr_links_run(HnrWeave *w, double share)
 
 	for (uint32 i = 0; i < n; i++)
 		pg_atomic_init_u64(from_of(w, i), 0);
-	hnr_weave_step(w, HNR_STEP_CHOOSE, ntasks, share * 0.55);
+	hnr_weave_step(w, HNR_STEP_KEEP, ntasks, share * 0.02);
+	hnr_weave_step(w, HNR_STEP_CHOOSE, ntasks, share * 0.53);
 	for (uint32 i = 0; i < n; i++)
 	{
 		uint64		count = pg_atomic_read_u64(from_of(w, i));

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * partition.c
- *		The partitions of a level into cells, one after the other: the leader's part of
+ *		The partitions of members into cells, one after the other: the leader's part of
  *		cells.c.
  *
  *-------------------------------------------------------------------------

@@ -3,19 +3,21 @@
  * weave.c
  *		Making the graph in memory when all its rows are there.  See weave.h.
  *
- * Level by level: candidates (cells.c), then links (links.c).
+ * The levels above the ground grow vertex by vertex (grow.c); the ground is made at once:
+ * candidates (cells.c), then links (links.c).
  *
  * The nearest alone would leave clusters without links between them.  Where a graph
  * grows row by row, the first rows give links over some distance, since they were the
  * nearest when there were no others.  Here samples do: one member in HNR_SAMPLED, of these
  * every other, of these every other, and so on.  In each sample, members find the
  * nearest, and what is in a sample has these as candidates behind the nearest of all;
- * to the two nearest in the smallest sample that it is in, it is linked in any case.
+ * to some of them it is linked in any case.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "am/grow.h"
 #include "am/team.h"
 #include "am/weave.h"
 #include "miscadmin.h"
@@ -26,10 +28,9 @@
 #define LEAST_LEAF		128
 #define LEAF_BYTES		((Size) 8 * 1024 * 1024)
 
-/* Shares of the work: of a level's samples and candidates, and of levels above the ground. */
+/* Shares of the work. */
 #define SAMPLES_SHARE	0.08
 #define CANDIDATES_SHARE 0.52
-#define UPPER_SHARE		0.02
 
 /* Partitions are made until the last finds little that is new, but no more than these. */
 #define MOST_PARTITIONS	6
@@ -69,8 +70,9 @@ Size
 hnr_weave_memory(const HnrIndex *index)
 {
 	return sizeof(HnrMemEdge) * most_near(index) + sizeof(uint32) * (1 + HNR_LEADERS) +
-		sizeof(uint32) * (HNR_FAR + 1) / HNR_SAMPLED +
-		(sizeof(uint16) + sizeof(uint32)) * HNR_OVERLAP + sizeof(uint64) + sizeof(uint64);
+		(sizeof(HnrFar) + sizeof(uint32)) / HNR_SAMPLED +
+		(sizeof(uint16) + sizeof(uint32)) * HNR_OVERLAP + sizeof(uint64) + sizeof(uint64) +
+		hnr_growth_upper_memory(index);
 }
 
 Size
@@ -96,7 +98,7 @@ new_weave(HnrMemGraph *graph, HnrWeaveState *state)
 
 /* Each array with the size of its items and their number, where n is all nodes. */
 static void
-make_arrays(HnrWeave *w, uint32 n, uint32 upper)
+make_arrays(HnrWeave *w, uint32 n)
 {
 	HnrArena   *arena = w->graph->arena;
 	const struct
@@ -105,10 +107,10 @@ make_arrays(HnrWeave *w, uint32 n, uint32 upper)
 		Size		item;
 		uint32		count;
 	}			arrays[] = {
-		{&w->node_of, sizeof(uint32), Max(upper, n / HNR_SAMPLED)},
+		{&w->node_of, sizeof(uint32), n / HNR_SAMPLED},
 		{&w->near, sizeof(HnrMemEdge) * w->most_near, n},
 		{&w->counts, sizeof(uint32), n},
-		{&w->far, sizeof(uint32) * HNR_FAR, n / HNR_SAMPLED},
+		{&w->far, sizeof(HnrFar), n / HNR_SAMPLED},
 		{&w->nearest_leaders, sizeof(uint32) * HNR_LEADERS, n},
 		{&w->assigned, sizeof(uint16) * HNR_OVERLAP, n},
 		{&w->members, sizeof(uint32), n * HNR_OVERLAP},
@@ -128,13 +130,10 @@ HnrWeave *
 hnr_weave_create(HnrMemGraph *graph, HnrWeaveState *state)
 {
 	HnrWeave   *w = new_weave(graph, state ? state : palloc0(sizeof(HnrWeaveState)));
-	uint32		upper = 0;
 
-	for (uint32 i = 0; i < graph->nnodes; i++)
-		upper += hnr_mem_graph_node(graph, i)->level > 0;
 	w->state->nnodes = graph->nnodes;
 	pg_atomic_init_u32(&w->state->next_task, 0);
-	make_arrays(w, graph->nnodes, upper);
+	make_arrays(w, graph->nnodes);
 	return w;
 }
 
@@ -164,6 +163,9 @@ do_task(HnrWeave *w, uint32 task)
 			break;
 		case HNR_STEP_COMPARE:
 			hnr_cells_compare(w, task);
+			break;
+		case HNR_STEP_KEEP:
+			hnr_links_keep(w, task);
 			break;
 		case HNR_STEP_CHOOSE:
 			hnr_links_choose(w, task);
@@ -209,7 +211,7 @@ hnr_weave_step(HnrWeave *w, HnrStep step, uint32 ntasks, double share)
 	w->progress_from += share;
 }
 
-/* The member of a level that member i of sample number s is. */
+/* The node that member i of sample number s is. */
 static uint32
 expand(int s, uint32 i)
 {
@@ -224,7 +226,7 @@ keep_far(HnrWeave *w, int s, uint32 member)
 {
 	const HnrMemEdge *near = hnr_array_at(&w->near, member);
 	int			count = Min(*(uint32 *) hnr_array_at(&w->counts, member), SAMPLE_NEAREST);
-	uint32	   *far = hnr_array_at(&w->far, expand(s, member) / HNR_SAMPLED);
+	uint32	   *far = ((HnrFar *) hnr_array_at(&w->far, expand(s, member) / HNR_SAMPLED))->member;
 	int			n = 0;
 
 	while (n < HNR_FAR && far[n] != HNR_MEM_NONE)
@@ -241,16 +243,16 @@ keep_far(HnrWeave *w, int s, uint32 member)
 	}
 }
 
-/* Finds the far candidates of a level's n members, which are these nodes (NULL: by number). */
+/* Finds the far candidates. */
 static void
-run_samples(HnrWeave *w, uint32 n, const uint32 *nodes, double share)
+run_samples(HnrWeave *w, double share)
 {
 	HnrWeaveState *state = w->state;
-	uint32		size = n / HNR_SAMPLED;
+	uint32		size = w->graph->nnodes / HNR_SAMPLED;
 	int			nsamples = 0;
 
 	for (uint32 i = 0; i < size; i++)
-		memset(hnr_array_at(&w->far, i), 0xFF, sizeof(uint32) * HNR_FAR);
+		memset(((HnrFar *) hnr_array_at(&w->far, i))->member, 0xFF, sizeof(uint32) * HNR_FAR);
 	state->numbered = false;
 	while (size >> (nsamples + 1) >= LEAST_SAMPLE)
 		nsamples++;
@@ -259,66 +261,24 @@ run_samples(HnrWeave *w, uint32 n, const uint32 *nodes, double share)
 	{
 		state->n = size >> s;
 		for (uint32 i = 0; i < state->n; i++)
-			*(uint32 *) hnr_array_at(&w->node_of, i) = nodes ? nodes[expand(s, i)] : expand(s, i);
+			*(uint32 *) hnr_array_at(&w->node_of, i) = expand(s, i);
 		hnr_cells_run(w, 1, share / (2 << s));
 		for (uint32 i = 0; i < state->n; i++)
 			keep_far(w, s, i);
 	}
 }
 
-/* Makes a level whose n members are these nodes (NULL: by number). */
-static void
-run_level(HnrWeave *w, uint32 n, const uint32 *nodes, double share)
-{
-	HnrWeaveState *state = w->state;
-
-	run_samples(w, n, nodes, share * SAMPLES_SHARE);
-	state->n = n;
-	state->numbered = nodes == NULL;
-	for (uint32 i = 0; nodes && i < n; i++)
-		*(uint32 *) hnr_array_at(&w->node_of, i) = nodes[i];
-	hnr_cells_run(w, MOST_PARTITIONS, share * CANDIDATES_SHARE);
-	hnr_links_run(w, share * (1 - SAMPLES_SHARE - CANDIDATES_SHARE));
-}
-
-/* Lists the nodes of a level above the ground; returns how many. */
-static uint32
-list_nodes(const HnrMemGraph *graph, int level, uint32 *nodes)
-{
-	uint32		n = 0;
-
-	for (uint32 i = 0; i < graph->nnodes; i++)
-		if (hnr_mem_graph_node(graph, i)->level >= level)
-			nodes[n++] = i;
-	return n;
-}
-
 void
 hnr_weave_run(HnrWeave *w)
 {
-	HnrMemGraph *graph = w->graph;
-	uint32		upper = 0;
-	uint32	   *nodes;
+	HnrWeaveState *state = w->state;
 
-	for (uint32 i = 0; i < graph->nnodes; i++)
-	{
-		int			level = hnr_mem_graph_node(graph, i)->level;
-
-		if (level > graph->entry_level)
-		{
-			graph->entry = i;
-			graph->entry_level = level;
-		}
-		upper += level > 0;
-	}
-	nodes = palloc_extended(sizeof(uint32) * Max((Size) upper, 1), MCXT_ALLOC_HUGE);
-	for (int level = graph->entry_level; level > 0; level--)
-	{
-		w->state->level = level;
-		run_level(w, list_nodes(graph, level, nodes), nodes, UPPER_SHARE / graph->entry_level);
-	}
-	w->state->level = 0;
-	if (graph->nnodes > 0)
-		run_level(w, graph->nnodes, NULL, 1 - UPPER_SHARE);
-	pfree(nodes);
+	if (w->graph->nnodes == 0)
+		return;
+	hnr_growth_link_upper(w->graph);
+	run_samples(w, SAMPLES_SHARE);
+	state->n = w->graph->nnodes;
+	state->numbered = true;
+	hnr_cells_run(w, MOST_PARTITIONS, CANDIDATES_SHARE);
+	hnr_links_run(w, 1 - SAMPLES_SHARE - CANDIDATES_SHARE);
 }

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * weaving.h
- *		What the files that make the graph in memory share: one level of it in the
+ *		What the files that make the graph in memory share: its ground level in the
  *		making, by one process or several.
  *
  * The work is a sequence of steps.  A step has tasks that can be done in any order, by any
  * process; what it makes does not depend on that.  Between steps the leader is alone.
  *
- * The members of a level are numbered from 0 here; at the ground that is the node's
- * number.
+ * The members of the ground are the nodes, by number; those of a sample have numbers of
+ * their own.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,9 +21,9 @@
 #include "storage/spin.h"
 
 /* Candidates some way off, of one member in HNR_SAMPLED: see weave.c. */
-#define HNR_SAMPLED	8
+#define HNR_SAMPLED	4
 #define HNR_FAR		48
-#define HNR_FAR_KEPT 2			/* the first, in any case */
+#define HNR_FAR_KEPT 8			/* of these at most are linked in any case */
 
 /* Cells that a member is in, in one partition. */
 #define HNR_OVERLAP 3
@@ -37,11 +37,18 @@ typedef struct HnrCell
 	uint32		count;
 } HnrCell;
 
+typedef struct HnrFar
+{
+	int			kept;			/* the first ones */
+	uint32		member[HNR_FAR];	/* up to HNR_MEM_NONE */
+} HnrFar;
+
 typedef enum HnrStep
 {
 	HNR_STEP_ASSIGN,			/* members to cells: cells.c */
 	HNR_STEP_COMPARE,			/* in cells */
-	HNR_STEP_CHOOSE,			/* links: links.c */
+	HNR_STEP_KEEP,				/* which far candidates are linked in any case: links.c */
+	HNR_STEP_CHOOSE,			/* links */
 	HNR_STEP_LIST,				/* who chose whom */
 	HNR_STEP_JOIN,
 	HNR_STEP_END				/* workers go */
@@ -57,10 +64,9 @@ typedef struct HnrWeaveState
 	HnrStep		step;
 	uint32		ntasks;
 	pg_atomic_uint32 next_task;
-	int			level;
-	uint32		n;				/* members of the level, or of a sample of it */
-	bool		numbered;		/* members are nodes by the same number, else by node_of */
-	int			partition;		/* counts on from level to level */
+	uint32		n;				/* members of the ground, or of a sample of it */
+	bool		numbered;		/* all of the ground; else a sample, see node_of */
+	int			partition;		/* counts on from sample to sample */
 	int			nleaders;
 	uint32		nnodes;			/* of the graph */
 	slock_t		lock[HNR_WEAVE_LOCKS];
@@ -95,7 +101,7 @@ typedef struct HnrWeave
 	HnrArray	node_of;		/* uint32: a member's node */
 	HnrArray	near;			/* most_near HnrMemEdges each, nearest first */
 	HnrArray	counts;			/* uint32: how many */
-	HnrArray	far;			/* HNR_FAR uint32 each, for one member in HNR_SAMPLED */
+	HnrArray	far;			/* HnrFar, for one member in HNR_SAMPLED */
 	HnrArray	nearest_leaders;	/* HNR_LEADERS uint32 each */
 	HnrArray	assigned;		/* HNR_OVERLAP uint16 each: cells */
 	HnrArray	members;		/* uint32, by cell */
@@ -110,17 +116,15 @@ hnr_weave_node(const HnrWeave *w, uint32 member)
 	return w->state->numbered ? member : *(uint32 *) hnr_array_at(&w->node_of, member);
 }
 
-/*
- * A member's far candidates, up to HNR_MEM_NONE or HNR_FAR of them; NULL: it has none.
- * One member in HNR_SAMPLED has some.
- */
+/* The one that has, of each HNR_SAMPLED members. */
 static inline uint32
 hnr_weave_sampled(uint32 group)
 {
 	return group * HNR_SAMPLED + (group * 0x9E3779B1U >> 16) % HNR_SAMPLED;
 }
 
-static inline uint32 *
+/* A member's far candidates, or NULL: one member in HNR_SAMPLED has some. */
+static inline HnrFar *
 hnr_weave_far(const HnrWeave *w, uint32 member)
 {
 	uint32		group = member / HNR_SAMPLED;
@@ -164,7 +168,7 @@ extern void hnr_weave_step(HnrWeave *w, HnrStep step, uint32 ntasks, double shar
 /* Does tasks of the present step until none is left. */
 extern void hnr_weave_tasks(HnrWeave *w);
 
-/* Finds candidates for all members of the level; in the leader (partition.c).  And tasks. */
+/* Finds candidates for all members; in the leader (partition.c).  And tasks. */
 #define HNR_CELLS_TASK	512		/* members */
 #define HNR_NO_CELL		PG_UINT16_MAX
 extern void hnr_cells_run(HnrWeave *w, int most_partitions, double share);
@@ -177,6 +181,7 @@ extern void hnr_cells_choose_leaders(const uint32 *members, uint32 count, int n,
 
 /* Chooses links from them; likewise. */
 extern void hnr_links_run(HnrWeave *w, double share);
+extern void hnr_links_keep(HnrWeave *w, uint32 task);
 extern void hnr_links_choose(HnrWeave *w, uint32 task);
 extern void hnr_links_list(HnrWeave *w, uint32 task);
 extern void hnr_links_join(HnrWeave *w, uint32 task);

@@ -113,7 +113,7 @@ is($node->safe_psql('postgres', "SELECT count(*) FROM pg_class WHERE relname LIK
 # a worker that is killed takes the server down, and the build with it
 $node->safe_psql('postgres', q{ALTER DATABASE postgres SET hnsw_rebuild.debug_point_action = 'build_worker:crash'});
 $node->psql('postgres', 'REINDEX INDEX t_e');
-$node->poll_query_until('postgres', 'SELECT true');
+wait_for_restart($node);
 $node->safe_psql('postgres', 'ALTER DATABASE postgres RESET hnsw_rebuild.debug_point_action');
 healthy('after a crash');
 
