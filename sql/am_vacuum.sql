@@ -134,6 +134,27 @@ VACUUM ANALYZE t;
 SELECT relname, reltuples FROM pg_class WHERE relname IN ('i', 'j', 'k') AND relkind = 'i' ORDER BY 1;
 DROP TABLE t;
 
+-- rows of one vector, changed again and again: chunks that are emptied amid their list are
+-- used again
+CREATE TABLE t (id int, note int, e vector(8)) WITH (autovacuum_enabled = off);
+CREATE INDEX i ON t USING hnsw (e vector_l2_ops);
+CREATE INDEX ON t (note);
+INSERT INTO t SELECT i, i, vec(1, 8) FROM generate_series(1, 100) i;
+\set rounds 'SELECT c FROM generate_series(1, :n) i, unnest(ARRAY[\'UPDATE t SET note = note + 1\', \'VACUUM (INDEX_CLEANUP on) t\']) WITH ORDINALITY u (c, o) ORDER BY i, o'
+\set ECHO none
+\set n 10
+:rounds \gexec
+SELECT pg_relation_size('i') AS size \gset
+\set n 40
+:rounds \gexec
+\set ECHO all
+SELECT pg_relation_size('i') - :size < 2 * 8192 AS as_large_as_before;
+SELECT * FROM check_all('i');
+SET enable_seqscan = off;
+SELECT count(*), count(DISTINCT id) FROM (SELECT id FROM t ORDER BY e <-> vec(1, 8)) s;
+RESET enable_seqscan;
+DROP TABLE t;
+
 -- an unlogged and a temporary table
 CREATE UNLOGGED TABLE t (id int, e vector(8)) WITH (autovacuum_enabled = off);
 CREATE INDEX i ON t USING hnsw (e vector_l2_ops);

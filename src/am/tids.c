@@ -149,6 +149,7 @@ hnr_tids_read_start(HnrTidReader *reader, HnrIndex *index, const HnrVisited *vis
 	reader->generation = visited->generation;
 	reader->next = visited->link;
 	reader->alone = false;
+	reader->seen.entries = NULL;
 	reader->steps = 0;
 	reader->pos = 0;
 	reader->ntids = visited->ntids;
@@ -157,9 +158,10 @@ hnr_tids_read_start(HnrTidReader *reader, HnrIndex *index, const HnrVisited *vis
 
 /*
  * Nobody must run in a damaged list for ever.  Where nobody else takes chunks away,
- * milestones at powers of two find a circle.  A scan may come by a place twice in
+ * milestones at powers of two find a circle.  A scan may come by a chunk twice in
  * good order, for vacuum may free chunks and an insertion use them again for the
- * same vertex; but not more often than there is room for chunks.
+ * same vertex; but it does not pass by more of them, one after another, than there is
+ * room for.
  */
 static void
 check_circle(HnrTidReader *reader)
@@ -180,10 +182,10 @@ check_circle(HnrTidReader *reader)
 }
 
 /*
- * The chunk to read next was freed by vacuum.  Chunks are freed from the head of
- * the list only, so whatever stood before it is gone as well, and what we have not
- * read begins at the present head; chunks added meanwhile have only rows that are
- * too new for us.  False where the vertex is gone or another one.
+ * The chunk to read next was freed by vacuum.  What we have not read is in the list
+ * that begins at the present head, between chunks that we have; those added meanwhile
+ * have only rows that are too new for us.  False where the vertex is gone or another
+ * one.
  */
 static bool
 return_to_head(HnrTidReader *reader)
@@ -201,25 +203,54 @@ return_to_head(HnrTidReader *reader)
 	return same;
 }
 
+/*
+ * Notes the next chunk; false if it was read before.  TIDs stay in the chunk that they
+ * were put into, so what is in it by now is too new for us.
+ */
+static bool
+is_unread(HnrTidReader *reader)
+{
+	if (reader->seen.entries == NULL)
+		hnr_idset_init(&reader->seen, 16);
+	if (!hnr_idset_add(&reader->seen, hnr_node_of_tid(&reader->next)))
+		return false;
+	reader->steps = 0;
+	return true;
+}
+
+static void
+end_reading(HnrTidReader *reader)
+{
+	if (reader->seen.entries)
+		pfree(reader->seen.entries);
+	reader->seen.entries = NULL;
+}
+
 /* Copies the next chunk, or finds out which is the next; false at the end. */
 static bool
 read_chunk(HnrTidReader *reader)
 {
 	Buffer		buf;
 	HnrTidChunk *chunk;
+	bool		unread;
 	bool		belongs;
 
 	if (!ItemPointerIsValid(&reader->next))
+	{
+		end_reading(reader);
 		return false;
+	}
 	CHECK_FOR_INTERRUPTS();
-	check_circle(reader);
+	unread = reader->alone || is_unread(reader);
+	if (reader->alone || !unread)
+		check_circle(reader);
 	buf = lock_chunk_page(reader->index, &reader->next, BUFFER_LOCK_SHARE);
 	chunk = hnr_page_chunk(BufferGetPage(buf), ItemPointerGetOffsetNumber(&reader->next));
 	belongs = chunk_belongs(chunk, &reader->owner, reader->generation);
 	if (belongs)
 	{
 		reader->pos = 0;
-		reader->ntids = chunk->ntids;
+		reader->ntids = unread ? chunk->ntids : 0;
 		memcpy(reader->tids, chunk->tids, sizeof(chunk->tids));
 		reader->next = chunk->next;
 	}
@@ -305,10 +336,7 @@ hnr_tids_prune(HnrVertex *v, HnrTidIsDead is_dead, void *state)
 	return before - v->ntids;
 }
 
-/*
- * Takes the dead TIDs out of one chunk; an empty one stays in the list until it
- * comes to its head.  Returns how many TIDs stay; *next is the chunk after it.
- */
+/* Takes the dead TIDs out of one chunk.  Returns how many stay; *next is the one after it. */
 static int
 prune_chunk(HnrLockedVertex *locked, const ItemPointerData *at, Buffer buf,
 			HnrTidIsDead is_dead, void *state, ItemPointer next, int64 *removed)
@@ -330,59 +358,70 @@ prune_chunk(HnrLockedVertex *locked, const ItemPointerData *at, Buffer buf,
 }
 
 /*
- * Drops empty chunks from the head of the list and frees them; the link and the
- * chunk change in one record, so no chunk is lost.
+ * Takes an empty chunk out of the list and frees it, by one record, so that it is never
+ * lost.  `before` leads to it; invalid: the vertex itself.
  */
 static void
-free_empty_head(HnrLockedVertex *locked)
+drop_chunk(HnrLockedVertex *locked, const ItemPointerData *before, const ItemPointerData *at)
 {
-	for (;;)
-	{
-		ItemPointerData link = locked->vertex->link;
-		Buffer		buf;
-		HnrTidChunk *chunk;
-		HnrChange	change;
+	HnrTidChunk none;
+	HnrTidChunk *chunk;
+	ItemPointer link = &locked->vertex->link;
+	Buffer		link_buf = locked->buf;
+	Buffer		buf;
+	HnrChange	change;
 
-		if (!ItemPointerIsValid(&link))
-			return;
-		buf = lock_chunk_page(locked->index, &link, BUFFER_LOCK_EXCLUSIVE);
-		chunk = hnr_page_chunk(BufferGetPage(buf), ItemPointerGetOffsetNumber(&link));
-		if (!chunk_belongs(chunk, &locked->tid, locked->vertex->generation) || chunk->ntids > 0)
-		{
-			hnr_buffer_release(buf);
-			return;
-		}
-		hnr_change_begin(&change, locked->index->rel, locked->index->building);
-		changed_vertex(locked, &change)->link = chunk->next;
-		chunk = hnr_page_chunk(hnr_change_page(&change, buf, HNR_CHANGE_DELTA),
-							   ItemPointerGetOffsetNumber(&link));
-		memset(chunk, 0, sizeof(HnrTidChunk));
-		hnr_change_end(&change);
-		hnr_place_record(locked->index, BufferGetBlockNumber(buf), HNR_PAGE_TIDS);
-		hnr_buffer_release(buf);
-	}
+	/* of two pages with chunks, that of the lower block is locked first */
+	if (ItemPointerIsValid(before) && ItemPointerGetBlockNumber(before) < ItemPointerGetBlockNumber(at))
+		link_buf = lock_chunk_page(locked->index, before, BUFFER_LOCK_EXCLUSIVE);
+	buf = lock_chunk_page(locked->index, at, BUFFER_LOCK_EXCLUSIVE);
+	if (ItemPointerIsValid(before) && ItemPointerGetBlockNumber(before) == ItemPointerGetBlockNumber(at))
+		link_buf = buf;
+	else if (ItemPointerIsValid(before) && link_buf == locked->buf)
+		link_buf = lock_chunk_page(locked->index, before, BUFFER_LOCK_EXCLUSIVE);
+	if (ItemPointerIsValid(before))
+		link = &hnr_page_chunk(BufferGetPage(link_buf), ItemPointerGetOffsetNumber(before))->next;
+	chunk = hnr_page_chunk(BufferGetPage(buf), ItemPointerGetOffsetNumber(at));
+	memset(&none, 0, sizeof(none));
+
+	hnr_change_begin(&change, locked->index->rel, locked->index->building);
+	hnr_change_put(&change, link_buf, link, &chunk->next, sizeof(chunk->next));
+	hnr_change_put(&change, buf, chunk, &none, sizeof(none));
+	hnr_change_end(&change);
+	hnr_place_record(locked->index, BufferGetBlockNumber(buf), HNR_PAGE_TIDS);
+	if (link_buf != locked->buf && link_buf != buf)
+		hnr_buffer_release(link_buf);
+	hnr_buffer_release(buf);
 }
 
 static int64
 prune_chunks(HnrLockedVertex *locked, HnrTidIsDead is_dead, void *state, int64 *removed)
 {
+	ItemPointerData before;
 	ItemPointerData at = locked->vertex->link;
 	int64		kept = 0;
 
+	ItemPointerSetInvalid(&before);
 	while (ItemPointerIsValid(&at))
 	{
 		ItemPointerData next;
 		Buffer		buf = lock_chunk_page(locked->index, &at, BUFFER_LOCK_EXCLUSIVE);
+		int			left;
 
 		if (!chunk_belongs(hnr_page_chunk(BufferGetPage(buf), ItemPointerGetOffsetNumber(&at)),
 						   &locked->tid, locked->vertex->generation))
 			hnr_report_corrupted(locked->index->rel, ItemPointerGetBlockNumber(&at),
 								 "A chunk of heap TIDs does not belong to the vertex that links to it.");
-		kept += prune_chunk(locked, &at, buf, is_dead, state, &next, removed);
+		left = prune_chunk(locked, &at, buf, is_dead, state, &next, removed);
 		hnr_buffer_release(buf);
+		/* nobody adds to it while the vertex is locked */
+		if (left == 0)
+			drop_chunk(locked, &before, &at);
+		else
+			before = at;
+		kept += left;
 		at = next;
 	}
-	free_empty_head(locked);
 	return kept;
 }
 

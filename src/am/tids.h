@@ -12,6 +12,7 @@
 #ifndef HNR_TIDS_H
 #define HNR_TIDS_H
 
+#include "am/idset.h"
 #include "am/store_disk.h"
 #include "am/vertex.h"
 
@@ -26,6 +27,7 @@ typedef struct HnrTidReader
 	uint32		generation;
 	ItemPointerData next;		/* chunk to read next */
 	bool		alone;			/* nobody else takes chunks away: see read_chunk */
+	HnrIdSet	seen;			/* chunks, else; no entries: not begun */
 	ItemPointerData milestone;
 	uint64		steps;
 	int			pos;
