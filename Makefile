@@ -14,7 +14,8 @@ INTERNAL_HEADERS = $(wildcard src/*.h src/*/*.h)
 # The installation script is put together from one part per module, and one per
 # type: what types have in common is a template, with @TYPE@ for their name.
 DENSE_TYPES = build/sql/vector.sql build/sql/halfvec.sql
-SQL_PARTS = src/sql/types.sql $(DENSE_TYPES) src/sql/types_bit.sql src/sql/am.sql src/sql/rebuild.sql src/sql/monitor.sql src/sql/verify.sql
+SPARSE_TYPES = build/sql/sparsevec.sql
+SQL_PARTS = src/sql/types.sql $(DENSE_TYPES) $(SPARSE_TYPES) src/sql/types_bit.sql src/sql/am.sql src/sql/rebuild.sql src/sql/monitor.sql src/sql/verify.sql
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 
 PG_CPPFLAGS = -Isrc $(if $(filter 1,$(DEBUG_POINTS)),-DHNR_DEBUG_POINTS)
@@ -42,9 +43,14 @@ $(shell mkdir -p build; echo '$(FLAGS_NOW)' | cmp -s - build/flags || echo '$(FL
 
 $(OBJS) $(OBJS:.o=.bc): $(INTERNAL_HEADERS) build/flags
 
+define fill_in
+mkdir -p $(@D)
+sed 's/@TYPE@/$*/g' $^ > $@
+endef
 $(DENSE_TYPES): build/sql/%.sql: src/sql/type.sql.in src/sql/type_dense.sql.in src/sql/type_%.sql
-	mkdir -p $(@D)
-	sed 's/@TYPE@/$*/g' $^ > $@
+	$(fill_in)
+$(SPARSE_TYPES): build/sql/%.sql: src/sql/type.sql.in src/sql/type_%.sql
+	$(fill_in)
 
 $(DATA_built): $(SQL_PARTS)
 	cat $^ > $@

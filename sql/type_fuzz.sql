@@ -54,12 +54,13 @@ BEGIN
 END $$;
 
 SELECT DISTINCT type, outcome
-FROM (VALUES ('vector', '[1.5,-2e10,.25, 3 ,0]'), ('halfvec', '[1.5,-2e4,.25, 3 ,0]')) t(type, good),
+FROM (VALUES ('vector', '[1.5,-2e10,.25, 3 ,0]'), ('halfvec', '[1.5,-2e4,.25, 3 ,0]'), ('sparsevec', '{1:1.5,3 :-2, 7:.25}/12')) t(type, good),
 	try_inputs(type, good, 4000)
 ORDER BY type, outcome;
 SELECT DISTINCT type, outcome
-FROM unnest(ARRAY['vector', 'halfvec']) type,
-	try_binaries(type, ARRAY['', '\x0001', '\x00010000', '\x00020000']::bytea[], 300, :'file')
+FROM (VALUES ('vector', ARRAY['', '\x0001', '\x00010000', '\x00020000']::bytea[]), ('halfvec', ARRAY['', '\x0001', '\x00010000', '\x00020000']::bytea[]),
+		('sparsevec', ARRAY['\x00000001', '\x7fffffff0000000000000000', '\x000000020000000000000000', '\x000000010000000100000000', '\x00000001000000010000000000000000', '\x00ffffff000000010000000000']::bytea[])) t(type, heads),
+	try_binaries(type, heads, 300, :'file')
 ORDER BY type, outcome;
 
 COPY (SELECT WHERE false) TO PROGRAM :'remove_file';

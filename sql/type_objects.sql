@@ -3,7 +3,7 @@
 CREATE TEMP VIEW type_object AS
 	SELECT t.type, o.kind, replace(replace(replace(replace(o.object, 'public.', ''), 'vector_dims', 'dims'), 'subvector', 'part'), t.type, 'TYPE') AS object,
 		replace(replace(o.properties, 'public.', ''), t.type, 'TYPE') AS properties
-	FROM unnest(ARRAY['vector', 'halfvec']) AS t(type),
+	FROM unnest(ARRAY['vector', 'halfvec', 'sparsevec']) AS t(type),
 	LATERAL (
 		SELECT 'function', p.oid::regprocedure::text, row(p.prorettype::regtype::text, p.provolatile, p.proisstrict, p.proparallel)::text
 		FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
@@ -29,6 +29,6 @@ GROUP BY kind, object, properties HAVING count(*) < (SELECT count(DISTINCT type)
 ORDER BY object COLLATE "C", properties COLLATE "C";
 SELECT kind, count(DISTINCT object) FROM type_object GROUP BY kind ORDER BY kind;
 
-SELECT t::regtype, obj_description(t::regtype, 'pg_type') AS comment FROM unnest(ARRAY['vector', 'halfvec']) t;
+SELECT t::regtype, obj_description(t::regtype, 'pg_type') AS comment FROM unnest(ARRAY['vector', 'halfvec', 'sparsevec']) t;
 
 DROP VIEW type_object;

@@ -46,9 +46,13 @@ EXCEPTION WHEN OTHERS THEN
 END $$;
 SELECT input, type, input_is_valid(input, type)
 FROM (VALUES (1, '[1,2]', 'vector'), (2, '[1,2]', 'vector(2)'), (3, '[1,2]', 'vector(3)'), (4, '[1,2', 'vector'), (5, '[]', 'vector'),
-	(6, '[NaN]', 'vector'), (7, '[1e39]', 'vector'), (8, '1', 'vector'), (9, '[1]x', 'vector'), (10, '[inf]', 'vector')) t(n, input, type)
+	(6, '[NaN]', 'vector'), (7, '[1e39]', 'vector'), (8, '1', 'vector'), (9, '[1]x', 'vector'), (10, '[inf]', 'vector'),
+	(11, '[1,2]', 'halfvec(2)'), (12, '[65520]', 'halfvec'), (13, '[]', 'halfvec'), (14, '[1,2]', 'halfvec(3)'),
+	(15, '{1:1}/2', 'sparsevec(2)'), (16, '{1:1}/2', 'sparsevec(3)'), (17, '{3:1}/2', 'sparsevec'), (18, '{1:1,1:2}/2', 'sparsevec'), (19, '{}/0', 'sparsevec'),
+	(20, '{1:1', 'sparsevec'), (21, '{1:NaN}/2', 'sparsevec'), (22, '{}/x', 'sparsevec'), (23, '{1/2}', 'sparsevec')) t(n, input, type)
 ORDER BY n;
-SELECT input_is_valid('[' || repeat('1,', 16000) || '1]', 'vector');
+SELECT input_is_valid('[' || repeat('1,', 16000) || '1]', 'vector') AS vector,
+	input_is_valid((SELECT '{' || string_agg(i || ':1', ',') || '}/16001' FROM generate_series(1, 16001) i), 'sparsevec') AS sparsevec;
 
 DROP FUNCTION input_is_valid;
 DROP VIEW vector_functions;

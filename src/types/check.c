@@ -26,6 +26,17 @@ hnr_check_dims(const char *type, int dims, int max_dims, Node *escontext)
 }
 
 bool
+hnr_check_nonzeros(const char *type, int nonzeros, int max_nonzeros, Node *escontext)
+{
+	if (nonzeros > max_nonzeros)
+		ereturn(escontext, false,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("type %s is limited to %d coordinates other than zero",
+						type, max_nonzeros)));
+	return true;
+}
+
+bool
 hnr_check_typmod(const char *type, int dims, int32 typmod, Node *escontext)
 {
 	if (typmod != -1 && dims != typmod)

@@ -22,6 +22,10 @@
 /* 1 <= dims <= max_dims, or ERRCODE_DATA_EXCEPTION / PROGRAM_LIMIT_EXCEEDED. */
 extern bool hnr_check_dims(const char *type, int dims, int max_dims, Node *escontext);
 
+/* nonzeros <= max_nonzeros, or ERRCODE_PROGRAM_LIMIT_EXCEEDED. */
+extern bool hnr_check_nonzeros(const char *type, int nonzeros, int max_nonzeros,
+							   Node *escontext);
+
 /* typmod is -1 (any) or equals dims, else ERRCODE_DATA_EXCEPTION. */
 extern bool hnr_check_typmod(const char *type, int dims, int32 typmod, Node *escontext);
 

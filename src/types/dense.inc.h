@@ -4,15 +4,12 @@
  *		The types that hold each of their coordinates, written once and
  *		instantiated per kind of coordinate: vector and halfvec.
  *
- * This is a template: a type's own .c file defines the macros below and includes
- * it.  What it defines is called DENSE_FN(name), in comments just by the name.
+ * This is a template: a type's own .c file defines the macros below and those of
+ * type.inc.h and includes it.  It includes type.inc.h and defines what that asks for.
  *
- *		DENSE				the struct, with the members dim, unused and x
+ *		TYPE				has the members dim, unused and x, an array
  *		DENSE_ELEMENT		the C type of x[i]
- *		DENSE_TYPE			the SQL type's name, for messages
- *		DENSE_FN(name)		the C name of its function of that name
- *		DENSE_GETARG(n)		argument n, not toasted
- *		DENSE_SIZE(dim)		bytes of a value, DENSE_MAX_DIM its limit
+ *		DENSE_SIZE(dim)		bytes of a value
  *		DENSE_GET(v, i)		coordinate i as a float, and
  *		DENSE_PUT(v, i, f)	a float to coordinate i, to the nearest
  *		DENSE_FLOATS(v)		const float *: all coordinates, perhaps in memory of
@@ -45,3 +42,4 @@
 #include "types/dense_op.inc.h"
 #include "types/dense_agg.inc.h"
 #include "types/dense_distance.inc.h"
+#include "types/type.inc.h"

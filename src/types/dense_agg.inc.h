@@ -12,22 +12,22 @@
  *-------------------------------------------------------------------------
  */
 
-PG_FUNCTION_INFO_V1(DENSE_FN(accum));
-PG_FUNCTION_INFO_V1(DENSE_FN(combine));
-PG_FUNCTION_INFO_V1(DENSE_FN(avg));
-PG_FUNCTION_INFO_V1(DENSE_FN(sum));
+PG_FUNCTION_INFO_V1(TYPE_FN(accum));
+PG_FUNCTION_INFO_V1(TYPE_FN(combine));
+PG_FUNCTION_INFO_V1(TYPE_FN(avg));
+PG_FUNCTION_INFO_V1(TYPE_FN(sum));
 
 /* Its count at [0] and sums from [1]; *dim is 0 before the first vector. */
 static double *
 state_numbers(ArrayType *state, int *dim)
 {
 	if (ARR_NDIM(state) != 1 || ARR_DIMS(state)[0] < 1 ||
-		ARR_DIMS(state)[0] > DENSE_MAX_DIM + 1 ||
+		ARR_DIMS(state)[0] > TYPE_MAX_DIM + 1 ||
 		ARR_HASNULL(state) || ARR_ELEMTYPE(state) != FLOAT8OID)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid aggregate state of type %s", DENSE_TYPE),
-				 errdetail("It is a count followed by up to %d sums.", DENSE_MAX_DIM)));
+				 errmsg("invalid aggregate state of type %s", TYPE_NAME),
+				 errdetail("It is a count followed by up to %d sums.", TYPE_MAX_DIM)));
 	*dim = ARR_DIMS(state)[0] - 1;
 	return (double *) ARR_DATA_PTR(state);
 }
@@ -70,10 +70,10 @@ check_sums(const double *numbers, int dim)
 
 /* accum(float8[], type): the state with one vector more. */
 Datum
-DENSE_FN(accum)(PG_FUNCTION_ARGS)
+TYPE_FN(accum)(PG_FUNCTION_ARGS)
 {
 	ArrayType  *state = writable_state(fcinfo);
-	DENSE	   *v = DENSE_GETARG(1);
+	TYPE	   *v = TYPE_GETARG(1);
 	int			dim;
 	double	   *numbers = state_numbers(state, &dim);
 	const float *x = DENSE_FLOATS(v);
@@ -86,7 +86,7 @@ DENSE_FN(accum)(PG_FUNCTION_ARGS)
 		numbers = state_numbers(state, &dim);
 		numbers[0] = count;
 	}
-	hnr_check_same_dims(DENSE_TYPE, dim, v->dim);
+	hnr_check_same_dims(TYPE_NAME, dim, v->dim);
 	numbers[0] += 1;
 	for (int i = 0; i < dim; i++)
 		numbers[i + 1] += x[i];
@@ -96,7 +96,7 @@ DENSE_FN(accum)(PG_FUNCTION_ARGS)
 
 /* combine(float8[], float8[]): the state of both states' vectors. */
 Datum
-DENSE_FN(combine)(PG_FUNCTION_ARGS)
+TYPE_FN(combine)(PG_FUNCTION_ARGS)
 {
 	ArrayType  *state = writable_state(fcinfo);
 	ArrayType  *other = PG_GETARG_ARRAYTYPE_P(1);
@@ -114,7 +114,7 @@ DENSE_FN(combine)(PG_FUNCTION_ARGS)
 		numbers[0] = count;
 	}
 	if (other_dim > 0)
-		hnr_check_same_dims(DENSE_TYPE, dim, other_dim);
+		hnr_check_same_dims(TYPE_NAME, dim, other_dim);
 	for (int i = 0; i <= other_dim; i++)
 		numbers[i] += other_numbers[i];
 	check_sums(numbers, dim);
@@ -125,13 +125,13 @@ DENSE_FN(combine)(PG_FUNCTION_ARGS)
  * The state's sums divided by divisor; ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE where
  * a coordinate cannot hold one.
  */
-static DENSE *
+static TYPE *
 divided_sums(const double *numbers, int dim, double divisor)
 {
-	DENSE	   *v;
+	TYPE	   *v;
 
-	hnr_check_dims(DENSE_TYPE, dim, DENSE_MAX_DIM, NULL);
-	v = DENSE_FN(new)(dim);
+	hnr_check_dims(TYPE_NAME, dim, TYPE_MAX_DIM, NULL);
+	v = TYPE_FN(new)(dim);
 	for (int i = 0; i < dim; i++)
 	{
 		float		value = (float) (numbers[i + 1] / divisor);
@@ -145,7 +145,7 @@ divided_sums(const double *numbers, int dim, double divisor)
 
 /* avg(float8[]): final function of avg(); NULL for no vectors. */
 Datum
-DENSE_FN(avg)(PG_FUNCTION_ARGS)
+TYPE_FN(avg)(PG_FUNCTION_ARGS)
 {
 	int			dim;
 	double	   *numbers = state_numbers(PG_GETARG_ARRAYTYPE_P(0), &dim);
@@ -157,7 +157,7 @@ DENSE_FN(avg)(PG_FUNCTION_ARGS)
 
 /* sum(float8[]): final function of sum(); NULL for no vectors. */
 Datum
-DENSE_FN(sum)(PG_FUNCTION_ARGS)
+TYPE_FN(sum)(PG_FUNCTION_ARGS)
 {
 	int			dim;
 	double	   *numbers = state_numbers(PG_GETARG_ARRAYTYPE_P(0), &dim);

@@ -7,59 +7,58 @@
  *-------------------------------------------------------------------------
  */
 
-PG_FUNCTION_INFO_V1(DENSE_FN(in));
-PG_FUNCTION_INFO_V1(DENSE_FN(out));
-PG_FUNCTION_INFO_V1(DENSE_FN(recv));
-PG_FUNCTION_INFO_V1(DENSE_FN(send));
-PG_FUNCTION_INFO_V1(DENSE_FN(typmod_in));
+PG_FUNCTION_INFO_V1(TYPE_FN(in));
+PG_FUNCTION_INFO_V1(TYPE_FN(out));
+PG_FUNCTION_INFO_V1(TYPE_FN(recv));
+PG_FUNCTION_INFO_V1(TYPE_FN(send));
 
-DENSE *
-DENSE_FN(new)(int dim)
+TYPE *
+TYPE_FN(new)(int dim)
 {
-	DENSE	   *v;
+	TYPE	   *v;
 
-	Assert(dim >= 1 && dim <= DENSE_MAX_DIM);
+	Assert(dim >= 1 && dim <= TYPE_MAX_DIM);
 	v = palloc0(DENSE_SIZE(dim));
 	SET_VARSIZE(v, DENSE_SIZE(dim));
 	v->dim = dim;
 	return v;
 }
 
-DENSE *
-DENSE_FN(from_floats)(int dim, const float *x)
+TYPE *
+TYPE_FN(from_floats)(int dim, const float *x)
 {
-	DENSE	   *v;
+	TYPE	   *v;
 
-	hnr_check_dims(DENSE_TYPE, dim, DENSE_MAX_DIM, NULL);
-	v = DENSE_FN(new)(dim);
+	hnr_check_dims(TYPE_NAME, dim, TYPE_MAX_DIM, NULL);
+	v = TYPE_FN(new)(dim);
 	for (int i = 0; i < dim; i++)
-		hnr_check_range(DENSE_TYPE, x[i], DENSE_LIMIT);
+		hnr_check_range(TYPE_NAME, x[i], DENSE_LIMIT);
 	DENSE_ROUND(dim, x, v->x);
 	return v;
 }
 
 /* What a text stands for, or NULL after a soft error. */
-static DENSE *
+static TYPE *
 scan_text(HnrScanner *scanner)
 {
-	DENSE	   *v;
+	TYPE	   *v;
 	int			dim = 0;
-	int			room = Min(hnr_scan_count(scanner, ',') + 1, DENSE_MAX_DIM);
+	int			room = Min(hnr_scan_count(scanner, ',') + 1, TYPE_MAX_DIM);
 	bool		more;
 
 	if (!hnr_scan_char(scanner, '[', "\"[\""))
 		return NULL;
 	if (hnr_scan_sees(scanner, ']'))
 	{
-		hnr_check_dims(DENSE_TYPE, 0, DENSE_MAX_DIM, scanner->escontext);
+		hnr_check_dims(TYPE_NAME, 0, TYPE_MAX_DIM, scanner->escontext);
 		return NULL;
 	}
-	v = DENSE_FN(new)(room);
+	v = TYPE_FN(new)(room);
 	do
 	{
 		float		value;
 
-		if (!hnr_check_dims(DENSE_TYPE, dim + 1, DENSE_MAX_DIM, scanner->escontext) ||
+		if (!hnr_check_dims(TYPE_NAME, dim + 1, TYPE_MAX_DIM, scanner->escontext) ||
 			!hnr_scan_float4(scanner, &value) ||
 			!hnr_scan_separator(scanner, ']', "\",\" or \"]\"", &more))
 			return NULL;
@@ -74,24 +73,24 @@ scan_text(HnrScanner *scanner)
 
 /* in(cstring, oid, typmod): "[1,2.5,-3e4]", blanks allowed between items. */
 Datum
-DENSE_FN(in)(PG_FUNCTION_ARGS)
+TYPE_FN(in)(PG_FUNCTION_ARGS)
 {
 	int32		typmod = PG_GETARG_INT32(2);
 	HnrScanner	scanner;
-	DENSE	   *v;
+	TYPE	   *v;
 
-	hnr_scan_begin(&scanner, DENSE_TYPE, PG_GETARG_CSTRING(0), DENSE_LIMIT, fcinfo->context);
+	hnr_scan_begin(&scanner, TYPE_NAME, PG_GETARG_CSTRING(0), DENSE_LIMIT, fcinfo->context);
 	v = scan_text(&scanner);
-	if (v == NULL || !hnr_check_typmod(DENSE_TYPE, v->dim, typmod, fcinfo->context))
+	if (v == NULL || !hnr_check_typmod(TYPE_NAME, v->dim, typmod, fcinfo->context))
 		PG_RETURN_NULL();
 	PG_RETURN_POINTER(v);
 }
 
 /* out(type): the shortest digits that read back as the same float4. */
 Datum
-DENSE_FN(out)(PG_FUNCTION_ARGS)
+TYPE_FN(out)(PG_FUNCTION_ARGS)
 {
-	DENSE	   *v = DENSE_GETARG(0);
+	TYPE	   *v = TYPE_GETARG(0);
 	char	   *text = palloc(v->dim * (Size) FLOAT_SHORTEST_DECIMAL_LEN + 2);
 	char	   *end = text;
 
@@ -108,35 +107,35 @@ DENSE_FN(out)(PG_FUNCTION_ARGS)
 
 /* recv(internal, oid, typmod): int16 dimensions, int16 zero, each coordinate. */
 Datum
-DENSE_FN(recv)(PG_FUNCTION_ARGS)
+TYPE_FN(recv)(PG_FUNCTION_ARGS)
 {
 	StringInfo	buf = (StringInfo) PG_GETARG_POINTER(0);
 	int32		typmod = PG_GETARG_INT32(2);
 	int			dim = pq_getmsgint(buf, 2);
 	int			unused = pq_getmsgint(buf, 2);
-	DENSE	   *v;
+	TYPE	   *v;
 
-	hnr_check_dims(DENSE_TYPE, dim, DENSE_MAX_DIM, NULL);
-	hnr_check_typmod(DENSE_TYPE, dim, typmod, NULL);
+	hnr_check_dims(TYPE_NAME, dim, TYPE_MAX_DIM, NULL);
+	hnr_check_typmod(TYPE_NAME, dim, typmod, NULL);
 	if (unused != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-				 errmsg("invalid binary form of type %s", DENSE_TYPE),
+				 errmsg("invalid binary form of type %s", TYPE_NAME),
 				 errdetail("The two bytes after the dimensions are %d, not zero.", unused)));
-	v = DENSE_FN(new)(dim);
+	v = TYPE_FN(new)(dim);
 	for (int i = 0; i < dim; i++)
 	{
 		v->x[i] = DENSE_RECEIVE(buf);
-		hnr_check_finite(DENSE_TYPE, DENSE_GET(v, i), NULL);
+		hnr_check_finite(TYPE_NAME, DENSE_GET(v, i), NULL);
 	}
 	PG_RETURN_POINTER(v);
 }
 
 /* send(type): what recv reads. */
 Datum
-DENSE_FN(send)(PG_FUNCTION_ARGS)
+TYPE_FN(send)(PG_FUNCTION_ARGS)
 {
-	DENSE	   *v = DENSE_GETARG(0);
+	TYPE	   *v = TYPE_GETARG(0);
 	StringInfoData buf;
 
 	pq_begintypsend(&buf);
@@ -146,11 +145,4 @@ DENSE_FN(send)(PG_FUNCTION_ARGS)
 	for (int i = 0; i < v->dim; i++)
 		DENSE_TRANSMIT(&buf, v->x[i]);
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
-}
-
-/* typmod_in(cstring[]): the number of dimensions. */
-Datum
-DENSE_FN(typmod_in)(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_INT32(hnr_typmod_in(DENSE_TYPE, PG_GETARG_ARRAYTYPE_P(0), DENSE_MAX_DIM));
 }

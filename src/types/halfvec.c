@@ -22,13 +22,13 @@ hnr_halfvec_floats(const HnrHalfvec *v)
 	return x;
 }
 
-#define DENSE				HnrHalfvec
+#define TYPE				HnrHalfvec
+#define TYPE_NAME			"halfvec"
+#define TYPE_FN(name)		hnr_halfvec_##name
+#define TYPE_GETARG(n)		PG_GETARG_HNR_HALFVEC(n)
+#define TYPE_MAX_DIM		HNR_HALFVEC_MAX_DIM
 #define DENSE_ELEMENT		uint16
-#define DENSE_TYPE			"halfvec"
-#define DENSE_FN(name)		hnr_halfvec_##name
-#define DENSE_GETARG(n)		PG_GETARG_HNR_HALFVEC(n)
 #define DENSE_SIZE(dim)		HNR_HALFVEC_SIZE(dim)
-#define DENSE_MAX_DIM		HNR_HALFVEC_MAX_DIM
 #define DENSE_GET(v, i)		hnr_half_decode((v)->x[i])
 #define DENSE_PUT(v, i, f)	((v)->x[i] = hnr_half_encode(f))
 #define DENSE_FLOATS(v)		hnr_halfvec_floats(v)

@@ -124,6 +124,21 @@ hnr_scan_float4(HnrScanner *scanner, float *value)
 }
 
 bool
+hnr_scan_int32(HnrScanner *scanner, int32 *value, const char *expected)
+{
+	char	   *end;
+	long		number;
+
+	skip_blanks(scanner);
+	number = strtol(scanner->at, &end, 10);
+	if (end == scanner->at)
+		return syntax_error(scanner, expected);
+	*value = (int32) Max(PG_INT32_MIN, Min(PG_INT32_MAX, number));
+	scanner->at = end;
+	return true;
+}
+
+bool
 hnr_scan_end(HnrScanner *scanner)
 {
 	skip_blanks(scanner);

@@ -51,6 +51,12 @@ extern bool hnr_scan_separator(HnrScanner *scanner, char closing, const char *ex
  */
 extern bool hnr_scan_float4(HnrScanner *scanner, float *value);
 
+/*
+ * Consumes an int32; one beyond its range becomes the nearest that it has, which
+ * the caller's check of the range refuses.  `expected` names it in the error.
+ */
+extern bool hnr_scan_int32(HnrScanner *scanner, int32 *value, const char *expected);
+
 /* Nothing but blanks is left. */
 extern bool hnr_scan_end(HnrScanner *scanner);
 

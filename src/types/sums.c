@@ -42,6 +42,16 @@ hnr_exact_l1(int n, const float *a, const float *b)
 }
 
 double
+hnr_cosine_distance(double ab, double aa, double bb)
+{
+	double		cosine = ab / sqrt(aa * bb);
+
+	if (isnan(cosine))
+		return cosine;
+	return 1.0 - Max(-1.0, Min(1.0, cosine));
+}
+
+double
 hnr_norm(int n, const float *x)
 {
 	return sqrt(hnr_exact_inner_product(n, x, x));

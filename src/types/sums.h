@@ -14,6 +14,12 @@ extern double hnr_exact_l2_squared(int n, const float *a, const float *b);
 extern double hnr_exact_inner_product(int n, const float *a, const float *b);
 extern double hnr_exact_l1(int n, const float *a, const float *b);
 
+/*
+ * 1 - the cosine of the angle of a and b, within 0 .. 2, from the products a.b, a.a
+ * and b.b; NaN where one of them is a zero vector.
+ */
+extern double hnr_cosine_distance(double ab, double aa, double bb);
+
 /* The Euclidean norm of n coordinates. */
 extern double hnr_norm(int n, const float *x);
 

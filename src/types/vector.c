@@ -9,13 +9,13 @@
 
 #include "types/vector.h"
 
-#define DENSE				HnrVector
+#define TYPE				HnrVector
+#define TYPE_NAME			"vector"
+#define TYPE_FN(name)		hnr_vector_##name
+#define TYPE_GETARG(n)		PG_GETARG_HNR_VECTOR(n)
+#define TYPE_MAX_DIM		HNR_VECTOR_MAX_DIM
 #define DENSE_ELEMENT		float
-#define DENSE_TYPE			"vector"
-#define DENSE_FN(name)		hnr_vector_##name
-#define DENSE_GETARG(n)		PG_GETARG_HNR_VECTOR(n)
 #define DENSE_SIZE(dim)		HNR_VECTOR_SIZE(dim)
-#define DENSE_MAX_DIM		HNR_VECTOR_MAX_DIM
 #define DENSE_GET(v, i)		((v)->x[i])
 #define DENSE_PUT(v, i, f)	((v)->x[i] = (f))
 #define DENSE_FLOATS(v)		((const float *) (v)->x)
