@@ -36,9 +36,14 @@
 #include "commands/defrem.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "pgstat.h"
+#include "replication/walsender.h"
+#include "replication/walsender_private.h"
 #include "storage/ipc.h"
+#include "storage/latch.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
+#include "storage/spin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
@@ -46,6 +51,8 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
 
 #include "compat.h"
 #include "rebuild/target.h"
@@ -54,6 +61,9 @@
 /* Label in the shadow's name; hnr_shadows() looks for it. */
 #define SHADOW_LABEL	"hnr_shadow"
 #define SHADOW_COMMENT	"stands in during a rebuild by hnsw_rebuild, which drops it"
+
+/* How long a standby that is not behind takes at most to be done with a shadow. */
+#define STANDBY_PAUSE_MS	1000
 
 static LockRelId
 lock_id(Oid table)
@@ -276,6 +286,46 @@ wait_for_users(Oid table)
 	CommitTransactionCommand();
 }
 
+static bool
+has_standby(void)
+{
+	bool		found = false;
+
+	for (int i = 0; i < max_wal_senders && !found; i++)
+	{
+		WalSnd	   *sender = &WalSndCtl->walsnds[i];
+
+		SpinLockAcquire(&sender->mutex);
+		found = sender->pid != 0 && sender->state == WALSNDSTATE_STREAMING;
+		SpinLockRelease(&sender->mutex);
+	}
+	return found;
+}
+
+/*
+ * Nobody here can wait for the sessions of a standby.  Those that the swap has kept
+ * waiting there, at the live index, have the shadow in their list and open it next.
+ */
+static void
+pause_for_standbys(void)
+{
+	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), STANDBY_PAUSE_MS);
+	long		left = STANDBY_PAUSE_MS;
+
+	if (!has_standby())
+		return;
+	StartTransactionCommand();
+	while (left > 0 && !hnr_worker_terminating())
+	{
+		CHECK_FOR_INTERRUPTS();
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, left,
+						 PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
+	}
+	CommitTransactionCommand();
+}
+
 static void
 clear_valid(const HnrShadow *ids)
 {
@@ -361,6 +411,7 @@ hnr_shadow_drop(const HnrShadow *ids)
 		set_dead(ids);
 	}
 	HNR_RUN_POINT("rebuild_drop_dead");
+	pause_for_standbys();
 	wait_for_users(ids->table);
 	delete_entries(ids);
 }

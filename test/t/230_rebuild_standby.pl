@@ -67,6 +67,16 @@ $reader->query_safe('COMMIT');
 $reader->quit;
 same_on_standby('after that transaction');
 
+# Sessions of a standby that have the old index in their list have a moment to go on: it is
+# not dropped at once.
+my $dropping = pause_at($primary, 'rebuild_drop_dead');
+$primary->safe_psql('postgres', "SELECT rebuild_index('items_e', m => 10, measure => false)");
+wait_for_pause($primary);
+my $then = $primary->safe_psql('postgres', 'SELECT clock_timestamp()');
+release($dropping);
+is(wait_for_job($primary), 'done', 'rebuild with a standby attached');
+is(job($primary, "finished_at - '$then' > interval '0.5 s'"), 't', 'the old index is not dropped at once');
+
 # With swap_index it does not hold up replay either.
 $primary->safe_psql('postgres', "ALTER DATABASE postgres SET hnsw_rebuild.cutover_method = 'swap_index'");
 $primary->wait_for_catchup($standby);
