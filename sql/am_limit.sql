@@ -25,4 +25,22 @@ SELECT count(*) BETWEEN 400 AND 700 AS bounded FROM (SELECT id FROM limits ORDER
 SET hnsw.max_scan_tuples = 0;
 SET hnsw.max_scan_tuples = 1;
 SELECT count(*) > 0 AS some FROM (SELECT id FROM limits ORDER BY v <-> '[1,2,3]' LIMIT 10) s;
+RESET hnsw.max_scan_tuples;
+SET hnsw.scan_mem_multiplier = 1;
+SET work_mem = '64kB';
+SELECT count(*) BETWEEN 10 AND 3000 AS bounded FROM (SELECT id FROM limits ORDER BY v <-> '[1,2,3]') s;
+SET hnsw.scan_mem_multiplier = 1000;
+SELECT count(*) > 9900 AS nearly_all FROM (SELECT id FROM limits ORDER BY v <-> '[1,2,3]') s;
+SET hnsw.scan_mem_multiplier = 0.9;
+RESET work_mem;
+-- what comes late: left out, or returned out of order
+SET hnsw.ef_search = 1;
+SET hnsw.iterative_scan = relaxed_order;
+SELECT count(*) = 10000 AS every_one, count(DISTINCT id) = 10000 AS once
+FROM (SELECT id FROM limits ORDER BY v <-> '[1,2,3]') s;
+SET hnsw.iterative_scan = strict_order;
+SELECT count(*) = count(DISTINCT id) AS once, bool_and(d >= before) AS in_order
+FROM (SELECT id, d, lag(d, 1, 0::float8) OVER () AS before
+	FROM (SELECT id, v <-> '[1,2,3]' AS d FROM limits ORDER BY v <-> '[1,2,3]') s) s;
+SET hnsw.iterative_scan = loose;
 DROP TABLE limits;

@@ -207,15 +207,20 @@ typedef enum SearchSettingId
 {
 	SEARCH_EF_SEARCH,
 	SEARCH_MAX_SCAN_TUPLES,
+	SEARCH_INTS,
+	SEARCH_ITERATIVE_SCAN = SEARCH_INTS,
+	SEARCH_SCAN_MEM_MULTIPLIER,
 	SEARCH_SETTINGS
 } SearchSettingId;
 
-static int	search_values[SEARCH_SETTINGS] = {HNR_EF_SEARCH_DEFAULT, HNR_MAX_SCAN_TUPLES_DEFAULT};
+static int	search_values[SEARCH_INTS] = {HNR_EF_SEARCH_DEFAULT, HNR_MAX_SCAN_TUPLES_DEFAULT};
+static int	iterative_scan = HNR_SCAN_OFF;
+static double scan_mem_multiplier = HNR_SCAN_MEM_MULTIPLIER_DEFAULT;
 
 /* Defined by another library, so its value is to be asked for by name. */
 static bool search_foreign[SEARCH_SETTINGS];
 
-static const IntSetting search_settings[SEARCH_SETTINGS] = {
+static const IntSetting search_ints[SEARCH_INTS] = {
 	[SEARCH_EF_SEARCH] = {
 		"hnsw.ef_search",
 		"Size of the candidate list of an HNSW search.",
@@ -233,12 +238,50 @@ static const IntSetting search_settings[SEARCH_SETTINGS] = {
 	},
 };
 
+static const struct config_enum_entry iterative_scans[] = {
+	{"off", HNR_SCAN_OFF, false},
+	{"relaxed_order", HNR_SCAN_RELAXED, false},
+	{"strict_order", HNR_SCAN_STRICT, false},
+	{NULL, 0, false}
+};
+
+static const EnumSetting search_iterative_scan = {
+	"hnsw.iterative_scan",
+	"Whether an HNSW scan that goes on may return rows that it comes to late.",
+	"With relaxed_order it returns them, out of order; otherwise it looks farther ahead "
+	"and leaves out what is nearer than a row returned before.",
+	&iterative_scan, HNR_SCAN_OFF, iterative_scans, PGC_USERSET
+};
+
+static const RealSetting search_scan_mem_multiplier = {
+	"hnsw.scan_mem_multiplier",
+	"Memory that one HNSW scan uses before it ends, in multiples of work_mem.",
+	NULL,
+	&scan_mem_multiplier, HNR_SCAN_MEM_MULTIPLIER_DEFAULT, 1, 1000, PGC_USERSET
+};
+
 static void
 define_int(const IntSetting *s)
 {
 	DefineCustomIntVariable(s->name, s->what, s->more, s->variable,
 							s->boot, s->min, s->max, s->context, s->flags,
 							NULL, NULL, NULL);
+}
+
+static void
+define_real(const RealSetting *s)
+{
+	DefineCustomRealVariable(s->name, s->what, s->more, s->variable,
+							 s->boot, s->min, s->max, s->context, 0,
+							 NULL, NULL, NULL);
+}
+
+static void
+define_enum(const EnumSetting *s)
+{
+	DefineCustomEnumVariable(s->name, s->what, s->more, s->variable,
+							 s->boot, s->entries, s->context, 0,
+							 NULL, NULL, NULL);
 }
 
 void
@@ -256,21 +299,9 @@ hnr_guc_init(void)
 	for (int i = 0; i < lengthof(int_settings); i++)
 		define_int(&int_settings[i]);
 	for (int i = 0; i < lengthof(real_settings); i++)
-	{
-		const RealSetting *s = &real_settings[i];
-
-		DefineCustomRealVariable(s->name, s->what, s->more, s->variable,
-								 s->boot, s->min, s->max, s->context, 0,
-								 NULL, NULL, NULL);
-	}
+		define_real(&real_settings[i]);
 	for (int i = 0; i < lengthof(enum_settings); i++)
-	{
-		const EnumSetting *s = &enum_settings[i];
-
-		DefineCustomEnumVariable(s->name, s->what, s->more, s->variable,
-								 s->boot, s->entries, s->context, 0,
-								 NULL, NULL, NULL);
-	}
+		define_enum(&enum_settings[i]);
 	HNR_DEBUG_POINT_INIT();
 	MarkGUCPrefixReserved("hnsw_rebuild");
 
@@ -323,18 +354,24 @@ hnr_guc_define_search_settings(void)
 		(IsPostmasterEnvironment && !IsUnderPostmaster))
 		return;
 	done = true;
-	for (int i = 0; i < SEARCH_SETTINGS; i++)
+	for (int i = 0; i < SEARCH_INTS; i++)
 	{
-		search_foreign[i] = is_defined(search_settings[i].name);
+		search_foreign[i] = is_defined(search_ints[i].name);
 		if (!search_foreign[i])
-			define_int(&search_settings[i]);
+			define_int(&search_ints[i]);
 	}
+	search_foreign[SEARCH_ITERATIVE_SCAN] = is_defined(search_iterative_scan.name);
+	if (!search_foreign[SEARCH_ITERATIVE_SCAN])
+		define_enum(&search_iterative_scan);
+	search_foreign[SEARCH_SCAN_MEM_MULTIPLIER] = is_defined(search_scan_mem_multiplier.name);
+	if (!search_foreign[SEARCH_SCAN_MEM_MULTIPLIER])
+		define_real(&search_scan_mem_multiplier);
 }
 
 static int
-search_setting(SearchSettingId id)
+search_int(SearchSettingId id)
 {
-	const IntSetting *s = &search_settings[id];
+	const IntSetting *s = &search_ints[id];
 	const char *text;
 	int			value;
 
@@ -350,11 +387,42 @@ search_setting(SearchSettingId id)
 int
 hnr_guc_ef_search(void)
 {
-	return search_setting(SEARCH_EF_SEARCH);
+	return search_int(SEARCH_EF_SEARCH);
 }
 
 int
 hnr_guc_max_scan_tuples(void)
 {
-	return search_setting(SEARCH_MAX_SCAN_TUPLES);
+	return search_int(SEARCH_MAX_SCAN_TUPLES);
+}
+
+HnrIterativeScan
+hnr_guc_iterative_scan(void)
+{
+	const char *text;
+
+	hnr_guc_define_search_settings();
+	if (!search_foreign[SEARCH_ITERATIVE_SCAN])
+		return iterative_scan;
+	text = GetConfigOption(search_iterative_scan.name, true, false);
+	for (const struct config_enum_entry *e = iterative_scans; text && e->name; e++)
+		if (pg_strcasecmp(e->name, text) == 0)
+			return e->val;
+	return search_iterative_scan.boot;
+}
+
+double
+hnr_guc_scan_mem_multiplier(void)
+{
+	const RealSetting *s = &search_scan_mem_multiplier;
+	const char *text;
+	double		value;
+
+	hnr_guc_define_search_settings();
+	if (!search_foreign[SEARCH_SCAN_MEM_MULTIPLIER])
+		return scan_mem_multiplier;
+	text = GetConfigOption(s->name, true, false);
+	if (text == NULL || !parse_real(text, &value, 0, NULL))
+		return s->boot;
+	return Max(s->min, Min(s->max, value));
 }

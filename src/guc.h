@@ -25,6 +25,17 @@
 /* hnsw.max_scan_tuples, 1 .. INT_MAX */
 #define HNR_MAX_SCAN_TUPLES_DEFAULT	20000
 
+/* hnsw.iterative_scan */
+typedef enum HnrIterativeScan
+{
+	HNR_SCAN_OFF,				/* as HNR_SCAN_STRICT */
+	HNR_SCAN_RELAXED,			/* what turns up late is returned, out of order */
+	HNR_SCAN_STRICT				/* it is left out */
+} HnrIterativeScan;
+
+/* hnsw.scan_mem_multiplier, 1 .. 1000 */
+#define HNR_SCAN_MEM_MULTIPLIER_DEFAULT	4
+
 /* hnsw_rebuild.cutover_method */
 typedef enum HnrCutoverMethod
 {
@@ -82,5 +93,7 @@ extern void hnr_guc_define_search_settings(void);
 /* hnsw.* as set in this session, whoever defined it. */
 extern int	hnr_guc_ef_search(void);
 extern int	hnr_guc_max_scan_tuples(void);
+extern HnrIterativeScan hnr_guc_iterative_scan(void);
+extern double hnr_guc_scan_mem_multiplier(void);
 
 #endif							/* HNR_GUC_H */

@@ -14,13 +14,14 @@
 #include "utils/float.h"
 
 HnrResults *
-hnr_results_create(HnrIndex *index, HnrStore *store, double query_length)
+hnr_results_create(HnrIndex *index, HnrStore *store, double query_length, bool relaxed)
 {
 	HnrResults *results = palloc0(sizeof(HnrResults));
 
 	results->index = index;
 	results->store = store;
 	results->query_length = query_length;
+	results->relaxed = relaxed;
 	results->last = results->most = -get_float8_infinity();
 	return results;
 }
@@ -45,7 +46,7 @@ least_of_held(HnrResults *results)
 	{
 		HnrBounds	b = bounds_of(results, &results->held[i]);
 
-		if (b.least >= results->last)
+		if (b.least >= results->last || results->relaxed)
 			least = Min(least, b.least);
 	}
 	return least;
@@ -69,7 +70,7 @@ put_in_order(HnrResults *results)
 
 		*b = bounds_of(results, &results->taken[i]);
 		/* of what is beyond the range of float, no order is known */
-		if (b->least < results->last && !isinf(b->least))
+		if (b->least < results->last && !isinf(b->least) && !results->relaxed)
 			continue;
 		b->several = rounded && v->error > 0 &&
 			(v->ntids > 1 || ItemPointerIsValid(&v->link));
@@ -97,6 +98,14 @@ hnr_results_hold(HnrResults *results, const HnrCandidate *visited, int n)
 		results->nsorted = n;
 	results->nheld += n;
 	results->visited += n;
+}
+
+int64
+hnr_results_sure(const HnrResults *results)
+{
+	double		visits = results->relaxed ? HNR_VISITS_PER_ROW_RELAXED : HNR_VISITS_PER_ROW;
+
+	return results->visited / visits - results->returned;
 }
 
 /* Brings what has been added into the order of the others. */

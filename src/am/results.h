@@ -6,7 +6,8 @@
  *
  * Rows come in order.  So nothing is taken that is, or for all that rounding leaves
  * open may be, nearer than a row that the executor has let go; and no row is told to
- * be farther than the least that one of those held may be (order.h).
+ * be farther than the least that one of those held may be (order.h).  Where the order
+ * may be relaxed, nothing is left out.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,12 +23,14 @@
  * the nearest of what was visited are, one for so many visits.
  */
 #define HNR_VISITS_PER_ROW 2.5
+#define HNR_VISITS_PER_ROW_RELAXED 2
 
 typedef struct HnrResults
 {
 	HnrIndex   *index;
 	HnrStore   *store;
 	double		query_length;
+	bool		relaxed;		/* what is visited late is returned, out of order */
 	HnrCandidate *held;
 	int			nheld;
 	int			maxheld;
@@ -44,10 +47,14 @@ typedef struct HnrResults
 } HnrResults;
 
 /* In the current memory context, of a query of that length; store is the search's. */
-extern HnrResults *hnr_results_create(HnrIndex *index, HnrStore *store, double query_length);
+extern HnrResults *hnr_results_create(HnrIndex *index, HnrStore *store, double query_length,
+									  bool relaxed);
 
 /* Holds n more, nearest first. */
 extern void hnr_results_hold(HnrResults *results, const HnrCandidate *visited, int n);
+
+/* How many of the held can be taken before the search ends. */
+extern int64 hnr_results_sure(const HnrResults *results);
 
 /*
  * Takes the n nearest of the held, and up to limit those that the executor has to compare

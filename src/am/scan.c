@@ -236,20 +236,30 @@ search(IndexScanDesc scan)
 		if (nfound == 0)
 			nfound = hnr_search_continue(state->search, &found);
 	}
-	state->results = hnr_results_create(state->index, state->store, state->query_length);
+	state->results = hnr_results_create(state->index, state->store, state->query_length,
+										hnr_guc_iterative_scan() == HNR_SCAN_RELAXED);
 	hnr_results_hold(state->results, found, nfound);
 	hnr_results_take(state->results, state->ef, ef);
 	state->current = -1;
 }
 
-/* More vertices, none of them nearer than the last; false at the end. */
+/* Whether the scan has not visited all that it may. */
+static bool
+may_go_on(HnswScan *state)
+{
+	return state->results->visited < hnr_guc_max_scan_tuples() &&
+		MemoryContextMemAllocated(state->context, true) <
+		hnr_guc_scan_mem_multiplier() * work_mem * 1024.0;
+}
+
+/* More vertices to return; false at the end. */
 static bool
 search_more(HnswScan *state)
 {
 	HnrResults *results = state->results;
 
 	state->current = 0;
-	while (results->visited < hnr_guc_max_scan_tuples())
+	while (may_go_on(state))
 	{
 		HnrCandidate *found;
 		int			n = hnr_search_continue(state->search, &found);
@@ -258,8 +268,8 @@ search_more(HnswScan *state)
 		if (n == 0)
 			break;
 		hnr_results_hold(results, found, n);
-		/* a good many at a time, for what is left is sorted each time */
-		sure = results->visited / HNR_VISITS_PER_ROW - results->returned;
+		/* a good many at a time, for those that are left are merged each time */
+		sure = hnr_results_sure(results);
 		if (sure >= Max(state->ef / 2, results->returned / 8) &&
 			hnr_results_take(results, sure, sure * 2))
 			return true;

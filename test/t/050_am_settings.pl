@@ -24,6 +24,11 @@ $node->safe_psql('postgres', q{
 	CREATE TABLE t (id int, v vector(2));
 	INSERT INTO t SELECT i, ARRAY[i % 37, i / 37]::vector FROM generate_series(1, 2000) i;
 	CREATE INDEX t_v ON t USING hnsw (v vector_l2_ops);
+	CREATE TABLE r (v vector(100));
+	SELECT setseed(0.5);
+	INSERT INTO r SELECT (SELECT array_agg(random() + 0 * i * j) FROM generate_series(1, 100) j)::vector
+		FROM generate_series(1, 3000) i;
+	CREATE INDEX r_v ON r USING hnsw (v vector_l2_ops);
 });
 
 # What a search goes through shows in the record of a measurement.
@@ -72,6 +77,17 @@ like($warning, qr/WARNING:  auto_rebuild_threshold has no effect/,
 # Beside the other library.
 is(answers("LOAD '$other'; SET hnsw.ef_search = 77; $search SHOW hnsw.ef_search"),
 	"t\n77\n7\n77", 'the other library is loaded first');
+# the other's value where we know it, and our bounds
+my $all = "SET enable_seqscan = off; SET work_mem = '64kB'; SELECT count(*) FROM (SELECT id FROM t ORDER BY v <-> '[3,3]' LIMIT 1900) x";
+cmp_ok(answers("LOAD '$other'; SET hnsw.scan_mem_multiplier = 0.5; $all"), '<', 1900, 'memory of a scan');
+is(answers("LOAD '$other'; SET hnsw.scan_mem_multiplier = 5000; $all"), 1900, 'enough memory');
+my $order = "SET enable_seqscan = off; SET enable_sort = off; SET hnsw.ef_search = 1;
+	CREATE TEMP SEQUENCE s;
+	SELECT bool_and(d >= before) FROM (SELECT d, lag(d, 1, 0::float8) OVER (ORDER BY n) AS before
+		FROM (SELECT v <-> (SELECT v FROM r LIMIT 1) AS d, nextval('s') AS n FROM r
+			ORDER BY v <-> (SELECT v FROM r LIMIT 1) LIMIT 2000) x) x";
+is(answers("LOAD '$other'; SET hnsw.iterative_scan = relaxed_order; $order"), 'f', 'relaxed order');
+is(answers("LOAD '$other'; SET hnsw.iterative_scan = other_order; $order"), 't', 'order as usual');
 preload($other);
 is(answers("SET hnsw.ef_search = 77; $search SHOW hnsw.ef_search"), "t\n77\n7\n77",
 	'the other library is preloaded');
