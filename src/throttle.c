@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "portability/instr_time.h"
@@ -166,10 +167,11 @@ nap(double ms)
 	}
 }
 
+/* With parallel workers at work it would be an error; they have the settings as they were. */
 static void
 reload_settings(void)
 {
-	if (!ConfigReloadPending)
+	if (!ConfigReloadPending || IsInParallelMode())
 		return;
 	ConfigReloadPending = false;
 	ProcessConfigFile(PGC_SIGHUP);

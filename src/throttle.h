@@ -34,7 +34,7 @@ extern void hnr_throttle_look(void);
  * After a piece of work of about so many microseconds, which only tells how often to
  * look at the clock.  May sleep, so the caller holds no lock that others wait for and
  * no page's; handles interrupts, and takes over settings that were changed in the
- * configuration file.
+ * configuration file, but not while parallel workers are at work.
  */
 static inline void
 hnr_throttle(int us)

@@ -113,6 +113,20 @@ SKIP:
 	is(wait_for_job($node), 'done', 'and does not once the setting is changed');
 }
 
+# ---- settings that are changed while parallel workers are at work ----
+
+q1('ALTER TABLE wide SET (parallel_workers = 1)');
+q1("SELECT rebuild_index('wide_e', ef_construction => 400, measure => false)");
+my $reloads = 0;
+do
+{
+	$node->append_conf('postgresql.conf', "log_min_duration_statement = " . (1_000_000 + $reloads++) . "\n");
+	$node->reload;
+	usleep(20_000);
+} until q1('SELECT count(*) FROM index_status() WHERE status = $$rebuilding$$') eq '0';
+is(wait_for_job($node), 'done', 'the configuration is read again while parallel workers are at work');
+q1('ALTER TABLE wide RESET (parallel_workers)');
+
 # ---- WAL ----
 
 my $log_seconds = 2;
