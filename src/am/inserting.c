@@ -278,17 +278,18 @@ hnr_inserting_link_forward(HnrInserting *ins)
 {
 	HnrLevelLinks *links = &ins->links[0];
 
-	/* see store_linked in insert.c */
-	HOLD_INTERRUPTS();
 	for (int i = 0; i < links->n; i++)
 	{
 		HnrNewLink	link = {ins->tids[0], ins->generation, ins->vec, slot_to(ins, 0, i)};
 		HnrLinkTarget to = {.vec = links->back[i].vec,.ways = ways_of(ins, 0),.gentle = true};
 
+		CHECK_FOR_INTERRUPTS();
+		/* see store_linked in insert.c; vacuum itself is alone */
+		HOLD_INTERRUPTS();
 		hnr_link_add_all(ins->index, 0, &link, 1, &to);
+		if (ins->row && !hnr_link_end_stands(ins->index, 0, &links->back[i]))
+			hnr_link_remove(ins->index, 0, &ins->tids[0], &links->back[i].from);
+		RESUME_INTERRUPTS();
 	}
-	if (ins->row)
-		hnr_inserting_drop_gone(ins, 0);
-	RESUME_INTERRUPTS();
 	note_mutual(ins);
 }
