@@ -133,17 +133,17 @@ add_candidates(HnrWeave *w, uint32 member, const HnrMemEdge *found, int n)
 }
 
 static void
-lock_member(HnrWeave *w, uint32 member)
+lock_member(HnrWeave *w, uint32 member, LWLockMode mode)
 {
 	if (w->locking)
-		SpinLockAcquire(&w->state->lock[member % HNR_WEAVE_LOCKS]);
+		LWLockAcquire(&w->state->lock[member % HNR_WEAVE_LOCKS], mode);
 }
 
 static void
 unlock_member(HnrWeave *w, uint32 member)
 {
 	if (w->locking)
-		SpinLockRelease(&w->state->lock[member % HNR_WEAVE_LOCKS]);
+		LWLockRelease(&w->state->lock[member % HNR_WEAVE_LOCKS]);
 }
 
 /* How near a candidate has to be to be one: of any distance while there is room. */
@@ -153,7 +153,7 @@ worst_candidate(HnrWeave *w, uint32 member)
 	const HnrMemEdge *near = hnr_array_at(&w->near, member);
 	float		worst = INFINITY;
 
-	lock_member(w, member);
+	lock_member(w, member, LW_SHARED);
 	if (*(uint32 *) hnr_array_at(&w->counts, member) == w->most_near)
 		worst = near[w->most_near - 1].distance;
 	unlock_member(w, member);
@@ -187,7 +187,7 @@ compare_leaf(HnrCells *c, const uint32 *members, int n)
 			for (int i = 0; i < k; i++)
 				nearest[i].node = members[nearest[i].node];
 			hnr_weave_sort(nearest, k, member);
-			lock_member(w, member);
+			lock_member(w, member, LW_EXCLUSIVE);
 			add_candidates(w, member, nearest, Min(k, w->keep));
 			unlock_member(w, member);
 		}

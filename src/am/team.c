@@ -38,6 +38,9 @@ PGDLLEXPORT void hnr_team_worker_main(dsm_segment *segment, shm_toc *toc);
 /* Room for the workers' queues and state, for which memory is looked for in advance. */
 #define ROOM_FOR_WORKERS ((Size) 1024 * 1024)
 
+/* The locks' name among wait events. */
+#define TRANCHE "HnswBuild"
+
 typedef struct TeamShared
 {
 	HnrWeaveState state;
@@ -73,9 +76,13 @@ hnr_team_size(Relation heap, double rows)
 static TeamShared *
 share(ParallelContext *context, HnrWeave *w, Size map_size)
 {
+	static int	tranche = 0;
 	TeamShared *shared = shm_toc_allocate(context->toc, sizeof(TeamShared));
 	char	   *map = shm_toc_allocate(context->toc, map_size);
 
+	/* the server keeps every number for ever: one will do for all builds of a process */
+	if (tranche == 0)
+		tranche = LWLockNewTrancheId();
 	memset(shared, 0, sizeof(TeamShared));
 	shared->state = *w->state;
 	shared->state.nnodes = w->graph->nnodes;
@@ -83,8 +90,10 @@ share(ParallelContext *context, HnrWeave *w, Size map_size)
 	BarrierInit(&shared->state.barrier, 0);
 	/* before anybody else, who would run through the phases alone */
 	BarrierAttach(&shared->state.barrier);
+	shared->state.tranche = tranche;
 	for (int i = 0; i < HNR_WEAVE_LOCKS; i++)
-		SpinLockInit(&shared->state.lock[i]);
+		LWLockInitialize(&shared->state.lock[i], tranche);
+	LWLockRegisterTranche(tranche, TRANCHE);
 	shared->meta = w->graph->index->meta;
 	shared->metric = w->graph->index->metric->kind;
 	shared->background = hnr_background;
@@ -180,6 +189,7 @@ hnr_team_worker_main(dsm_segment *segment, shm_toc *toc)
 									 &shared->state);
 	Barrier    *barrier = &shared->state.barrier;
 
+	LWLockRegisterTranche(shared->state.tranche, TRANCHE);
 	HNR_DEBUG_POINT("build_worker");
 	if (shared->background)
 		hnr_background_begin();

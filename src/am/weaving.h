@@ -18,7 +18,7 @@
 #include "am/points.h"
 #include "port/atomics.h"
 #include "storage/barrier.h"
-#include "storage/spin.h"
+#include "storage/lwlock.h"
 
 /* Candidates some way off, of one member in HNR_SAMPLED: see weave.c. */
 #define HNR_SAMPLED	4
@@ -69,7 +69,8 @@ typedef struct HnrWeaveState
 	int			partition;		/* counts on from sample to sample */
 	int			nleaders;
 	uint32		nnodes;			/* of the graph */
-	slock_t		lock[HNR_WEAVE_LOCKS];
+	int			tranche;		/* of these, by members: */
+	LWLock		lock[HNR_WEAVE_LOCKS];
 } HnrWeaveState;
 
 /* Called now and then with the share of a step that is done. */
