@@ -15,7 +15,9 @@ INTERNAL_HEADERS = $(wildcard src/*.h src/*/*.h)
 # type: what types have in common is a template, with @TYPE@ for their name.
 DENSE_TYPES = build/sql/vector.sql build/sql/halfvec.sql
 SPARSE_TYPES = build/sql/sparsevec.sql
-SQL_PARTS = src/sql/types.sql $(DENSE_TYPES) $(SPARSE_TYPES) src/sql/types_bit.sql src/sql/am.sql src/sql/rebuild.sql src/sql/monitor.sql src/sql/verify.sql
+OPCLASSES = build/sql/vector_ops.sql build/sql/halfvec_ops.sql
+SQL_PARTS = src/sql/types.sql $(DENSE_TYPES) $(SPARSE_TYPES) src/sql/types_bit.sql \
+	src/sql/am.sql $(OPCLASSES) src/sql/rebuild.sql src/sql/monitor.sql src/sql/verify.sql
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 
 PG_CPPFLAGS = -Isrc $(if $(filter 1,$(DEBUG_POINTS)),-DHNR_DEBUG_POINTS)
@@ -50,6 +52,8 @@ endef
 $(DENSE_TYPES): build/sql/%.sql: src/sql/type.sql.in src/sql/type_dense.sql.in src/sql/type_%.sql
 	$(fill_in)
 $(SPARSE_TYPES): build/sql/%.sql: src/sql/type.sql.in src/sql/type_%.sql
+	$(fill_in)
+$(OPCLASSES): build/sql/%_ops.sql: src/sql/opclasses.sql.in
 	$(fill_in)
 
 $(DATA_built): $(SQL_PARTS)

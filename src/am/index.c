@@ -49,7 +49,7 @@ hnr_index_meta_problem(Relation rel, const HnrMetaPage *meta)
 	/* what else stands on it depends on the version */
 	if (meta->version != HNR_FORMAT_VERSION)
 		return NULL;
-	if (meta->metric != metric->kind || meta->element != 1 ||
+	if (meta->metric != metric->kind || meta->element != metric->element ||
 		meta->dims < 1 || meta->dims > metric->max_dims)
 		return "The metapage contradicts the operator class.";
 	/* a column's dimensions can be given up without a new index, but not be changed */
@@ -140,7 +140,8 @@ declared_dims(Relation rel, const HnrMetric *metric)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("column does not have dimensions"),
-				 errhint("Declare the column as vector(n), or index an expression cast to vector(n).")));
+				 errhint("Declare the column as %s(n), or index an expression cast to %s(n).",
+						 metric->type, metric->type)));
 	if (dims > metric->max_dims)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -170,10 +171,12 @@ hnr_index_plan(Relation rel, HnrEncoding encoding)
 	meta->version = HNR_FORMAT_VERSION;
 	meta->dims = declared_dims(rel, index->metric);
 	meta->metric = index->metric->kind;
-	meta->element = 1;
+	meta->element = index->metric->element;
 	meta->code_bits = code_bits_of(index->metric, meta->dims);
 	meta->m = m;
 	meta->ef_construction = ef_construction;
+	if (encoding == HNR_ENCODING_FLOAT && index->metric->half_is_exact)
+		encoding = HNR_ENCODING_HALF;
 	meta->encoding = encoding;
 	meta->slots_ground = hnr_layout_choose_slots(meta);
 	meta->slots_upper = UPPER_SLOTS(m);

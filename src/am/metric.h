@@ -26,20 +26,30 @@ typedef enum HnrMetricKind
 	HNR_METRIC_L1 = 4
 } HnrMetricKind;
 
+/* What the coordinates of the column's type are.  Stored in the metapage likewise. */
+typedef enum HnrElement
+{
+	HNR_ELEMENT_FLOAT = 1,
+	HNR_ELEMENT_HALF = 2
+} HnrElement;
+
 typedef struct HnrMetric
 {
+	HnrElement	element;
+	const char *type;			/* of the column, as in messages */
 	HnrMetricKind kind;
 	const char *name;			/* as in messages */
 	int			max_dims;		/* that an index can hold */
 	bool		normalize;		/* index unit vectors; zero vectors are left out */
 	bool		coded;			/* neighbours carry codes */
+	bool		half_is_exact;	/* what is indexed are halves times a power of two */
 } HnrMetric;
 
 /* The metric of an index's only key column; valid for the backend's life. */
 extern const HnrMetric *hnr_metric_of_index(Relation index);
 
-/* Likewise, by kind. */
-extern const HnrMetric *hnr_metric_of_kind(HnrMetricKind kind);
+/* Likewise, as the metapage names it. */
+extern const HnrMetric *hnr_metric_find(HnrElement element, HnrMetricKind kind);
 
 /*
  * The distance that orders a search, smaller is nearer: squared L2, negative

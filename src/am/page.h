@@ -71,7 +71,7 @@ typedef struct HnrMetaPage
 	uint32		version;
 	uint16		dims;
 	uint8		metric;			/* HnrMetricKind */
-	uint8		element;		/* of the column's type; 1: float4 */
+	uint8		element;		/* HnrElement: of the column's type */
 	uint8		code_bits;		/* per rotated dimension; 0: no codes */
 	uint8		encoding;		/* HnrEncoding */
 	uint16		m;

@@ -45,7 +45,6 @@ typedef struct TeamShared
 {
 	HnrWeaveState state;
 	HnrMetaPage meta;
-	HnrMetricKind metric;
 	bool		background;
 } TeamShared;
 
@@ -95,7 +94,6 @@ share(ParallelContext *context, HnrWeave *w, Size map_size)
 		LWLockInitialize(&shared->state.lock[i], tranche);
 	LWLockRegisterTranche(tranche, TRANCHE);
 	shared->meta = w->graph->index->meta;
-	shared->metric = w->graph->index->metric->kind;
 	shared->background = hnr_background;
 	hnr_arena_write_map(w->graph->arena, map);
 	shm_toc_insert(context->toc, KEY_TEAM, shared);
@@ -174,7 +172,7 @@ make_index(const TeamShared *shared)
 	HnrIndex   *index = palloc0(sizeof(HnrIndex));
 
 	index->meta = shared->meta;
-	index->metric = hnr_metric_of_kind(shared->metric);
+	index->metric = hnr_metric_find(shared->meta.element, shared->meta.metric);
 	if (!hnr_layout_compute(&index->layout, &index->meta))
 		elog(ERROR, "unexpected layout");
 	return index;

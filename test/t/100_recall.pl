@@ -1,4 +1,4 @@
-# Recall@10 on sets of several shapes, for each operator class: of a fresh index, and of
+# Recall@10 on sets of several shapes and types, for each operator class: of a fresh index, and of
 # one where a third of the rows came one by one and a fifth were deleted and vacuumed
 # away.  The bounds are what an honest graph does not fall below on these sets; a
 # broken one (links, codes, repairs) does.
@@ -90,28 +90,29 @@ my %operator = (l2 => '<->', cosine => '<=>', ip => '<#>', l1 => '<+>');
 # The lowest recall to pass, by ef_search: fresh, and after the churn.
 my %bounds = (10 => [ 0.88, 0.85 ], 40 => [ 0.97, 0.96 ]);
 
-# shape, dimensions, rows, operator classes
+# shape, dimensions, rows, type, operator classes
 my @sets = (
-	[ 'gaussian', 3, 1000, qw(l2 ip) ],
-	[ 'gaussian', 8, 1000, qw(cosine l1) ],
-	[ 'gaussian', 16, 1000, qw(l2 cosine ip l1) ],
-	[ 'positive', 16, 1000, qw(ip) ],
-	[ 'clustered', 16, 1000, qw(l2) ],
-	[ 'duplicates', 16, 1200, qw(l2 l1) ],
-	[ 'plane', 128, 800, qw(l2 ip) ],
-	[ 'clustered', 128, 800, qw(cosine) ],
-	[ 'plane', 784, 300, qw(l2 cosine) ],
+	[ 'gaussian', 3, 1000, 'vector', qw(l2 ip) ],
+	[ 'gaussian', 8, 1000, 'vector', qw(cosine l1) ],
+	[ 'gaussian', 16, 1000, 'vector', qw(l2 cosine ip l1) ],
+	[ 'positive', 16, 1000, 'vector', qw(ip) ],
+	[ 'clustered', 16, 1000, 'vector', qw(l2) ],
+	[ 'duplicates', 16, 1200, 'vector', qw(l2 l1) ],
+	[ 'plane', 128, 800, 'vector', qw(l2 ip) ],
+	[ 'clustered', 128, 800, 'vector', qw(cosine) ],
+	[ 'plane', 784, 300, 'vector', qw(l2 cosine) ],
+	[ 'clustered', 64, 800, 'halfvec', qw(l2 cosine ip l1) ],
 );
 my $times = $ENV{HNR_TEST_TIMES} || 1;	# so many times the rows
 
 srand($ENV{HNR_TEST_SEED} || 42);
 for my $set (@sets)
 {
-	my ($name, $dims, $rows, @classes) = @$set;
+	my ($name, $dims, $rows, $type, @classes) = @$set;
 	my $make = $shape{$name}->($dims);
 
-	$node->safe_psql('postgres', "CREATE TABLE r (id int, e vector($dims)); CREATE TABLE q (id int, e vector($dims));"
-		  . "CREATE TABLE all_r (id int, e vector($dims))");
+	$node->safe_psql('postgres', "CREATE TABLE r (id int, e $type($dims)); CREATE TABLE q (id int, e vector($dims));"
+		  . "CREATE TABLE all_r (id int, e $type($dims))");
 	vectors_to('all_r', $make, $rows * $times);
 	vectors_to('q', $make, 15);
 	for my $class (@classes)
@@ -123,7 +124,7 @@ for my $set (@sets)
 TRUNCATE r;
 DROP INDEX IF EXISTS i;
 INSERT INTO r SELECT * FROM all_r;
-CREATE INDEX i ON r USING hnsw (e vector_${class}_ops);
+CREATE INDEX i ON r USING hnsw (e ${type}_${class}_ops);
 $sql
 TRUNCATE r;
 INSERT INTO r SELECT * FROM all_r WHERE id % 3 > 0;
@@ -133,16 +134,17 @@ DELETE FROM r WHERE id % 5 = 0;
 VACUUM r;
 $sql
 X
-		note("$name $dims $class: @recall");
+		my $title = "$name, $dims dimensions, ${type}_${class}_ops";
+		note("$title: @recall");
 		for my $bound (map { my $churned = $_; map { [ $_, $bounds{$_}[$churned], $churned ] } sort keys %bounds } 0, 1)
 		{
 			my ($ef, $least, $churned) = @$bound;
 			cmp_ok(shift @recall, '>=', $least,
-				"$name, $dims dimensions, $class, ef_search $ef: " . ($churned ? 'after insertions and VACUUM' : 'fresh'));
+				"$title, ef_search $ef: " . ($churned ? 'after insertions and VACUUM' : 'fresh'));
 		}
 		is($node->safe_psql('postgres',
 				"SELECT * FROM check_index('i', true) WHERE severity = 'error' OR message NOT LIKE '%cannot be reached%'"),
-			'', "$name, $dims dimensions, $class: check_index");
+			'', "$title: check_index");
 	}
 	$node->safe_psql('postgres', 'DROP TABLE r, q, all_r');
 }
