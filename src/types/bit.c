@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "compat.h"
 #include "distance/distance.h"
 #include "utils/varbit.h"
 

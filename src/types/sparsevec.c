@@ -13,6 +13,7 @@
 
 #include <math.h>
 
+#include "compat.h"
 #include "types/array.h"
 #include "types/check.h"
 #include "types/halfvec.h"
