@@ -15,6 +15,7 @@
  *		DENSE_FLOATS(v)		const float *: all coordinates, perhaps in memory of
  *							the current context
  *		DENSE_ROUND(n, f, x)	n floats to n elements, as DENSE_PUT
+ *		DENSE_ROOM(v)		float *: room for the coordinates of a new v, for DENSE_ROUND
  *		DENSE_LIMIT			the least float that DENSE_PUT makes infinity of
  *		DENSE_RECEIVE(buf)	an element in wire format, read, and
  *		DENSE_TRANSMIT(buf, x)	written

@@ -26,44 +26,37 @@ TYPE_FN(dims)(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32(TYPE_GETARG(0)->dim);
 }
 
-static void
-check_overflow(const TYPE *v)
+/* What combine makes of a and b, coordinate by coordinate, rounded once. */
+static TYPE *
+combined(const TYPE *a, const TYPE *b,
+		 void (*combine) (int n, const float *x, const float *y, float *out))
 {
-	for (int i = 0; i < v->dim; i++)
-		if (unlikely(isinf(DENSE_GET(v, i))))
+	TYPE	   *result;
+	float	   *x;
+
+	hnr_check_same_dims(TYPE_NAME, a->dim, b->dim);
+	result = TYPE_FN(new)(a->dim);
+	x = DENSE_ROOM(result);
+	combine(a->dim, DENSE_FLOATS(a), DENSE_FLOATS(b), x);
+	for (int i = 0; i < a->dim; i++)
+		if (unlikely(fabsf(x[i]) >= DENSE_LIMIT))
 			float_overflow_error();
+	DENSE_ROUND(a->dim, x, result->x);
+	return result;
 }
 
 /* add(type, type), operator + */
 Datum
 TYPE_FN(add)(PG_FUNCTION_ARGS)
 {
-	TYPE	   *a = TYPE_GETARG(0);
-	TYPE	   *b = TYPE_GETARG(1);
-	TYPE	   *sum;
-
-	hnr_check_same_dims(TYPE_NAME, a->dim, b->dim);
-	sum = TYPE_FN(new)(a->dim);
-	for (int i = 0; i < sum->dim; i++)
-		DENSE_PUT(sum, i, DENSE_GET(a, i) + DENSE_GET(b, i));
-	check_overflow(sum);
-	PG_RETURN_POINTER(sum);
+	PG_RETURN_POINTER(combined(TYPE_GETARG(0), TYPE_GETARG(1), hnr_add));
 }
 
 /* sub(type, type), operator - */
 Datum
 TYPE_FN(sub)(PG_FUNCTION_ARGS)
 {
-	TYPE	   *a = TYPE_GETARG(0);
-	TYPE	   *b = TYPE_GETARG(1);
-	TYPE	   *difference;
-
-	hnr_check_same_dims(TYPE_NAME, a->dim, b->dim);
-	difference = TYPE_FN(new)(a->dim);
-	for (int i = 0; i < difference->dim; i++)
-		DENSE_PUT(difference, i, DENSE_GET(a, i) - DENSE_GET(b, i));
-	check_overflow(difference);
-	PG_RETURN_POINTER(difference);
+	PG_RETURN_POINTER(combined(TYPE_GETARG(0), TYPE_GETARG(1), hnr_subtract));
 }
 
 /* mul(type, type), operator *; a product that vanishes is an error. */
@@ -72,13 +65,8 @@ TYPE_FN(mul)(PG_FUNCTION_ARGS)
 {
 	TYPE	   *a = TYPE_GETARG(0);
 	TYPE	   *b = TYPE_GETARG(1);
-	TYPE	   *product;
+	TYPE	   *product = combined(a, b, hnr_multiply);
 
-	hnr_check_same_dims(TYPE_NAME, a->dim, b->dim);
-	product = TYPE_FN(new)(a->dim);
-	for (int i = 0; i < product->dim; i++)
-		DENSE_PUT(product, i, DENSE_GET(a, i) * DENSE_GET(b, i));
-	check_overflow(product);
 	for (int i = 0; i < product->dim; i++)
 		if (unlikely(DENSE_GET(product, i) == 0 &&
 					 DENSE_GET(a, i) != 0 && DENSE_GET(b, i) != 0))

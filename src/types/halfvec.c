@@ -33,6 +33,7 @@ hnr_halfvec_floats(const HnrHalfvec *v)
 #define DENSE_PUT(v, i, f)	((v)->x[i] = hnr_half_encode(f))
 #define DENSE_FLOATS(v)		hnr_halfvec_floats(v)
 #define DENSE_ROUND(n, f, out)	hnr_distance->to_half(n, f, out)
+#define DENSE_ROOM(v)		((float *) palloc(sizeof(float) * (v)->dim))
 #define DENSE_LIMIT			HNR_HALF_LIMIT
 #define DENSE_RECEIVE(buf)	((uint16) pq_getmsgint(buf, 2))
 #define DENSE_TRANSMIT(buf, x)	pq_sendint16(buf, x)

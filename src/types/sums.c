@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * sums.c
- *		Sums over float4 coordinates taken in double.  See sums.h.
+ *		Arithmetic on float4 coordinates, and sums over them taken in double.  See
+ *		sums.h.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,6 +40,27 @@ hnr_exact_l1(int n, const float *a, const float *b)
 	for (int i = 0; i < n; i++)
 		sum += fabs((double) a[i] - b[i]);
 	return sum;
+}
+
+void
+hnr_add(int n, const float *x, const float *y, float *out)
+{
+	for (int i = 0; i < n; i++)
+		out[i] = x[i] + y[i];
+}
+
+void
+hnr_subtract(int n, const float *x, const float *y, float *out)
+{
+	for (int i = 0; i < n; i++)
+		out[i] = x[i] - y[i];
+}
+
+void
+hnr_multiply(int n, const float *x, const float *y, float *out)
+{
+	for (int i = 0; i < n; i++)
+		out[i] = x[i] * y[i];
 }
 
 double

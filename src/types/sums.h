@@ -1,8 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * sums.h
- *		Sums over float4 coordinates taken in double: slower than the kernels of
- *		distance.h, but none overflows, underflows or depends on the processor.
+ *		Arithmetic on float4 coordinates, and sums over them taken in double: slower
+ *		than the kernels of distance.h, but none overflows, underflows or depends on
+ *		the processor.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,6 +14,11 @@
 extern double hnr_exact_l2_squared(int n, const float *a, const float *b);
 extern double hnr_exact_inner_product(int n, const float *a, const float *b);
 extern double hnr_exact_l1(int n, const float *a, const float *b);
+
+/* out = x + y, x - y, x * y over n coordinates; out may be x or y. */
+extern void hnr_add(int n, const float *x, const float *y, float *out);
+extern void hnr_subtract(int n, const float *x, const float *y, float *out);
+extern void hnr_multiply(int n, const float *x, const float *y, float *out);
 
 /*
  * 1 - the cosine of the angle of a and b, within 0 .. 2, from the products a.b, a.a

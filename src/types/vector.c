@@ -9,6 +9,14 @@
 
 #include "types/vector.h"
 
+/* f may be out, room for it in the value itself. */
+static inline void
+put_floats(int n, const float *f, float *out)
+{
+	if (f != out)
+		memcpy(out, f, sizeof(float) * n);
+}
+
 #define TYPE				HnrVector
 #define TYPE_NAME			"vector"
 #define TYPE_FN(name)		hnr_vector_##name
@@ -19,7 +27,8 @@
 #define DENSE_GET(v, i)		((v)->x[i])
 #define DENSE_PUT(v, i, f)	((v)->x[i] = (f))
 #define DENSE_FLOATS(v)		((const float *) (v)->x)
-#define DENSE_ROUND(n, f, out)	memcpy(out, f, sizeof(float) * (n))
+#define DENSE_ROUND(n, f, out)	put_floats(n, f, out)
+#define DENSE_ROOM(v)		((v)->x)
 #define DENSE_LIMIT			INFINITY
 #define DENSE_RECEIVE(buf)	pq_getmsgfloat4(buf)
 #define DENSE_TRANSMIT(buf, x)	pq_sendfloat4(buf, x)
