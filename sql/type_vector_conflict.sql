@@ -10,6 +10,9 @@ SET client_min_messages = warning;
 CREATE TYPE vector AS (x int);
 CREATE EXTENSION hnsw_rebuild;
 DROP TYPE vector;
+CREATE TYPE sparsevec AS (x int);
+CREATE EXTENSION hnsw_rebuild;
+DROP TYPE sparsevec;
 
 CREATE ACCESS METHOD hnsw TYPE INDEX HANDLER bthandler;
 CREATE EXTENSION hnsw_rebuild;
