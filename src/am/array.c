@@ -11,6 +11,7 @@
 #include "am/array.h"
 #include "debug_point.h"
 #include "miscadmin.h"
+#include "pgstat.h"
 #include "storage/dsm.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -110,6 +111,20 @@ hnr_arena_size(const HnrArena *arena)
 	return arena->size;
 }
 
+/* What the end of a subtransaction has ended: the report of this command's progress. */
+static void
+resume_progress(ProgressCommandType command, Oid target)
+{
+	int64		params[PGSTAT_NUM_PROGRESS_PARAM];
+
+	if (command == PROGRESS_COMMAND_INVALID || MyBEEntry == NULL)
+		return;
+	memcpy(params, MyBEEntry->st_progress_param, sizeof(params));
+	pgstat_progress_start_command(command, target);
+	for (int i = 0; i < PGSTAT_NUM_PROGRESS_PARAM; i++)
+		pgstat_progress_update_param(i, params[i]);
+}
+
 /*
  * Asks for a segment; NULL where there is no room for it, and then arena->problem says
  * what the server said.  A subtransaction cleans up behind a segment half made.
@@ -120,6 +135,8 @@ create_segment(HnrArena *arena, Size size)
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	dsm_segment *volatile segment = NULL;
+	ProgressCommandType command = MyBEEntry ? MyBEEntry->st_progress_command : PROGRESS_COMMAND_INVALID;
+	Oid			target = MyBEEntry ? MyBEEntry->st_progress_command_target : InvalidOid;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
@@ -146,6 +163,7 @@ create_segment(HnrArena *arena, Size size)
 		error = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
+		resume_progress(command, target);
 		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_INSUFFICIENT_RESOURCES)
 			ReThrowError(error);
 		arena->problem = error->message;

@@ -30,6 +30,7 @@
 #include "am/weave.h"
 #include "distance/distance.h"
 #include "commands/progress.h"
+#include "debug_point.h"
 #include "miscadmin.h"
 #include "optimizer/plancat.h"
 #include "pgstat.h"
@@ -228,6 +229,7 @@ finish_graph(Building *b)
 		team = hnr_team_start(w, b->nworkers);
 		if (hnr_arena_problem(b->arena))
 			complain_of_memory(b);
+		HNR_DEBUG_POINT("build_linking");
 		hnr_weave_run(w);
 		if (team)
 			hnr_team_end(team, w);

@@ -88,6 +88,18 @@ is($started, 'none', 'no shared memory: alone');
 like($log, qr/WARNING:  building index "t_e" without parallel workers, for lack of shared memory/, 'no shared memory: says so');
 is(pages(), $alone, 'no shared memory: the same index');
 
+# and goes on saying how far it is
+my $pauser = $node->background_psql('postgres');
+$pauser->query_safe(q{CREATE FUNCTION hnr_debug_point_key(text) RETURNS bigint AS '$libdir/hnsw_rebuild', 'hnr_debug_point_key' LANGUAGE C STRICT});
+$pauser->query_safe(q{SELECT pg_advisory_lock(hnr_debug_point_key('build_linking'))});
+my $build = $node->background_psql('postgres');
+$build->query_until(qr/begun/, "SET hnsw_rebuild.debug_point_action = 'build_shared_memory:error';\n\\echo begun\nREINDEX INDEX t_e;\n");
+$node->poll_query_until('postgres', q{SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)});
+is($node->safe_psql('postgres', "SELECT phase, tuples_total FROM pg_stat_progress_create_index WHERE index_relid = 't_e'::regclass"),
+	'building index: building graph|6300', 'no shared memory: progress');
+$pauser->quit;
+$build->quit;
+
 # an error in a worker is one of the statement, and leaves nothing
 my ($result, $stdout, $stderr) = $node->psql('postgres', <<'X');
 SET hnsw_rebuild.debug_point_action = 'build_worker:error';
