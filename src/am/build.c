@@ -24,6 +24,7 @@
 #include "am/insert.h"
 #include "am/log.h"
 #include "am/place.h"
+#include "am/slots.h"
 #include "am/store_mem.h"
 #include "am/team.h"
 #include "am/toasted.h"
@@ -213,29 +214,39 @@ complain_of_memory(const Building *b)
 			 errhint("Give the server more room in /dev/shm (docker run --shm-size), set dynamic_shared_memory_type to mmap, or max_parallel_maintenance_workers to 0.")));
 }
 
+/* Links all nodes at once and writes them, together with workers, if there are any. */
+static void
+weave_and_write(Building *b)
+{
+	HnrWeave   *w = hnr_weave_create(b->graph, NULL);
+	HnrTeam    *team;
+
+	w->progress = report_linking;
+	w->progress_state = b;
+	team = hnr_team_start(w, b->nworkers);
+	if (hnr_arena_problem(b->arena))
+		complain_of_memory(b);
+	HNR_DEBUG_POINT("build_linking");
+	hnr_weave_run(w);
+	set_phase(HNR_BUILD_WRITE);
+	hnr_flush_graph(b->index, b->graph, w, report_writing, b);
+	if (team)
+		hnr_team_end(team, w);
+}
+
 static void
 finish_graph(Building *b)
 {
 	hnr_mem_graph_complete(b->graph);
-	if (b->growth == NULL && (is_small(b) || lengths_vary(b)))
-		grow_all(b);
-	else if (b->growth == NULL)
+	if (b->growth == NULL && !is_small(b) && !lengths_vary(b))
+		weave_and_write(b);
+	else
 	{
-		HnrWeave   *w = hnr_weave_create(b->graph, NULL);
-		HnrTeam    *team;
-
-		w->progress = report_linking;
-		w->progress_state = b;
-		team = hnr_team_start(w, b->nworkers);
-		if (hnr_arena_problem(b->arena))
-			complain_of_memory(b);
-		HNR_DEBUG_POINT("build_linking");
-		hnr_weave_run(w);
-		if (team)
-			hnr_team_end(team, w);
+		if (b->growth == NULL)
+			grow_all(b);
+		set_phase(HNR_BUILD_WRITE);
+		hnr_flush_graph(b->index, b->graph, NULL, report_writing, b);
 	}
-	set_phase(HNR_BUILD_WRITE);
-	hnr_flush_graph(b->index, b->graph, report_writing, b);
 	hnr_mem_graph_free(b->graph);
 	hnr_arena_free(b->arena);
 	b->graph = NULL;
@@ -263,7 +274,8 @@ memory_needed(const Building *b)
 	Size		linking = 0;
 
 	if (b->growth == NULL)
-		linking = hnr_weave_memory(b->index) * nodes + hnr_weave_process_memory(b->index) * (b->nworkers + 1);
+		linking = hnr_weave_memory(b->index) * nodes + hnr_weave_process_memory(b->index) * (b->nworkers + 1) +
+			hnr_slots_memory(b->index);
 	if (b->growth == NULL && b->index->metric->kind == HNR_METRIC_IP)
 		linking = Max(linking, sizeof(float) * b->index->layout.dims * nodes);
 	return size + linking;

@@ -15,6 +15,7 @@
 #include "am/arrange.h"
 #include "am/buffer.h"
 #include "am/flush.h"
+#include "am/slots.h"
 #include "am/store_disk.h"
 #include "am/vertex.h"
 #include "miscadmin.h"
@@ -33,31 +34,24 @@ typedef struct Flushing
 	uint32		level_count[HNR_MAX_LEVEL + 1];
 	uint32	   *rank[HNR_MAX_LEVEL + 1];	/* positions by node */
 	int			levels;
-	float	   *rotated;		/* of all nodes, or NULL: rotate when needed */
-	float	   *vec_self;
-	float	   *vec_other;
-	float	   *rotated_self;
-	float	   *rotated_other;
+	HnrWeave   *weave;			/* whose workers make the slots of the ground, or NULL */
+	HnrSlotMaker *maker;
+	HnrArray	rotated;		/* vectors of all nodes, where it makes these slots */
+	float	   *vec;			/* scratch: of a node, and its slots */
 	char	   *slots;
 	BlockNumber first_chunk_block;
 	uint64		nchunks;
 	uint64	   *chunks_before;	/* of each node with chunks: see chunk_place */
 } Flushing;
 
-static void
-place_of_position(const HnrShape *shape, BlockNumber first, uint32 position, ItemPointer tid)
-{
-	ItemPointerSet(tid, first + position / shape->per_page * shape->parts,
-				   position % shape->per_page + 1);
-}
-
 /* Where a node stands at a level. */
 static void
-place_of_node(Flushing *f, uint32 node, int level, ItemPointer tid)
+place_of_node(void *state, uint32 node, int level, ItemPointer tid)
 {
+	Flushing   *f = state;
 	const HnrShape *shape = hnr_layout_shape(&f->index->layout, level);
 
-	place_of_position(shape, f->first_block[level], f->rank[level][node], tid);
+	hnr_place_of_position(shape, f->first_block[level], f->rank[level][node], tid);
 }
 
 static BlockNumber
@@ -130,79 +124,58 @@ plan(Flushing *f)
 	f->first_chunk_block = block;
 }
 
-/* Rotates all vectors at once where that fits beside the graph. */
+/*
+ * Prepares to make slots.  Rotates all vectors at once where nobody else makes those of
+ * the ground and that fits beside the graph.
+ */
 static void
-rotate_all(Flushing *f)
+begin_slots(Flushing *f)
 {
-	int			rdims = hnr_codec_rotated_dims(f->index->codec);
+	Size		rotated = sizeof(float) * hnr_codec_rotated_dims(f->index->codec);
 	uint32		n = f->graph->nnodes;
-	Size		size = sizeof(float) * (Size) rdims * n;
 
-	f->vec_self = palloc(sizeof(float) * f->index->layout.dims);
-	f->vec_other = palloc(sizeof(float) * f->index->layout.dims);
-	f->rotated_self = palloc(sizeof(float) * Max(rdims, 1));
-	f->rotated_other = palloc(sizeof(float) * Max(rdims, 1));
+	f->maker = hnr_slot_maker_create(f->index, f->graph, place_of_node, f);
+	f->vec = palloc(sizeof(float) * f->index->layout.dims);
 	f->slots = palloc((Size) f->index->layout.slot_size *
 					  Max(f->index->layout.ground.slots, f->index->layout.upper.slots));
-	if (rdims == 0 || hnr_mem_graph_size(f->graph) + size > (Size) maintenance_work_mem * 1024)
-		return;
-	f->rotated = palloc_extended(size, MCXT_ALLOC_HUGE);
-	for (uint32 i = 0; i < n; i++)
+	if (f->weave)
+		hnr_slots_begin(f->weave, f->level_nodes[0]);
+	else if (rotated > 0 &&
+			 hnr_mem_graph_size(f->graph) + rotated * n <= (Size) maintenance_work_mem * 1024)
 	{
-		CHECK_FOR_INTERRUPTS();
-		hnr_mem_graph_decode(f->graph, i, f->vec_self);
-		hnr_codec_rotate(f->index->codec, f->vec_self, f->rotated + (Size) i * rdims);
+		hnr_array_init(&f->rotated, f->graph->arena, rotated);
+		hnr_array_reserve(&f->rotated, n);
+		hnr_slot_maker_rotate(f->maker, &f->rotated, 0, n);
+		f->maker->rotated = &f->rotated;
 	}
 }
 
-static const float *
-rotated_of(Flushing *f, uint32 node, const float *vec, float *scratch)
+/* Fills in the slots of the node at a position. */
+static void
+add_slots(Flushing *f, uint32 position, int level, HnrVertexImage *image)
 {
-	int			rdims = hnr_codec_rotated_dims(f->index->codec);
+	uint32		node = f->level_nodes[level][position];
 
-	if (rdims == 0)
-		return NULL;
-	if (f->rotated)
-		return f->rotated + (Size) node * rdims;
-	hnr_codec_rotate(f->index->codec, vec, scratch);
-	return scratch;
-}
-
-/* Encodes the slots of a node at a level, nearest neighbour first. */
-static int
-encode_slots(Flushing *f, uint32 node, int level)
-{
-	HnrMemEdges *edges = hnr_mem_graph_edges(f->graph, node, level);
-	HnrCodecPoint self = {f->vec_self, rotated_of(f, node, f->vec_self, f->rotated_self)};
-
-	qsort(edges->edge, edges->count, sizeof(HnrMemEdge), hnr_mem_compare_edges);
-	for (int i = 0; i < edges->count; i++)
-	{
-		uint32		other = edges->edge[i].node;
-		HnrCodecPoint there = {f->vec_other, NULL};
-		ItemPointerData tid;
-
-		hnr_mem_graph_decode(f->graph, other, f->vec_other);
-		there.rotated = rotated_of(f, other, f->vec_other, f->rotated_other);
-		place_of_node(f, other, level, &tid);
-		hnr_codec_encode(f->index->codec, self, there, &tid,
-						 (HnrSlot *) (f->slots + (Size) i * f->index->layout.slot_size));
-	}
-	return edges->count;
+	image->slots = f->slots;
+	image->degree = hnr_mem_graph_edges(f->graph, node, level)->count;
+	if (level == 0 && f->weave)
+		image->slots = hnr_slots_at(f->weave, position);
+	else
+		hnr_slot_maker_fill(f->maker, node, level, f->slots);
 }
 
 static void
-make_image(Flushing *f, uint32 node, int level, HnrVertexImage *image)
+make_image(Flushing *f, uint32 position, int level, HnrVertexImage *image)
 {
+	uint32		node = f->level_nodes[level][position];
 	HnrMemNode *n = hnr_mem_graph_node(f->graph, node);
 
 	memset(image, 0, sizeof(*image));
 	image->level = level;
-	hnr_mem_graph_decode(f->graph, node, f->vec_self);
-	image->vec = f->vec_self;
+	hnr_mem_graph_decode(f->graph, node, f->vec);
+	image->vec = f->vec;
 	image->error = n->error;
-	image->degree = encode_slots(f, node, level);
-	image->slots = f->slots;
+	add_slots(f, position, level, image);
 	if (level > 0)
 	{
 		place_of_node(f, node, level - 1, &image->link);
@@ -232,10 +205,9 @@ write_vertices(Flushing *f, int level, uint32 from, uint32 count)
 					  p == 0 ? shape->per_page * shape->part[0].size : shape->part[p].size);
 	for (uint32 i = 0; i < count; i++)
 	{
-		uint32		node = f->level_nodes[level][from + i];
 		HnrVertexImage image;
 
-		make_image(f, node, level, &image);
+		make_image(f, from + i, level, &image);
 		for (int p = 0; p < shape->parts; p++)
 		{
 			Page		page = BufferGetPage(bufs[p]);
@@ -253,17 +225,34 @@ write_vertices(Flushing *f, int level, uint32 from, uint32 count)
 }
 
 static void
-write_level(Flushing *f, int level)
+write_range(Flushing *f, int level, uint32 from, uint32 to)
 {
 	const HnrShape *shape = hnr_layout_shape(&f->index->layout, level);
 
-	for (uint32 from = 0; from < f->level_count[level]; from += shape->per_page)
+	for (; from < to; from += shape->per_page)
 	{
 		CHECK_FOR_INTERRUPTS();
-		write_vertices(f, level, from, Min(shape->per_page, f->level_count[level] - from));
+		write_vertices(f, level, from, Min(shape->per_page, to - from));
 		if (level == 0 && f->progress)
 			f->progress(f->progress_state, (double) from / f->level_count[0]);
 		hnr_throttle(shape->per_page);
+	}
+}
+
+/* While a batch is written, others make the slots of the next. */
+static void
+write_batches(Flushing *f)
+{
+	HnrWeave   *w = f->weave;
+	uint32		n = f->level_count[0];
+
+	hnr_slots_ask(w, 0);
+	for (uint32 from = 0; from < n; from += w->batch)
+	{
+		hnr_slots_wait(w);
+		if (n - from > w->batch)
+			hnr_slots_ask(w, from + w->batch);
+		write_range(f, 0, from, from + Min(w->batch, n - from));
 	}
 }
 
@@ -326,7 +315,8 @@ write_chunks(Flushing *f)
 }
 
 void
-hnr_flush_graph(HnrIndex *index, HnrMemGraph *graph, HnrFlushProgress progress, void *state)
+hnr_flush_graph(HnrIndex *index, HnrMemGraph *graph, HnrWeave *weave, HnrFlushProgress progress,
+				void *state)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw flush",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -336,6 +326,7 @@ hnr_flush_graph(HnrIndex *index, HnrMemGraph *graph, HnrFlushProgress progress, 
 
 	f->index = index;
 	f->graph = graph;
+	f->weave = weave;
 	f->progress = progress;
 	f->progress_state = state;
 	f->strategy = GetAccessStrategy(BAS_BULKWRITE);
@@ -344,9 +335,13 @@ hnr_flush_graph(HnrIndex *index, HnrMemGraph *graph, HnrFlushProgress progress, 
 	{
 		hnr_adopt_orphans(index, graph);
 		plan(f);
-		rotate_all(f);
-		for (int level = 0; level <= f->levels; level++)
-			write_level(f, level);
+		begin_slots(f);
+		if (weave)
+			write_batches(f);
+		else
+			write_range(f, 0, 0, f->level_count[0]);
+		for (int level = 1; level <= f->levels; level++)
+			write_range(f, level, 0, f->level_count[level]);
 		write_chunks(f);
 		place_of_node(f, graph->entry, entry.level, &entry.tid);
 		hnr_index_set_entry(index, entry, true);

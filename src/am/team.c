@@ -158,10 +158,14 @@ hnr_team_end(HnrTeam *team, HnrWeave *w)
 }
 
 void
-hnr_team_step(HnrTeam *team, HnrWeave *w)
+hnr_team_begin_step(HnrWeave *w)
 {
 	BarrierArriveAndWait(&w->state->barrier, PG_WAIT_EXTENSION);
-	hnr_weave_tasks(w);
+}
+
+void
+hnr_team_end_step(HnrWeave *w)
+{
 	BarrierArriveAndWait(&w->state->barrier, PG_WAIT_EXTENSION);
 }
 
@@ -175,6 +179,7 @@ make_index(const TeamShared *shared)
 	index->metric = hnr_metric_find(shared->meta.element, shared->meta.metric);
 	if (!hnr_layout_compute(&index->layout, &index->meta))
 		elog(ERROR, "unexpected layout");
+	index->codec = hnr_codec_create(index->metric, &index->layout, index->meta.seed);
 	return index;
 }
 

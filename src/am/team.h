@@ -27,7 +27,8 @@ extern int	hnr_team_size(Relation heap, double rows);
 extern HnrTeam *hnr_team_start(HnrWeave *w, int nworkers);
 extern void hnr_team_end(HnrTeam *team, HnrWeave *w);
 
-/* Does the present step together. */
-extern void hnr_team_step(HnrTeam *team, HnrWeave *w);
+/* Lets the others begin the present step; waits until all have done it. */
+extern void hnr_team_begin_step(HnrWeave *w);
+extern void hnr_team_end_step(HnrWeave *w);
 
 #endif							/* HNR_TEAM_H */

@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "am/grow.h"
+#include "am/slots.h"
 #include "am/team.h"
 #include "am/weave.h"
 #include "miscadmin.h"
@@ -124,6 +125,7 @@ make_arrays(HnrWeave *w, uint32 n)
 		hnr_array_init(arrays[i].array, arena, arrays[i].item);
 		hnr_array_reserve(arrays[i].array, arrays[i].count);
 	}
+	hnr_slots_make_arrays(w);
 }
 
 HnrWeave *
@@ -143,12 +145,13 @@ hnr_weave_attach(HnrMemGraph *graph, HnrWeaveState *state)
 	HnrWeave   *w = new_weave(graph, state);
 	HnrArray   *arrays[] = {
 		&w->node_of, &w->near, &w->counts, &w->far, &w->nearest_leaders, &w->assigned, &w->members, &w->cell,
-		&w->leaders, &w->from
+		&w->leaders, &w->from, &w->slots, &w->rotated
 	};
 
 	graph->nnodes = state->nnodes;
 	for (int i = 0; i < lengthof(arrays); i++)
 		hnr_array_attach(arrays[i], graph->arena, HNR_MEM_ARRAYS + i);
+	w->batch = hnr_slots_batch(graph->index);
 	w->locking = true;
 	return w;
 }
@@ -176,6 +179,12 @@ do_task(HnrWeave *w, uint32 task)
 		case HNR_STEP_JOIN:
 			hnr_links_join(w, task);
 			break;
+		case HNR_STEP_ROTATE:
+			hnr_slots_rotate(w, task);
+			break;
+		case HNR_STEP_FILL:
+			hnr_slots_fill(w, task);
+			break;
 		default:
 			elog(ERROR, "unexpected step %d", (int) w->state->step);
 	}
@@ -198,16 +207,29 @@ hnr_weave_tasks(HnrWeave *w)
 }
 
 void
-hnr_weave_step(HnrWeave *w, HnrStep step, uint32 ntasks, double share)
+hnr_weave_begin_step(HnrWeave *w, HnrStep step, uint32 ntasks)
 {
 	w->state->step = step;
 	w->state->ntasks = ntasks;
 	pg_atomic_write_u32(&w->state->next_task, 0);
-	w->progress_share = share;
 	if (w->team)
-		hnr_team_step(w->team, w);
-	else
-		hnr_weave_tasks(w);
+		hnr_team_begin_step(w);
+}
+
+void
+hnr_weave_end_step(HnrWeave *w)
+{
+	hnr_weave_tasks(w);
+	if (w->team)
+		hnr_team_end_step(w);
+}
+
+void
+hnr_weave_step(HnrWeave *w, HnrStep step, uint32 ntasks, double share)
+{
+	w->progress_share = share;
+	hnr_weave_begin_step(w, step, ntasks);
+	hnr_weave_end_step(w);
 	w->progress_from += share;
 }
 

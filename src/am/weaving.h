@@ -51,6 +51,8 @@ typedef enum HnrStep
 	HNR_STEP_CHOOSE,			/* links */
 	HNR_STEP_LIST,				/* who chose whom */
 	HNR_STEP_JOIN,
+	HNR_STEP_ROTATE,			/* for the pages: slots.c */
+	HNR_STEP_FILL,
 	HNR_STEP_END				/* workers go */
 } HnrStep;
 
@@ -68,6 +70,7 @@ typedef struct HnrWeaveState
 	bool		numbered;		/* all of the ground; else a sample, see node_of */
 	int			partition;		/* counts on from sample to sample */
 	int			nleaders;
+	uint32		position;		/* of the first of a batch */
 	uint32		nnodes;			/* of the graph */
 	int			tranche;		/* of these, by members: */
 	LWLock		lock[HNR_WEAVE_LOCKS];
@@ -97,18 +100,23 @@ typedef struct HnrWeave
 	double		progress_share;
 	HnrCells   *cells;			/* scratch */
 	HnrLinks   *links;
+	struct HnrSlotMaker *maker;
+	uint32		batch;			/* nodes whose slots are made at a time */
 
 	/* in the graph's arena, behind its own */
 	HnrArray	node_of;		/* uint32: a member's node */
-	HnrArray	near;			/* most_near HnrMemEdges each, nearest first */
-	HnrArray	counts;			/* uint32: how many */
+	HnrArray	near;			/* most_near HnrMemEdges each, nearest first; at last rotated
+								 * vectors, where there is room */
+	HnrArray	counts;			/* uint32: how many; at last places by node */
 	HnrArray	far;			/* HnrFar, for one member in HNR_SAMPLED */
 	HnrArray	nearest_leaders;	/* HNR_LEADERS uint32 each */
 	HnrArray	assigned;		/* HNR_OVERLAP uint16 each: cells */
-	HnrArray	members;		/* uint32, by cell */
+	HnrArray	members;		/* uint32, by cell; at last nodes by place */
 	HnrArray	cell;			/* HnrCell */
 	HnrArray	leaders;		/* uint32: members */
 	HnrArray	from;			/* pg_atomic_uint64: see links.c */
+	HnrArray	slots;			/* see slots.c */
+	HnrArray	rotated;
 } HnrWeave;
 
 static inline uint32
@@ -166,6 +174,10 @@ hnr_weave_sort(HnrMemEdge *edge, int n, uint32 member)
 /* Does a step of so many tasks with whoever is there; in the leader. */
 extern void hnr_weave_step(HnrWeave *w, HnrStep step, uint32 ntasks, double share);
 
+/* The same in two parts, between which the leader may do something else. */
+extern void hnr_weave_begin_step(HnrWeave *w, HnrStep step, uint32 ntasks);
+extern void hnr_weave_end_step(HnrWeave *w);
+
 /* Does tasks of the present step until none is left. */
 extern void hnr_weave_tasks(HnrWeave *w);
 
@@ -186,5 +198,9 @@ extern void hnr_links_keep(HnrWeave *w, uint32 task);
 extern void hnr_links_choose(HnrWeave *w, uint32 task);
 extern void hnr_links_list(HnrWeave *w, uint32 task);
 extern void hnr_links_join(HnrWeave *w, uint32 task);
+
+/* Slots: see slots.h for the leader's part. */
+extern void hnr_slots_rotate(HnrWeave *w, uint32 task);
+extern void hnr_slots_fill(HnrWeave *w, uint32 task);
 
 #endif							/* HNR_WEAVING_H */

@@ -1,0 +1,234 @@
+/*-------------------------------------------------------------------------
+ *
+ * slots.c
+ *		The slots of vertices of a graph in memory.  See slots.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "am/slots.h"
+#include "am/store_disk.h"
+#include "miscadmin.h"
+#include "throttle.h"
+
+/* Nodes of a task. */
+#define ROTATE_TASK		512
+#define FILL_TASK		8
+
+/* Nodes of a batch: as many as have so many bytes of slots, within limits. */
+#define BATCH_BYTES		((Size) 1024 * 1024)
+#define LEAST_BATCH		16
+#define MOST_BATCH		512
+
+HnrSlotMaker *
+hnr_slot_maker_create(const HnrIndex *index, HnrMemGraph *graph, HnrPlaceFn place,
+					  void *place_state)
+{
+	HnrSlotMaker *m = palloc0(sizeof(HnrSlotMaker));
+	int			rdims = hnr_codec_rotated_dims(index->codec);
+
+	m->index = index;
+	m->graph = graph;
+	m->place = place;
+	m->place_state = place_state;
+	m->self = palloc(sizeof(float) * index->layout.dims);
+	m->other = palloc(sizeof(float) * index->layout.dims);
+	m->rotated_self = palloc(sizeof(float) * Max(rdims, 1));
+	m->rotated_other = palloc(sizeof(float) * Max(rdims, 1));
+	return m;
+}
+
+void
+hnr_slot_maker_rotate(HnrSlotMaker *m, HnrArray *rotated, uint32 from, uint32 to)
+{
+	for (uint32 i = from; i < to; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		hnr_mem_graph_decode(m->graph, i, m->self);
+		hnr_codec_rotate(m->index->codec, m->self, hnr_array_at(rotated, i));
+	}
+}
+
+static const float *
+rotated_of(HnrSlotMaker *m, uint32 node, const float *vec, float *scratch)
+{
+	if (hnr_codec_rotated_dims(m->index->codec) == 0)
+		return NULL;
+	if (m->rotated)
+		return hnr_array_at(m->rotated, node);
+	hnr_codec_rotate(m->index->codec, vec, scratch);
+	return scratch;
+}
+
+int
+hnr_slot_maker_fill(HnrSlotMaker *m, uint32 node, int level, char *slots)
+{
+	HnrMemEdges *edges = hnr_mem_graph_edges(m->graph, node, level);
+	HnrCodecPoint self = {m->self, NULL};
+
+	hnr_mem_graph_decode(m->graph, node, m->self);
+	self.rotated = rotated_of(m, node, m->self, m->rotated_self);
+	qsort(edges->edge, edges->count, sizeof(HnrMemEdge), hnr_mem_compare_edges);
+	for (int i = 0; i < edges->count; i++)
+	{
+		uint32		other = edges->edge[i].node;
+		HnrCodecPoint there = {m->other, NULL};
+		ItemPointerData tid;
+
+		hnr_mem_graph_decode(m->graph, other, m->other);
+		there.rotated = rotated_of(m, other, m->other, m->rotated_other);
+		m->place(m->place_state, other, level, &tid);
+		hnr_codec_encode(m->index->codec, self, there, &tid,
+						 (HnrSlot *) (slots + (Size) i * m->index->layout.slot_size));
+	}
+	return edges->count;
+}
+
+static Size
+bytes_of_node(const HnrIndex *index)
+{
+	return (Size) index->layout.slot_size * index->layout.ground.slots;
+}
+
+/* A multiple of what stands on a page. */
+uint32
+hnr_slots_batch(const HnrIndex *index)
+{
+	int			per_page = index->layout.ground.per_page;
+	Size		bytes = Min(BATCH_BYTES, (Size) maintenance_work_mem * 1024 / 32);
+	uint32		n = Min(Max(bytes / bytes_of_node(index), LEAST_BATCH), MOST_BATCH);
+
+	return Max(n / per_page, 1) * per_page;
+}
+
+Size
+hnr_slots_memory(const HnrIndex *index)
+{
+	return bytes_of_node(index) * 2 * hnr_slots_batch(index);
+}
+
+/* What the graph's making no longer needs has room for these. */
+static HnrArray *
+rank_array(HnrWeave *w)
+{
+	return &w->counts;
+}
+
+static HnrArray *
+order_array(HnrWeave *w)
+{
+	return &w->members;
+}
+
+static Size
+rotated_size(HnrWeave *w)
+{
+	return sizeof(float) * hnr_codec_rotated_dims(w->graph->index->codec);
+}
+
+/* NULL: there is no room for all. */
+static HnrArray *
+rotated_array(HnrWeave *w)
+{
+	if (rotated_size(w) <= w->near.item)
+		return &w->near;
+	return w->rotated.nblocks > 0 ? &w->rotated : NULL;
+}
+
+void
+hnr_slots_make_arrays(HnrWeave *w)
+{
+	HnrArena   *arena = w->graph->arena;
+	Size		rotated = rotated_size(w);
+	Size		all = rotated * w->graph->nnodes;
+
+	w->batch = hnr_slots_batch(w->graph->index);
+	hnr_array_init(&w->slots, arena, bytes_of_node(w->graph->index));
+	hnr_array_reserve(&w->slots, 2 * w->batch);
+	hnr_array_init(&w->rotated, arena, Max(rotated, 1));
+	if (rotated > w->near.item &&
+		hnr_mem_graph_size(w->graph) + all <= (Size) maintenance_work_mem * 1024)
+		hnr_array_reserve(&w->rotated, w->graph->nnodes);
+}
+
+static void
+place_at_ground(void *state, uint32 node, int level, ItemPointer tid)
+{
+	HnrWeave   *w = state;
+
+	Assert(level == 0);
+	hnr_place_of_position(&w->graph->index->layout.ground, HNR_METAPAGE + 1,
+						  *(uint32 *) hnr_array_at(rank_array(w), node), tid);
+}
+
+/* A process's own, made when first needed. */
+static HnrSlotMaker *
+get_maker(HnrWeave *w)
+{
+	if (w->maker == NULL)
+	{
+		w->maker = hnr_slot_maker_create(w->graph->index, w->graph, place_at_ground, w);
+		w->maker->rotated = rotated_array(w);
+	}
+	return w->maker;
+}
+
+void
+hnr_slots_rotate(HnrWeave *w, uint32 task)
+{
+	uint32		from = task * ROTATE_TASK;
+
+	hnr_throttle(ROTATE_TASK);
+	hnr_slot_maker_rotate(get_maker(w), rotated_array(w), from,
+						  Min(from + ROTATE_TASK, w->graph->nnodes));
+}
+
+void
+hnr_slots_fill(HnrWeave *w, uint32 task)
+{
+	uint32		end = Min(w->state->position + w->batch, w->graph->nnodes);
+	uint32		from = w->state->position + task * FILL_TASK;
+	uint32		to = Min(from + FILL_TASK, end);
+
+	for (uint32 i = from; i < to; i++)
+		hnr_slot_maker_fill(get_maker(w), *(uint32 *) hnr_array_at(order_array(w), i), 0,
+							unconstify(char *, hnr_slots_at(w, i)));
+	hnr_throttle(FILL_TASK);
+}
+
+void
+hnr_slots_begin(HnrWeave *w, const uint32 *order)
+{
+	uint32		n = w->graph->nnodes;
+
+	for (uint32 i = 0; i < n; i++)
+	{
+		*(uint32 *) hnr_array_at(order_array(w), i) = order[i];
+		*(uint32 *) hnr_array_at(rank_array(w), order[i]) = i;
+	}
+	w->progress = NULL;
+	if (rotated_size(w) > 0 && rotated_array(w))
+		hnr_weave_step(w, HNR_STEP_ROTATE, (n - 1) / ROTATE_TASK + 1, 0);
+}
+
+void
+hnr_slots_ask(HnrWeave *w, uint32 position)
+{
+	uint32		count = Min(w->batch, w->graph->nnodes - position);
+
+	w->state->position = position;
+	hnr_weave_begin_step(w, HNR_STEP_FILL, (count - 1) / FILL_TASK + 1);
+}
+
+void
+hnr_slots_wait(HnrWeave *w)
+{
+	hnr_weave_end_step(w);
+}
+
+const char *
+hnr_slots_at(HnrWeave *w, uint32 position)
+{
+	return hnr_array_at(&w->slots, position % (2 * w->batch));
+}
