@@ -26,7 +26,7 @@
 #define LEAST_LEADERS	4
 
 /* Rows whose distances are made at a time; a divisor of HNR_CELLS_TASK. */
-#define STRIP			64
+#define STRIP			HNR_POINTS_STRIP
 
 struct HnrCells
 {
@@ -61,7 +61,8 @@ get_cells(HnrWeave *w)
 	c->strip = hnr_points_create(w->graph, STRIP, false);
 	c->leaf = hnr_points_create(w->graph, w->leaf, true);
 	c->center = palloc(sizeof(float) * w->graph->index->layout.dims);
-	c->distances = palloc(sizeof(float) * STRIP * hnr_points_width(w->leaf));
+	c->distances = palloc_extended(sizeof(float) * hnr_points_width(w->leaf) *
+								   hnr_points_width(w->leaf), MCXT_ALLOC_HUGE);
 	c->nodes = palloc(sizeof(uint32) * Max(w->leaf, STRIP));
 	return c;
 }
@@ -175,11 +176,11 @@ compare_leaf(HnrCells *c, const uint32 *members, int n)
 
 		CHECK_FOR_INTERRUPTS();
 		hnr_throttle(count);
-		hnr_points_distances(c->leaf, first, count, c->leaf, c->distances);
+		hnr_points_all(c->leaf, first, count, c->distances);
 		for (int r = 0; r < count; r++)
 		{
 			uint32		member = members[first + r];
-			float	   *row = c->distances + (Size) r * width;
+			float	   *row = c->distances + (Size) (first + r) * width;
 			int			k;
 
 			row[first + r] = INFINITY;

@@ -136,9 +136,10 @@ finish_block(HnrMetricKind kind, float square, const float *squares, int n, floa
 		out[c] = INFINITY;
 }
 
+/* Distances of rows from columns from `from` on, one by one; `out` has room for all columns. */
 static void
 distances_by_pairs(const HnrPoints *rows, int first, int count, const HnrPoints *columns,
-				   float *out)
+				   int from, float *out)
 {
 	int			width = hnr_points_width(columns->n);
 
@@ -146,27 +147,23 @@ distances_by_pairs(const HnrPoints *rows, int first, int count, const HnrPoints 
 	{
 		const float *row = rows->vec + (Size) (first + r) * rows->stride;
 
-		for (int c = 0; c < width; c++)
+		for (int c = from; c < width; c++)
 			out[(Size) r * width + c] = c < columns->n ?
 				hnr_distance->l1(rows->dims, row, columns->vec + (Size) c * columns->stride) :
 				INFINITY;
 	}
 }
 
-void
-hnr_points_distances(const HnrPoints *rows, int first, int count, const HnrPoints *columns,
-					 float *out)
+/* By products of blocks; HNR_BLOCK_COLUMNS divides from. */
+static void
+distances_by_blocks(const HnrPoints *rows, int first, int count, const HnrPoints *columns,
+					int from, float *out)
 {
 	HnrMetricKind kind = rows->graph->index->metric->kind;
 	int			width = hnr_points_width(columns->n);
 	float		block[HNR_BLOCK_ROWS * HNR_BLOCK_COLUMNS];
 
-	if (columns->packed == NULL)
-	{
-		distances_by_pairs(rows, first, count, columns, out);
-		return;
-	}
-	for (int c = 0; c < columns->n; c += HNR_BLOCK_COLUMNS)
+	for (int c = from; c < columns->n; c += HNR_BLOCK_COLUMNS)
 		for (int r = 0; r < count; r += HNR_BLOCK_ROWS)
 		{
 			const float *row[HNR_BLOCK_ROWS];
@@ -185,6 +182,37 @@ hnr_points_distances(const HnrPoints *rows, int first, int count, const HnrPoint
 							 Min(HNR_BLOCK_COLUMNS, columns->n - c), dest);
 			}
 		}
+}
+
+static void
+measure(const HnrPoints *rows, int first, int count, const HnrPoints *columns, int from,
+		float *out)
+{
+	if (columns->packed)
+		distances_by_blocks(rows, first, count, columns, from, out);
+	else
+		distances_by_pairs(rows, first, count, columns, from, out);
+}
+
+void
+hnr_points_distances(const HnrPoints *rows, int first, int count, const HnrPoints *columns,
+					 float *out)
+{
+	measure(rows, first, count, columns, 0, out);
+}
+
+void
+hnr_points_all(const HnrPoints *p, int first, int count, float *all)
+{
+	int			width = hnr_points_width(p->n);
+	float	   *rows = all + (Size) first * width;
+
+	Assert(first % HNR_POINTS_STRIP == 0);
+	measure(p, first, count, p, first, rows);
+	/* those of later rows from these */
+	for (int c = first + count; c < p->n; c++)
+		for (int r = 0; r < count; r++)
+			all[(Size) c * width + first + r] = rows[(Size) r * width + c];
 }
 
 /*

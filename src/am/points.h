@@ -50,6 +50,15 @@ extern void hnr_points_distances(const HnrPoints *rows, int first, int count,
 								 const HnrPoints *columns, float *out);
 
 /*
+ * The distances of all columns from all, in as many rows of hnr_points_width(n).  Each pair
+ * is measured once.  Does so many rows, from `first` on, that are not done yet; HNR_POINTS_STRIP
+ * divides first, and count unless it is the rest.
+ */
+#define HNR_POINTS_STRIP 64
+
+extern void hnr_points_all(const HnrPoints *columns, int first, int count, float *all);
+
+/*
  * The k least, and perhaps some more, of `width` distances, which HNR_BLOCK_COLUMNS
  * divides, that are finite and at most `bound`, in no order.  Room for HNR_POINTS_MOST.
  */

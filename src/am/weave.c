@@ -17,6 +17,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "am/grow.h"
 #include "am/slots.h"
 #include "am/team.h"
@@ -46,7 +48,7 @@ leaf_size(const HnrIndex *index)
 	/* leaders take as much */
 	Size		most = Min(LEAF_BYTES, (Size) maintenance_work_mem * 1024 / 16);
 
-	most /= sizeof(float) * 2 * index->layout.dims;
+	most = Min(most / (sizeof(float) * 2 * index->layout.dims), sqrt(most / sizeof(float)));
 	return Min(Max(most, LEAST_LEAF), MOST_LEAF);
 }
 
@@ -79,7 +81,9 @@ hnr_weave_memory(const HnrIndex *index)
 Size
 hnr_weave_process_memory(const HnrIndex *index)
 {
-	return (Size) leaf_size(index) * sizeof(float) * 4 * index->layout.dims;
+	Size		leaf = leaf_size(index);
+
+	return leaf * sizeof(float) * (4 * index->layout.dims + leaf);
 }
 
 /* Without its arrays. */
