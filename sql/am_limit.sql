@@ -43,4 +43,5 @@ SELECT count(*) = count(DISTINCT id) AS once, bool_and(d >= before) AS in_order
 FROM (SELECT id, d, lag(d, 1, 0::float8) OVER () AS before
 	FROM (SELECT id, v <-> '[1,2,3]' AS d FROM limits ORDER BY v <-> '[1,2,3]') s) s;
 SET hnsw.iterative_scan = loose;
+SET hnsw.ef_serach = 5;
 DROP TABLE limits;

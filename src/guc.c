@@ -344,6 +344,16 @@ is_defined(const char *name)
 		(GetConfigOptionFlags(name, true) & GUC_CUSTOM_PLACEHOLDER) == 0;
 }
 
+/* What is misspelt is an error from now on, where all names are ours. */
+static void
+reserve_prefix(void)
+{
+	for (int i = 0; i < SEARCH_SETTINGS; i++)
+		if (search_foreign[i])
+			return;
+	MarkGUCPrefixReserved("hnsw");
+}
+
 void
 hnr_guc_define_search_settings(void)
 {
@@ -366,6 +376,7 @@ hnr_guc_define_search_settings(void)
 	search_foreign[SEARCH_SCAN_MEM_MULTIPLIER] = is_defined(search_scan_mem_multiplier.name);
 	if (!search_foreign[SEARCH_SCAN_MEM_MULTIPLIER])
 		define_real(&search_scan_mem_multiplier);
+	reserve_prefix();
 }
 
 static int

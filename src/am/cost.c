@@ -22,7 +22,6 @@
 #include "access/genam.h"
 #include "am/am.h"
 #include "am/callbacks.h"
-#include "am/results.h"
 #include "am/search.h"
 #include "am/store_mem.h"
 #include "guc.h"
@@ -99,7 +98,7 @@ hnr_costestimate(PlannerInfo *root, IndexPath *path, double loop_count,
 	*startup = known * visits * (random_page_cost * Min(1.0, info->pages / tuples) +
 								 2 * m * ESTIMATE_COST_FRACTION * cpu_operator_cost +
 								 cpu_index_tuple_cost + cpu_operator_cost);
-	*total = *startup + *startup / visits * HNR_VISITS_PER_ROW * tuples;
+	*total = *startup + *startup / visits * tuples;
 	if (root->tuple_fraction <= 0)
 		*total += 2 * sort_cost(info);
 	*selectivity = costs.indexSelectivity;

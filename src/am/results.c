@@ -70,8 +70,12 @@ put_in_order(HnrResults *results)
 
 		*b = bounds_of(results, &results->taken[i]);
 		/* of what is beyond the range of float, no order is known */
-		if (b->least < results->last && !isinf(b->least) && !results->relaxed)
-			continue;
+		if (b->least < results->last && !isinf(b->least))
+		{
+			results->late++;
+			if (!results->relaxed)
+				continue;
+		}
 		b->several = rounded && v->error > 0 &&
 			(v->ntids > 1 || ItemPointerIsValid(&v->link));
 		results->taken[kept++] = results->taken[i];
@@ -105,7 +109,9 @@ hnr_results_sure(const HnrResults *results)
 {
 	double		visits = results->relaxed ? HNR_VISITS_PER_ROW_RELAXED : HNR_VISITS_PER_ROW;
 
-	return results->visited / visits - results->returned;
+	/* as if one had been late, which counts less and less */
+	visits += (double) HNR_VISITS_FOR_LATE * (results->late + 1) / (results->returned + 50);
+	return results->visited / Min(visits, HNR_VISITS_PER_ROW_MOST) - results->returned;
 }
 
 /* Brings what has been added into the order of the others. */

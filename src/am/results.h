@@ -20,10 +20,13 @@
 /*
  * A search comes by farther vertices before it has seen all of the nearer ones, and what
  * is nearer than a row returned can not be returned any more: so where it goes on, only
- * the nearest of what was visited are, one for so many visits.
+ * the nearest of what was visited are, one for so many visits at least.  How many it
+ * takes differs with the vectors: what comes late raises them.
  */
 #define HNR_VISITS_PER_ROW 2.5
 #define HNR_VISITS_PER_ROW_RELAXED 2
+#define HNR_VISITS_PER_ROW_MOST 6
+#define HNR_VISITS_FOR_LATE 100		/* of all rows, one for each hundredth that is late */
 
 typedef struct HnrResults
 {
@@ -42,6 +45,7 @@ typedef struct HnrResults
 	int			maxtaken;
 	int64		visited;		/* in all */
 	int64		returned;		/* of these, taken so far */
+	int64		late;			/* of these, nearer than what the executor had let go */
 	double		last;			/* no row that the executor has let go is farther */
 	double		most;			/* no row that it was told of is farther */
 } HnrResults;
