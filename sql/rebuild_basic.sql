@@ -56,6 +56,10 @@ SELECT online, state, m_before, m_after, old_relfilenode <> new_relfilenode AS o
 	phase_ms ?& ARRAY['waiting for table lock', 'building'] AS phases,
 	tuples_done = (SELECT count(*) FROM rb) AS all_tuples, tuples_total = tuples_done AS total
 FROM rebuild_history WHERE index_oid = 'rb_e'::regclass ORDER BY id DESC LIMIT 1;
+-- an option that was changed after it was built
+ALTER INDEX rb_e SET (m = 7);
+SELECT rebuild_index('rb_e', m => 6, online => false) > 0 AS done;
+SELECT m_before, m_after FROM rebuild_history WHERE index_oid = 'rb_e'::regclass ORDER BY id DESC LIMIT 1;
 
 -- a request that is rolled back, and one that is cancelled before it begins
 BEGIN;

@@ -56,8 +56,8 @@ insert_job(const HnrRebuildRequest *request, const HnrTarget *target, int64 pare
 	job->step = HNR_STEP_QUEUED;
 	job->m = request->m;
 	job->ef_construction = request->ef_construction;
-	job->m_before = target->m;
-	job->ef_construction_before = target->ef_construction;
+	job->m_before = target->built_m;
+	job->ef_construction_before = target->built_ef_construction;
 	job->maintenance_mem_kb = maintenance_work_mem;
 	job->parallel_workers = max_parallel_maintenance_workers;
 	job->requested_at = job->started_at = job->step_started_at = GetCurrentTimestamp();
@@ -68,11 +68,11 @@ insert_job(const HnrRebuildRequest *request, const HnrTarget *target, int64 pare
 }
 
 static void
-close_job(HnrJob *job)
+close_job(HnrJob *job, const HnrTarget *target)
 {
-	job->m_after = job->m ? job->m : job->m_before;
+	job->m_after = job->m ? job->m : target->m;
 	job->ef_construction_after = job->ef_construction ?
-		job->ef_construction : job->ef_construction_before;
+		job->ef_construction : target->ef_construction;
 	job->worker_pid = MyProcPid;
 	hnr_job_enter(job, HNR_STEP_DONE);
 }
@@ -111,7 +111,7 @@ rebuild_leaf(const HnrRebuildRequest *request, const HnrTarget *target, int64 pa
 	class = class_of(target->index);
 	job->new_relfilenode = class.relfilenode;
 	job->tuples_done = job->tuples_total = Max(class.reltuples, 0);
-	close_job(job);
+	close_job(job, &now);
 	*id = job->id;
 }
 
@@ -138,7 +138,7 @@ rebuild_leaves(const HnrRebuildRequest *request, const HnrTarget *target)
 		LockRelationOid(target->index, ShareUpdateExclusiveLock);
 		hnr_set_options(target->index, target->index, request->m, request->ef_construction);
 	}
-	close_job(parent);
+	close_job(parent, target);
 	return parent->id;
 }
 

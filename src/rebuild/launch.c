@@ -112,8 +112,8 @@ new_job(const HnrRebuildRequest *request, const HnrTarget *target)
 	job->step = HNR_STEP_QUEUED;
 	job->m = request->m;
 	job->ef_construction = request->ef_construction;
-	job->m_before = target->m;
-	job->ef_construction_before = target->ef_construction;
+	job->m_before = target->built_m;
+	job->ef_construction_before = target->built_ef_construction;
 	job->online = true;
 	job->measure = request->measure;
 	job->maintenance_mem_kb = maintenance_work_mem;

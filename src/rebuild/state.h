@@ -79,7 +79,7 @@ typedef struct HnrJob
 	int			worker_pid;		/* 0: never had one */
 	int			m;				/* asked for, or 0: keep the present one */
 	int			ef_construction;	/* likewise */
-	int			m_before;		/* options in force, before ... */
+	int			m_before;		/* what it was built with, before ... */
 	int			ef_construction_before;
 	int			m_after;		/* ... and after; 0 until known */
 	int			ef_construction_after;

@@ -23,6 +23,7 @@
 #include "commands/defrem.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -80,6 +81,21 @@ hnr_check_may_maintain(Oid index, Oid role)
 	relation_close(rel, AccessShareLock);
 }
 
+/* The options may have been changed since. */
+static void
+note_built_with(Relation index, HnrTarget *target)
+{
+	HnrIndexFigures figures;
+
+	target->built_m = target->m;
+	target->built_ef_construction = target->ef_construction;
+	if (target->relkind != RELKIND_INDEX || RelationGetNumberOfBlocks(index) == 0 ||
+		!hnr_index_try_figures(index, &figures))
+		return;
+	target->built_m = figures.m;
+	target->built_ef_construction = figures.ef_construction;
+}
+
 void
 hnr_check_target(Oid index, Oid role, bool temp_ok, HnrTarget *target)
 {
@@ -116,6 +132,7 @@ hnr_check_target(Oid index, Oid role, bool temp_ok, HnrTarget *target)
 											  name);
 	target->m = hnr_option_m(rel);
 	target->ef_construction = hnr_option_ef_construction(rel);
+	note_built_with(rel, target);
 	relation_close(rel, AccessShareLock);
 }
 

@@ -23,6 +23,8 @@ typedef struct HnrTarget
 	char	   *name;			/* qualified and quoted */
 	int			m;				/* options in force */
 	int			ef_construction;
+	int			built_m;		/* what the index was built with, as far as it tells */
+	int			built_ef_construction;
 } HnrTarget;
 
 /*

@@ -216,8 +216,8 @@ check_again(HnrRun *run)
 	job->table_oid = target.table;
 	run->ids.table = target.table;
 	run->ids.live = job->index_oid;
-	job->m_before = target.m;
-	job->ef_construction_before = target.ef_construction;
+	job->m_before = target.built_m;
+	job->ef_construction_before = target.built_ef_construction;
 	CommitTransactionCommand();
 }
 

@@ -130,10 +130,10 @@ COMMENT ON COLUMN rebuild_history.trigger IS 'manual (rebuild_index) or auto (au
 COMMENT ON COLUMN rebuild_history.state IS 'queued, running, done, failed or cancelled';
 COMMENT ON COLUMN rebuild_history.phase IS 'what is being done, or was last';
 COMMENT ON COLUMN rebuild_history.online IS 'false: in the caller''s transaction, with REINDEX''s locks';
-COMMENT ON COLUMN rebuild_history.m_before IS 'option m of the old index';
-COMMENT ON COLUMN rebuild_history.ef_construction_before IS 'option ef_construction of the old index';
-COMMENT ON COLUMN rebuild_history.m_after IS 'option m of the new index';
-COMMENT ON COLUMN rebuild_history.ef_construction_after IS 'option ef_construction of the new index';
+COMMENT ON COLUMN rebuild_history.m_before IS 'm that the old index was built with';
+COMMENT ON COLUMN rebuild_history.ef_construction_before IS 'ef_construction that the old index was built with';
+COMMENT ON COLUMN rebuild_history.m_after IS 'm of the new index';
+COMMENT ON COLUMN rebuild_history.ef_construction_after IS 'ef_construction of the new index';
 COMMENT ON COLUMN rebuild_history.requested_at IS 'when it was asked for';
 COMMENT ON COLUMN rebuild_history.started_at IS 'when a worker began; NULL: not yet';
 COMMENT ON COLUMN rebuild_history.finished_at IS 'when it was done, failed or cancelled; NULL: not yet';
