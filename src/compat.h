@@ -235,15 +235,25 @@
 #endif
 
 /*
- * 16: the caller says whether it wants a copy that outlives the next fetch.
+ * 16: the caller says whether it wants a copy, which it always got before and has to free.
  * Needs utils/tuplesort.h.
  */
 #if PG_VERSION_NUM >= 160000
 #define hnr_tuplesort_getdatum(sort, value, isnull) \
-	tuplesort_getdatum(sort, true, false, value, isnull, NULL)
+	tuplesort_getdatum(sort, true, true, value, isnull, NULL)
 #else
 #define hnr_tuplesort_getdatum(sort, value, isnull) \
 	tuplesort_getdatum(sort, true, value, isnull, NULL)
+#endif
+
+/*
+ * 18: what is switched off is told by a count that is compared before costs, so an
+ * infinite cost does not keep a path from being chosen.  More than one such setting gives.
+ */
+#if PG_VERSION_NUM >= 180000
+#define hnr_path_disable(path)	((path)->disabled_nodes += 2)
+#else
+#define hnr_path_disable(path)	((void) (path))
 #endif
 
 /*

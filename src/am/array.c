@@ -130,13 +130,11 @@ resume_progress(ProgressCommandType command, Oid target)
  * what the server said.  A subtransaction cleans up behind a segment half made.
  */
 static dsm_segment *
-create_segment(HnrArena *arena, Size size)
+try_segment(HnrArena *arena, Size size)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	dsm_segment *volatile segment = NULL;
-	ProgressCommandType command = MyBEEntry ? MyBEEntry->st_progress_command : PROGRESS_COMMAND_INVALID;
-	Oid			target = MyBEEntry ? MyBEEntry->st_progress_command_target : InvalidOid;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
@@ -163,7 +161,6 @@ create_segment(HnrArena *arena, Size size)
 		error = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
-		resume_progress(command, target);
 		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_INSUFFICIENT_RESOURCES)
 			ReThrowError(error);
 		arena->problem = error->message;
@@ -174,6 +171,18 @@ create_segment(HnrArena *arena, Size size)
 	CurrentResourceOwner = owner;
 	if (segment)
 		dsm_unpin_mapping(segment);
+	return segment;
+}
+
+static dsm_segment *
+create_segment(HnrArena *arena, Size size)
+{
+	ProgressCommandType command = MyBEEntry ? MyBEEntry->st_progress_command : PROGRESS_COMMAND_INVALID;
+	Oid			target = MyBEEntry ? MyBEEntry->st_progress_command_target : InvalidOid;
+	dsm_segment *segment = try_segment(arena, size);
+
+	if (segment == NULL)
+		resume_progress(command, target);
 	return segment;
 }
 

@@ -24,6 +24,7 @@
 #include "am/callbacks.h"
 #include "am/search.h"
 #include "am/store_mem.h"
+#include "compat.h"
 #include "guc.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
@@ -74,6 +75,7 @@ hnr_costestimate(PlannerInfo *root, IndexPath *path, double loop_count,
 	if (path->indexorderbys == NIL)
 	{
 		*startup = *total = get_float8_infinity();
+		hnr_path_disable(&path->path);
 		*selectivity = 0;
 		*correlation = 0;
 		*pages = 0;

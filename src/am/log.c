@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "access/xloginsert.h"
+#include "access/xlogrecord.h"
 #include "catalog/pg_control.h"
 #include "am/buffer.h"
 #include "am/log.h"

@@ -265,6 +265,8 @@ hnr_points_nearest(const float *distances, int width, int k, float bound, HnrMem
 	int			parts = Min(PARTS, blocks);
 	int			n;
 
+	if (parts <= 0)
+		return 0;
 	bound = Min(bound, FLT_MAX);
 	k = Min(k, width);
 	for (int i = 0; i < parts; i++)
