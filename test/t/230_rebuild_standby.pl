@@ -22,11 +22,15 @@ make_items($primary, 500);
 my $nearest = "SET enable_seqscan = off; SET hnsw.ef_search = 200; "
   . "SELECT string_agg(id::text, ',') FROM (SELECT id FROM items ORDER BY e <-> vec(77) LIMIT 10) x";
 
+# A rebuild's worker commits without waiting for the disk: what everybody sees on the
+# primary may not have been written yet.
+sub catch_up { $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert')); }
+
 sub same_on_standby
 {
 	my ($what) = @_;
 
-	$primary->wait_for_catchup($standby);
+	catch_up();
 	is( $standby->safe_psql('postgres', "SELECT pg_relation_filenode('items_e')"),
 		$primary->safe_psql('postgres', "SELECT pg_relation_filenode('items_e')"),
 		"$what: same storage");
@@ -41,7 +45,7 @@ sub same_on_standby
 		"$what: the history is there");
 }
 
-$primary->wait_for_catchup($standby);
+catch_up();
 is($standby->safe_psql('postgres', $nearest), $primary->safe_psql('postgres', $nearest),
 	'same answer before');
 $primary->safe_psql('postgres', "SELECT rebuild_index('items_e', m => 24, ef_construction => 100)");
@@ -54,7 +58,7 @@ my $before = $reader->query_safe($nearest);
 churn($primary, 3);
 $primary->safe_psql('postgres', "SELECT rebuild_index('items_e', m => 6)");
 is(wait_for_job($primary), 'done', 'another rebuild');
-$primary->wait_for_catchup($standby);
+catch_up();
 is($reader->query_safe($nearest), $primary->safe_psql('postgres', $nearest),
 	'an old session of the standby agrees');
 
@@ -79,7 +83,7 @@ is(job($primary, "finished_at - '$then' > interval '0.5 s'"), 't', 'the old inde
 
 # With swap_index it does not hold up replay either.
 $primary->safe_psql('postgres', "ALTER DATABASE postgres SET hnsw_rebuild.cutover_method = 'swap_index'");
-$primary->wait_for_catchup($standby);
+catch_up();
 $reader = $standby->background_psql('postgres');
 $reader->query_safe('BEGIN; SELECT count(*) FROM items;');
 $primary->safe_psql('postgres', "SELECT rebuild_index('items_e', m => 11)");
@@ -104,7 +108,7 @@ like($err, qr/cannot execute cancel_rebuild\(\) during recovery/, 'no cancelling
 my $pauser = pause_at($primary, 'rebuild_wait_snapshots');
 $primary->safe_psql('postgres', "SELECT rebuild_index('items_e', m => 13)");
 wait_for_pause($primary);
-$primary->wait_for_catchup($standby);
+catch_up();
 is($standby->safe_psql('postgres', "SELECT status FROM index_status('items_e')"),
 	'rebuilding', 'the standby shows what the primary does');
 $standby->promote;
