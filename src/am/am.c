@@ -9,6 +9,7 @@
 
 #include "access/amapi.h"
 #include "access/htup_details.h"
+#include "access/xlog.h"
 #include "am/am.h"
 #include "am/buffer.h"
 #include "am/callbacks.h"
@@ -90,6 +91,12 @@ hnr_index_try_figures(Relation rel, HnrIndexFigures *figures)
 
 /* What upper levels and lists of heap TIDs add to a vertex. */
 #define BESIDE	1.05
+
+bool
+hnr_has_contents(Relation rel)
+{
+	return rel->rd_rel->relpersistence != RELPERSISTENCE_UNLOGGED || !RecoveryInProgress();
+}
 
 bool
 hnr_index_has_expressions(Relation index)

@@ -60,6 +60,9 @@ extern void hnr_index_figures(Relation index, HnrIndexFigures *figures);
 /* Likewise; false instead of an error where the metapage cannot be made sense of. */
 extern bool hnr_index_try_figures(Relation index, HnrIndexFigures *figures);
 
+/* Whether there is a file: on a standby unlogged relations, tables too, have none. */
+extern bool hnr_has_contents(Relation rel);
+
 /*
  * Where a build is, as its progress report's subphase has it (1 is the server's
  * "initializing").  In the first two, tuples done of tuples total are the share of

@@ -68,7 +68,7 @@ put_in_order(HnrResults *results)
 		const HnrVisited *v = hnr_results_visited(results, i);
 		HnrBounds  *b = &results->bounds[kept];
 
-		*b = bounds_of(results, &results->taken[i]);
+		*b = results->bounds[i];
 		/* of what is beyond the range of float, no order is known */
 		if (b->least < results->last && !isinf(b->least))
 		{
@@ -142,15 +142,15 @@ sort_held(HnrResults *results)
  * for certain: so one such comes with them.
  */
 static int
-with_overlapping(HnrResults *results, int n, int limit)
+with_overlapping(const HnrBounds *bounds, int n, int limit)
 {
 	double		most = -get_float8_infinity();
 	int			whole = n;
 
 	for (int i = 0; i < n; i++)
-		most = Max(most, bounds_of(results, &results->held[i]).most);
+		most = Max(most, bounds[i].most);
 	for (int i = n; i < limit; i++)
-		if (bounds_of(results, &results->held[i]).least < most)
+		if (bounds[i].least < most)
 			whole = i + 1;
 	if (whole > n && whole < limit)
 		whole++;
@@ -175,8 +175,12 @@ hnr_results_take(HnrResults *results, int n, int limit)
 	if (results->nheld == 0)
 		return false;
 	sort_held(results);
-	n = with_overlapping(results, Min(n, results->nheld), Min(limit, results->nheld));
-	make_room(results, n);
+	n = Min(n, results->nheld);
+	limit = Min(Max(limit, n), results->nheld);
+	make_room(results, limit);
+	for (int i = 0; i < limit; i++)
+		results->bounds[i] = bounds_of(results, &results->held[i]);
+	n = with_overlapping(results->bounds, n, limit);
 	memcpy(results->taken, results->held, sizeof(HnrCandidate) * n);
 	results->nheld = results->nsorted -= n;
 	memmove(results->held, results->held + n, sizeof(HnrCandidate) * results->nheld);

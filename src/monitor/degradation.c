@@ -15,7 +15,6 @@
 #include "access/genam.h"
 #include "access/relation.h"
 #include "access/table.h"
-#include "access/xlog.h"
 #include "catalog/index.h"
 #include "catalog/pg_inherits.h"
 #include "funcapi.h"
@@ -25,6 +24,7 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
+#include "am/am.h"
 #include "compat.h"
 #include "monitor/degradation.h"
 #include "monitor/records.h"
@@ -71,7 +71,7 @@ measure_one(Oid index, const HnrRecallRequest *request, HnrRecall *result)
 	Relation	table;
 	Relation	rel = open_both(index, &table);
 
-	if (RecoveryInProgress() && rel->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
+	if (!hnr_has_contents(rel))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("unlogged index \"%s\" cannot be measured during recovery",
@@ -88,10 +88,7 @@ size_of_table(Oid index)
 {
 	Relation	table;
 	Relation	rel = open_both(index, &table);
-	double		blocks = 0;
-
-	if (!RecoveryInProgress() || table->rd_rel->relpersistence != RELPERSISTENCE_UNLOGGED)
-		blocks = RelationGetNumberOfBlocks(table);
+	double		blocks = hnr_has_contents(table) ? RelationGetNumberOfBlocks(table) : 0;
 
 	relation_close(rel, AccessShareLock);
 	table_close(table, AccessShareLock);

@@ -314,8 +314,7 @@ fill_from_index(Row *row, Relation index)
 		return;
 	if (RELATION_IS_OTHER_TEMP(index))
 		return;
-	/* it has no file there */
-	if (RecoveryInProgress() && index->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
+	if (!hnr_has_contents(index))
 		return;
 	set_count(row, COL_SIZE_BYTES, (double) RelationGetNumberOfBlocks(index) * BLCKSZ);
 	if (RelationGetNumberOfBlocks(index) == 0)

@@ -22,7 +22,6 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
-#include "access/xlog.h"
 #include "catalog/index.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
@@ -319,7 +318,7 @@ hnr_check_index(PG_FUNCTION_ARGS)
 	nest = NewGUCNestLevel();
 	hnr_restrict_search_path();
 
-	if (RecoveryInProgress() && rel->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
+	if (!hnr_has_contents(rel))
 		ereport(NOTICE,
 				(errmsg("unlogged index \"%s\" has no contents during recovery",
 						RelationGetRelationName(rel))));

@@ -23,7 +23,6 @@
 #include "commands/defrem.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
-#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -89,8 +88,7 @@ note_built_with(Relation index, HnrTarget *target)
 
 	target->built_m = target->m;
 	target->built_ef_construction = target->ef_construction;
-	if (target->relkind != RELKIND_INDEX || RelationGetNumberOfBlocks(index) == 0 ||
-		!hnr_index_try_figures(index, &figures))
+	if (target->relkind != RELKIND_INDEX || !hnr_index_try_figures(index, &figures))
 		return;
 	target->built_m = figures.m;
 	target->built_ef_construction = figures.ef_construction;
