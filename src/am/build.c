@@ -218,7 +218,7 @@ complain_of_memory(const Building *b)
 static void
 weave_and_write(Building *b)
 {
-	HnrWeave   *w = hnr_weave_create(b->graph, NULL);
+	HnrWeave   *w = hnr_weave_create(b->graph);
 	HnrTeam    *team;
 
 	w->progress = report_linking;

@@ -41,7 +41,6 @@
 typedef struct HnswScan
 {
 	MemoryContext context;		/* of one rescan's search */
-	bool		searched;
 	bool		ended;			/* there are no more */
 	ItemPointerData left_out;	/* see hnr_scan_leave_out */
 	HnrIndex   *index;
@@ -129,7 +128,7 @@ hnr_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int no
 
 	mark_dead(state);
 	MemoryContextReset(state->context);
-	state->searched = state->ended = false;
+	state->ended = false;
 	state->nreturned = state->ndead = 0;
 	ItemPointerSetInvalid(&state->left_out);
 	state->search = NULL;
@@ -337,11 +336,8 @@ hnr_gettuple(IndexScanDesc scan, ScanDirection direction)
 	bool		got = true;
 
 	Assert(ScanDirectionIsForward(direction));
-	if (!state->searched)
-	{
+	if (state->results == NULL)
 		search(scan);
-		state->searched = true;
-	}
 	/* about the TID returned last */
 	if (scan->kill_prior_tuple && state->nreturned > 0)
 		state->ndead++;

@@ -133,9 +133,9 @@ make_arrays(HnrWeave *w, uint32 n)
 }
 
 HnrWeave *
-hnr_weave_create(HnrMemGraph *graph, HnrWeaveState *state)
+hnr_weave_create(HnrMemGraph *graph)
 {
-	HnrWeave   *w = new_weave(graph, state ? state : palloc0(sizeof(HnrWeaveState)));
+	HnrWeave   *w = new_weave(graph, palloc0(sizeof(HnrWeaveState)));
 
 	w->state->nnodes = graph->nnodes;
 	pg_atomic_init_u32(&w->state->next_task, 0);

@@ -10,11 +10,8 @@
 
 #include "am/weaving.h"
 
-/*
- * Takes what it needs beside the graph, in its arena.  The state is the caller's, or
- * NULL: one of its own.
- */
-extern HnrWeave *hnr_weave_create(HnrMemGraph *graph, HnrWeaveState *state);
+/* Takes what it needs beside the graph, in its arena. */
+extern HnrWeave *hnr_weave_create(HnrMemGraph *graph);
 
 /* The same in another process, where the graph is attached. */
 extern HnrWeave *hnr_weave_attach(HnrMemGraph *graph, HnrWeaveState *state);
