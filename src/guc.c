@@ -11,6 +11,7 @@
 
 #include "access/parallel.h"
 #include "access/xact.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
 
@@ -306,13 +307,13 @@ hnr_guc_init(void)
 	MarkGUCPrefixReserved("hnsw_rebuild");
 
 	/*
-	 * Loaded by a call of one of our functions, hence in a database that has
-	 * our extension and so no other's: hnsw.* can be shown from now on.  Not
-	 * so for session_preload_libraries, which are loaded while the backend
-	 * starts, and for a parallel worker that loads what its leader has.
+	 * In a database that has our extension there is no other's: hnsw.* can be
+	 * shown from now on.  Not so for session_preload_libraries, which are
+	 * loaded while the backend starts, for a parallel worker that loads what
+	 * its leader has, and for LOAD elsewhere.
 	 */
 	if (!preloaded && IsNormalProcessingMode() && IsTransactionState() &&
-		!InitializingParallelWorker)
+		!InitializingParallelWorker && OidIsValid(get_extension_oid("hnsw_rebuild", true)))
 		hnr_guc_define_search_settings();
 }
 
