@@ -17,7 +17,7 @@ DENSE_TYPES = build/sql/vector.sql build/sql/halfvec.sql
 SPARSE_TYPES = build/sql/sparsevec.sql
 OPCLASSES = build/sql/vector_ops.sql build/sql/halfvec_ops.sql
 SQL_PARTS = src/sql/types.sql $(DENSE_TYPES) $(SPARSE_TYPES) src/sql/types_bit.sql \
-	src/sql/am.sql $(OPCLASSES) src/sql/rebuild.sql src/sql/monitor.sql src/sql/verify.sql
+	src/sql/am.sql $(OPCLASSES) src/sql/opclasses_bit.sql src/sql/rebuild.sql src/sql/monitor.sql src/sql/verify.sql
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 
 PG_CPPFLAGS = -Isrc $(if $(filter 1,$(DEBUG_POINTS)),-DHNR_DEBUG_POINTS)

@@ -60,13 +60,16 @@ hnr_is_hnsw_index(Relation rel)
 static void
 fill_figures(Relation rel, const HnrMetaPage *meta, HnrIndexFigures *figures)
 {
+	const HnrMetric *metric = hnr_metric_of_index(rel);
+
 	figures->format_version = meta->version;
-	figures->dims = meta->dims;
+	figures->dims = hnr_meta_dims(meta);
 	figures->m = meta->m;
 	figures->ef_construction = meta->ef_construction;
 	figures->code_bits = meta->code_bits;
 	figures->slots = meta->slots_ground;
-	figures->stored_as = hnr_encoding_name(meta->encoding);
+	figures->stored_as = metric->type->stored_as ? metric->type->stored_as :
+		hnr_encoding_name(meta->encoding);
 	figures->max_level = meta->entry_level;
 	figures->pages = RelationGetNumberOfBlocks(rel);
 }

@@ -45,12 +45,13 @@ extern double hnr_option_auto_rebuild_threshold(Relation index);
 typedef struct HnrIndexFigures
 {
 	uint32		format_version;
-	int			dims;
+	int			dims;			/* of the column, or bits */
 	int			m;
 	int			ef_construction;
 	int			code_bits;		/* per dimension; 0: neighbours carry no codes */
 	int			slots;			/* neighbours a ground vertex can have */
-	const char *stored_as;		/* "float", "half" or "byte": the vectors' coordinates */
+	const char *stored_as;		/* "float", "half" or "byte": the vectors' coordinates;
+								 * or "bit" */
 	int			max_level;		/* -1: empty */
 	BlockNumber pages;
 } HnrIndexFigures;

@@ -177,7 +177,7 @@ add_length(Building *b)
 {
 	double		square;
 
-	if (b->index->metric->kind != HNR_METRIC_IP)
+	if (b->index->metric->kind != HNR_METRIC_IP || !b->index->metric->type->dense)
 		return;
 	square = hnr_distance->inner_product(b->index->layout.dims, b->row.vec, b->row.vec);
 	b->lengths += sqrt(square);
@@ -313,7 +313,7 @@ begin_graph(Building *b)
 	b->index = hnr_index_plan(b->rel, hnr_choose_encoding(b->index->metric, dims,
 														  sample, b->nsample));
 	hnr_index_write_meta(b->index, MAIN_FORKNUM);
-	in_cells = !lengths_vary(b);
+	in_cells = b->index->metric->type->dense && !lengths_vary(b);
 	b->arena = hnr_arena_create(b->nworkers > 0 && in_cells);
 	b->graph = hnr_mem_graph_create(b->index, !in_cells, b->arena);
 	b->growth = in_cells ? NULL : hnr_growth_create(b->graph);
@@ -326,8 +326,23 @@ begin_graph(Building *b)
 		index_row(b);
 		MemoryContextReset(b->row_context);
 	}
-	pfree(sample);
+	if (sample)
+		pfree(sample);
 	MemoryContextSwitchTo(old);
+}
+
+/* Begins with a sample, where there is anything to choose by it. */
+static void
+begin_sample(Building *b)
+{
+	if (!b->index->metric->type->dense)
+	{
+		begin_graph(b);
+		return;
+	}
+	b->sample = palloc_extended(sizeof(float) * HNR_ENCODING_SAMPLE * (Size) b->index->layout.dims,
+								MCXT_ALLOC_HUGE);
+	b->sample_tids = palloc(sizeof(ItemPointerData) * HNR_ENCODING_SAMPLE);
 }
 
 static void
@@ -357,7 +372,7 @@ add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull,
 	if (TupleDescAttr(RelationGetDescr(rel), 0)->attlen == -1)
 		values[0] = PointerGetDatum(hnr_toast_read(b->toasted,
 												   (struct varlena *) DatumGetPointer(values[0])));
-	if (hnr_metric_form_vector(b->index->metric, values[0], b->index->layout.dims, b->row.vec))
+	if (hnr_metric_form_vector(b->index->metric, values[0], b->index->layout.column_dims, b->row.vec))
 	{
 		add_length(b);
 		if (b->sample)
@@ -405,9 +420,6 @@ hnr_build(Relation heap, Relation rel, IndexInfo *info)
 	b.context = CurrentMemoryContext;
 	b.index = hnr_index_plan(rel, HNR_ENCODING_FLOAT);
 	b.row.vec = palloc(sizeof(float) * b.index->layout.dims);
-	b.sample = palloc_extended(sizeof(float) * HNR_ENCODING_SAMPLE * (Size) b.index->layout.dims,
-							   MCXT_ALLOC_HUGE);
-	b.sample_tids = palloc(sizeof(ItemPointerData) * HNR_ENCODING_SAMPLE);
 	b.row_context = AllocSetContextCreate(CurrentMemoryContext, "hnsw build row",
 										  ALLOCSET_DEFAULT_SIZES);
 
@@ -416,6 +428,7 @@ hnr_build(Relation heap, Relation rel, IndexInfo *info)
 	b.nworkers = hnr_team_size(heap, rows);
 	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, (int64) rows);
 	set_phase(HNR_BUILD_GRAPH);
+	begin_sample(&b);
 	result->heap_tuples = table_index_build_scan(heap, rel, info, true, true, add_row, &b, NULL);
 	hnr_toast_reader_free(b.toasted);
 	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, (int64) b.rows);

@@ -33,7 +33,7 @@ compute_layout(HnrIndex *index)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("a vertex of %d dimensions with m = %d exceeds %d pages",
-						meta->dims, meta->m, HNR_MAX_PARTS),
+						hnr_meta_dims(meta), meta->m, HNR_MAX_PARTS),
 				 errhint("Use a smaller m.")));
 	index->codec = hnr_codec_create(index->metric, &index->layout, meta->seed);
 }
@@ -49,11 +49,11 @@ hnr_index_meta_problem(Relation rel, const HnrMetaPage *meta)
 	/* what else stands on it depends on the version */
 	if (meta->version != HNR_FORMAT_VERSION)
 		return NULL;
-	if (meta->metric != metric->kind || meta->element != metric->element ||
-		meta->dims < 1 || meta->dims > metric->max_dims)
+	if (meta->metric != metric->kind || meta->element != metric->type->element ||
+		hnr_meta_dims(meta) < 1 || hnr_meta_dims(meta) > metric->type->max_dims)
 		return "The metapage contradicts the operator class.";
 	/* a column's dimensions can be given up without a new index, but not be changed */
-	if (declared >= 0 && meta->dims != declared)
+	if (declared >= 0 && hnr_meta_dims(meta) != declared)
 		return "The metapage names other dimensions than the column has.";
 	if (meta->encoding < HNR_ENCODING_FLOAT || meta->encoding > HNR_ENCODING_BYTE)
 		return "The metapage names an encoding of vectors that does not exist.";
@@ -63,7 +63,7 @@ hnr_index_meta_problem(Relation rel, const HnrMetaPage *meta)
 		meta->slots_ground != hnr_layout_choose_slots(meta) ||
 		meta->slots_upper != UPPER_SLOTS(meta->m))
 		return "The metapage names parameters that no index has.";
-	if (meta->code_bits != code_bits_of(metric, meta->dims))
+	if (meta->code_bits != code_bits_of(metric, hnr_meta_dims(meta)))
 		return "The metapage names another code than vectors of these dimensions have.";
 	if (meta->entry_level < -1 || meta->entry_level > HNR_MAX_LEVEL)
 		return "The metapage names an entry point at a level that does not exist.";
@@ -141,12 +141,12 @@ declared_dims(Relation rel, const HnrMetric *metric)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("column does not have dimensions"),
 				 errhint("Declare the column as %s(n), or index an expression cast to %s(n).",
-						 metric->type, metric->type)));
-	if (dims > metric->max_dims)
+						 metric->type->name, metric->type->name)));
+	if (dims > metric->type->max_dims)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("column cannot have more than %d dimensions for hnsw index",
-						metric->max_dims),
+						metric->type->max_dims),
 				 errdetail("The column has %d dimensions.", dims)));
 	return dims;
 }
@@ -169,10 +169,10 @@ hnr_index_plan(Relation rel, HnrEncoding encoding)
 	index->metric = hnr_metric_of_index(rel);
 	meta->magic = HNR_MAGIC;
 	meta->version = HNR_FORMAT_VERSION;
-	meta->dims = declared_dims(rel, index->metric);
+	hnr_meta_set_dims(meta, declared_dims(rel, index->metric));
 	meta->metric = index->metric->kind;
-	meta->element = index->metric->element;
-	meta->code_bits = code_bits_of(index->metric, meta->dims);
+	meta->element = index->metric->type->element;
+	meta->code_bits = code_bits_of(index->metric, hnr_meta_dims(meta));
 	meta->m = m;
 	meta->ef_construction = ef_construction;
 	if (encoding == HNR_ENCODING_FLOAT && index->metric->half_is_exact)

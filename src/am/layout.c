@@ -93,13 +93,27 @@ compute_shape(HnrLayout *layout, HnrShape *shape, HnrPageKind kind, int slots)
 	return true;
 }
 
+static const HnrMetric *
+metric_of(const HnrMetaPage *meta)
+{
+	return hnr_metric_find(meta->element, meta->metric);
+}
+
+/* Words of a vector. */
+static int
+width(const HnrMetaPage *meta)
+{
+	return metric_of(meta)->type->width(hnr_meta_dims(meta));
+}
+
 bool
 hnr_layout_compute(HnrLayout *layout, const HnrMetaPage *meta)
 {
-	layout->dims = meta->dims;
+	layout->dims = width(meta);
+	layout->column_dims = hnr_meta_dims(meta);
 	layout->code_bits = meta->code_bits;
 	layout->encoding = meta->encoding;
-	layout->slot_size = slot_size(meta->dims, meta->code_bits);
+	layout->slot_size = slot_size(layout->dims, meta->code_bits);
 	return compute_shape(layout, &layout->ground, HNR_PAGE_GROUND, meta->slots_ground) &&
 		compute_shape(layout, &layout->upper, HNR_PAGE_UPPER, meta->slots_upper);
 }
@@ -118,7 +132,7 @@ hnr_shape_part_of_slot(const HnrShape *shape, int i)
 /*
  * A new vertex is linked to m others and needs some slots more, so that others can
  * be linked to it without pushing them out; beyond 2 m they are of no use.  Where
- * slots are small, it gets them all.
+ * slots are small, it gets them all; so they are beside all that is not dense.
  */
 #define SMALL_DIMS	64
 
@@ -133,6 +147,8 @@ wanted_slots(const HnrMetaPage *meta)
 {
 	int			m = meta->m;
 
+	if (!metric_of(meta)->type->dense)
+		return 2 * m;
 	if (meta->dims <= (meta->metric == HNR_METRIC_IP ? SMALL_IP_DIMS : SMALL_DIMS))
 		return 2 * m;
 	return Min(Max(6 * m / 5, m + 3), 2 * m);
@@ -144,8 +160,8 @@ int
 hnr_layout_choose_slots(const HnrMetaPage *meta)
 {
 	int			fixed = INTALIGN((int) sizeof(HnrVertex) +
-								 hnr_coordinates_size(meta->encoding, meta->dims));
-	int			slot = slot_size(meta->dims, meta->code_bits);
+								 hnr_coordinates_size(meta->encoding, width(meta)));
+	int			slot = slot_size(width(meta), meta->code_bits);
 	int			wanted = wanted_slots(meta);
 	int			least = meta->m * 9 / 10;
 	int			per_page = HNR_PAGE_CAPACITY / MAXALIGN(fixed + wanted * slot);

@@ -3,8 +3,8 @@
  * layout.h
  *		Where in a vertex its coordinates and slots stand.
  *
- * The layout follows from the metapage's dims, code_bits and slot counts
- * alone.  A vertex is its header, then the coordinates, then the slots; where
+ * The layout follows from what the metapage says of the type, dims, code_bits and slot
+ * counts alone.  A vertex is its header, then the coordinates, then the slots; where
  * that exceeds a page, coordinates run on in the next part, and a slot never
  * straddles two parts.
  *
@@ -40,7 +40,8 @@ typedef struct HnrShape
 
 typedef struct HnrLayout
 {
-	int			dims;
+	int			dims;			/* words of a vector: its coordinates, where it is dense */
+	int			column_dims;	/* as the column has them */
 	int			code_bits;		/* 0: plain slots */
 	HnrEncoding encoding;
 	int			slot_size;

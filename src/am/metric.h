@@ -23,27 +23,59 @@ typedef enum HnrMetricKind
 	HNR_METRIC_L2 = 1,
 	HNR_METRIC_IP = 2,
 	HNR_METRIC_COSINE = 3,
-	HNR_METRIC_L1 = 4
+	HNR_METRIC_L1 = 4,
+	HNR_METRIC_HAMMING = 5,
+	HNR_METRIC_JACCARD = 6
 } HnrMetricKind;
 
-/* What the coordinates of the column's type are.  Stored in the metapage likewise. */
+/* What the column's type holds.  Stored in the metapage likewise. */
 typedef enum HnrElement
 {
 	HNR_ELEMENT_FLOAT = 1,
-	HNR_ELEMENT_HALF = 2
+	HNR_ELEMENT_HALF = 2,
+	HNR_ELEMENT_BIT = 3
 } HnrElement;
 
-typedef struct HnrMetric
+typedef struct HnrMetric HnrMetric;
+
+/*
+ * How values of a column's type become vectors.  A vector is an array of `width` words
+ * of four bytes, declared as floats, which is what they are where the type is dense.
+ */
+typedef struct HnrColumnType
 {
 	HnrElement	element;
-	const char *type;			/* of the column, as in messages */
+	const char *name;			/* of the type, as in messages */
+	const char *stored_as;		/* as users see it; NULL: the encoding tells */
+	int			max_dims;		/* that an index can hold */
+	bool		dense;			/* the words are the coordinates, as floats */
+
+	/* Words of a vector in an index of so many dimensions. */
+	int			(*width) (int dims);
+
+	/* See hnr_metric_form_vector; the value is not toasted. */
+	bool		(*form) (const HnrMetric *metric, const struct varlena *value, int dims, float *out);
+
+	/* The Euclidean length; NULL where nothing depends on it. */
+	double		(*length) (int width, const float *vec);
+
+	/*
+	 * What is wrong about a vector in an index of so many dimensions, or NULL.  None where
+	 * the type is dense: what may be wrong there depends on the encoding.
+	 */
+	const char *(*problem) (const HnrMetric *metric, int dims, int width, const float *vec);
+} HnrColumnType;
+
+struct HnrMetric
+{
+	const HnrColumnType *type;
 	HnrMetricKind kind;
 	const char *name;			/* as in messages */
-	int			max_dims;		/* that an index can hold */
 	bool		normalize;		/* index unit vectors; zero vectors are left out */
 	bool		coded;			/* neighbours carry codes */
 	bool		half_is_exact;	/* what is indexed are halves times a power of two */
-} HnrMetric;
+	float		(*distance) (int width, const float *a, const float *b);
+};
 
 /* The metric of an index's only key column; valid for the backend's life. */
 extern const HnrMetric *hnr_metric_of_index(Relation index);
@@ -53,17 +85,29 @@ extern const HnrMetric *hnr_metric_find(HnrElement element, HnrMetricKind kind);
 
 /*
  * The distance that orders a search, smaller is nearer: squared L2, negative
- * inner product, 1 - inner product (of unit vectors), L1.
+ * inner product, 1 - inner product (of unit vectors), L1, bits that differ, Jaccard.
  */
-extern float hnr_metric_distance(const HnrMetric *metric, int n,
-								 const float *a, const float *b);
+static inline float
+hnr_metric_distance(const HnrMetric *metric, int width, const float *a, const float *b)
+{
+	return metric->distance(width, a, b);
+}
 
 /*
- * The n coordinates that the index stores for a column value, normalised where
- * the metric asks for it, written to out (n floats).  False where the value is
- * not indexed (a zero vector under cosine).  Error on other than n dimensions.
+ * The vector that an index of so many dimensions has for a column value, normalised
+ * where the metric asks for it, written to out (type->width(dims) words).  False where
+ * the value is not indexed (a zero vector under cosine).  Error on other dimensions.
  */
 extern bool hnr_metric_form_vector(const HnrMetric *metric, Datum value,
-								   int n, float *out);
+								   int dims, float *out);
+
+/* The types. */
+extern const HnrColumnType hnr_column_vector;
+extern const HnrColumnType hnr_column_halfvec;
+extern const HnrColumnType hnr_column_bit;
+
+/* Distances of bits. */
+extern float hnr_bits_hamming(int width, const float *a, const float *b);
+extern float hnr_bits_jaccard(int width, const float *a, const float *b);
 
 #endif							/* HNR_METRIC_H */

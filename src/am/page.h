@@ -69,7 +69,7 @@ typedef struct HnrMetaPage
 {
 	uint32		magic;
 	uint32		version;
-	uint16		dims;
+	uint16		dims;			/* of the column; the lower half */
 	uint8		metric;			/* HnrMetricKind */
 	uint8		element;		/* HnrElement: of the column's type */
 	uint8		code_bits;		/* per rotated dimension; 0: no codes */
@@ -81,7 +81,7 @@ typedef struct HnrMetaPage
 	int16		entry_level;	/* -1: the graph is empty */
 	uint64		seed;			/* of the rotation */
 	ItemPointerData entry;		/* a vertex of level entry_level */
-	uint16		unused2;
+	uint16		dims_high;		/* the upper half */
 	/* Pending list of rows not yet in the graph; empty in this version. */
 	BlockNumber pending_head;
 	BlockNumber pending_tail;
@@ -96,6 +96,20 @@ typedef enum HnrVertexState
 	HNR_VERTEX_DELETED = 2,		/* no heap TID left; still linked and passable */
 	HNR_VERTEX_REMOVED = 3		/* unlinked; reusable once removed_xid is old */
 } HnrVertexState;
+
+/* The dimensions that the column has, or bits. */
+static inline int
+hnr_meta_dims(const HnrMetaPage *meta)
+{
+	return (int) meta->dims | (int) meta->dims_high << 16;
+}
+
+static inline void
+hnr_meta_set_dims(HnrMetaPage *meta, int dims)
+{
+	meta->dims = (uint16) dims;
+	meta->dims_high = (uint16) (dims >> 16);
+}
 
 #define HNR_INLINE_TIDS 3
 

@@ -15,7 +15,6 @@
  */
 #include "postgres.h"
 
-#include <math.h>
 
 #include "access/relscan.h"
 #include "am/am.h"
@@ -164,17 +163,15 @@ hnr_endscan(IndexScanDesc scan)
 static float *
 form_query(HnswScan *state, ScanKey key)
 {
+	const HnrMetric *metric = state->index->metric;
 	int			dims = state->index->layout.dims;
 	float	   *query = palloc0(sizeof(float) * dims);
 
 	state->any_order = (key->sk_flags & SK_ISNULL) ||
-		!hnr_metric_form_vector(state->index->metric, key->sk_argument, dims, query);
+		!hnr_metric_form_vector(metric, key->sk_argument, state->index->layout.column_dims, query);
 	if (state->any_order)
 		memset(query, 0, sizeof(float) * dims);
-	state->query_length = 0;
-	for (int i = 0; i < dims; i++)
-		state->query_length += (double) query[i] * query[i];
-	state->query_length = sqrt(state->query_length);
+	state->query_length = metric->type->length ? metric->type->length(dims, query) : 0;
 	return query;
 }
 

@@ -261,7 +261,7 @@ hnr_stored_round(const HnrMetric *metric, HnrEncoding encoding, int n, float *ve
 bool
 hnr_stored_form_row(const HnrMetric *metric, const HnrLayout *layout, Datum value, HnrRow *row)
 {
-	if (!hnr_metric_form_vector(metric, value, layout->dims, row->vec))
+	if (!hnr_metric_form_vector(metric, value, layout->column_dims, row->vec))
 		return false;
 	row->error = hnr_stored_round(metric, layout->encoding, layout->dims, row->vec);
 	return true;

@@ -57,16 +57,19 @@ static const char *
 vector_problem(HnrVerify *v, const HnrVertexCopy *copy)
 {
 	const HnrLayout *layout = &v->index->layout;
+	const HnrMetric *metric = v->index->metric;
 	double		norm = 0;
 	HnrScale	scale;
 
+	if (metric->type->problem)
+		return metric->type->problem(metric, layout->column_dims, layout->dims, copy->vec);
 	for (int i = 0; i < layout->dims; i++)
 	{
 		if (!isfinite(copy->vec[i]))
 			return "a vector has a coordinate that is not a finite number";
 		norm += (double) copy->vec[i] * copy->vec[i];
 	}
-	if (v->index->metric->normalize &&
+	if (metric->normalize &&
 		fabs(norm - 1) > (layout->encoding == HNR_ENCODING_BYTE ? BYTE_NORM_TOLERANCE : NORM_TOLERANCE))
 		return "a vector is not of unit length";
 	scale = hnr_stored_scale(layout->encoding, layout->dims, copy->vec);

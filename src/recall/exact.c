@@ -56,7 +56,18 @@ tile_stretch(const HnrMeasure *m, int n, const float *const *a, const float *con
 		case HNR_METRIC_L1:
 			hnr_distance->l1_tile(n, a, b, out);
 			break;
+		default:
+			Assert(false);
 	}
+}
+
+/* Where there are no kernels for several at a time. */
+static void
+tile_by_pairs(const HnrMeasure *m, const float *const *a, const float *const *b, float *out)
+{
+	for (int i = 0; i < HNR_TILE_A; i++)
+		for (int j = 0; j < HNR_TILE_B; j++)
+			out[i * HNR_TILE_B + j] = hnr_metric_distance(m->metric, m->dims, a[i], b[j]);
 }
 
 /*
@@ -74,6 +85,11 @@ tile(const HnrMeasure *m, const float *const *a, const float *const *b, const fl
 	const float *b_at[HNR_TILE_B];
 	float		from = m->metric->kind == HNR_METRIC_COSINE ? 1.0f : 0.0f;
 
+	if (!m->metric->type->dense)
+	{
+		tile_by_pairs(m, a, b, out);
+		return;
+	}
 	tile_stretch(m, Min(m->dims, STRETCH), a, b, out);
 	for (int first = STRETCH; first < m->dims; first += STRETCH)
 	{
@@ -103,6 +119,8 @@ hnr_measure_distance(const HnrMeasure *m, const float *x, const float *y)
 	float		limit[HNR_TILE_A];
 	float		out[HNR_TILE_A * HNR_TILE_B];
 
+	if (!m->metric->type->dense)
+		return hnr_metric_distance(m->metric, m->dims, x, y);
 	for (int i = 0; i < HNR_TILE_A; i++)
 	{
 		a[i] = x;

@@ -31,7 +31,8 @@ typedef struct HnrMeasure
 	Relation	index;
 	Snapshot	snapshot;
 	const HnrMetric *metric;
-	int			dims;
+	int			dims;			/* words of a vector: its coordinates, where it is dense */
+	int			column_dims;	/* as the column has them */
 	int			k;
 	IndexInfo  *info;
 	EState	   *estate;

@@ -98,7 +98,7 @@ hnr_measure_covers(HnrMeasure *m)
 												   (struct varlena *) DatumGetPointer(values[0])));
 	m->value = values[0];
 	old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
-	indexed = hnr_metric_form_vector(m->metric, m->value, m->dims, m->vector);
+	indexed = hnr_metric_form_vector(m->metric, m->value, m->column_dims, m->vector);
 	MemoryContextSwitchTo(old);
 	return indexed;
 }
@@ -254,7 +254,9 @@ prepare(HnrMeasure *m, const HnrRecallRequest *request)
 	double		bytes;
 
 	hnr_index_figures(m->index, &figures);
-	m->dims = figures.dims;
+	m->metric = hnr_metric_of_index(m->index);
+	m->column_dims = figures.dims;
+	m->dims = figures.dims > 0 ? m->metric->type->width(figures.dims) : 0;
 	m->k = request->k;
 	if (m->dims <= 0)
 		return;
@@ -270,7 +272,6 @@ prepare(HnrMeasure *m, const HnrRecallRequest *request)
 				 errdetail("It needs %.0f kB.", ceil(bytes / 1024)),
 				 errhint("Use a smaller sample_size or raise maintenance_work_mem.")));
 
-	m->metric = hnr_metric_of_index(m->index);
 	m->info = BuildIndexInfo(m->index);
 	m->estate = CreateExecutorState();
 	m->slot = table_slot_create(m->table, NULL);
