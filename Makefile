@@ -16,9 +16,14 @@ INTERNAL_HEADERS = $(wildcard src/*.h src/*/*.h)
 DENSE_TYPES = build/sql/vector.sql build/sql/halfvec.sql
 SPARSE_TYPES = build/sql/sparsevec.sql
 OPCLASSES = build/sql/vector_ops.sql build/sql/halfvec_ops.sql
-SQL_PARTS = src/sql/types.sql $(DENSE_TYPES) $(SPARSE_TYPES) src/sql/types_bit.sql \
-	src/sql/am.sql $(OPCLASSES) src/sql/opclasses_bit.sql src/sql/rebuild.sql src/sql/monitor.sql src/sql/verify.sql
-DATA_built = $(EXTENSION)--$(EXTVERSION).sql
+SQL_PARTS = $(DENSE_TYPES) $(SPARSE_TYPES) src/sql/types_bit.sql \
+	src/sql/am.sql $(OPCLASSES) src/sql/opclasses_bit.sql src/sql/rebuild.sql \
+	src/sql/monitor.sql src/sql/verify.sql
+FRESH_SQL = $(EXTENSION)--$(EXTVERSION).sql
+# From pgvector: CREATE EXTENSION ... VERSION 'pgvector', ALTER EXTENSION ... UPDATE.
+MIGRATE_CHECK_SQL = $(EXTENSION)--pgvector.sql
+MIGRATE_SQL = $(EXTENSION)--pgvector--$(EXTVERSION).sql
+DATA_built = $(FRESH_SQL) $(MIGRATE_CHECK_SQL) $(MIGRATE_SQL)
 
 PG_CPPFLAGS = -Isrc $(if $(filter 1,$(DEBUG_POINTS)),-DHNR_DEBUG_POINTS)
 # The three exceptions are what the server's own headers trip over.
@@ -56,8 +61,16 @@ $(SPARSE_TYPES): build/sql/%.sql: src/sql/type.sql.in src/sql/type_%.sql
 $(OPCLASSES): build/sql/%_ops.sql: src/sql/opclasses.sql.in
 	$(fill_in)
 
-$(DATA_built): $(SQL_PARTS)
+$(FRESH_SQL): src/sql/types.sql $(SQL_PARTS)
 	cat $^ > $@
+
+$(MIGRATE_CHECK_SQL): src/sql/migrate_check.sql
+	cp $< $@
+
+$(MIGRATE_SQL): src/sql/migrate_before.sql $(SQL_PARTS) src/sql/migrate_after.sql src/sql/adopt.awk
+	cat src/sql/migrate_before.sql > $@
+	awk -f src/sql/adopt.awk $(SQL_PARTS) >> $@
+	cat src/sql/migrate_after.sql >> $@
 endif
 
 # make demo [NPY=base.npy[,query.npy]]

@@ -28,7 +28,9 @@ BEGIN
 		RAISE EXCEPTION 'extension "hnsw_rebuild" conflicts with %', rival
 			USING ERRCODE = 'duplicate_object',
 				DETAIL = 'Both define the same type and access method names.',
-				HINT = 'Create it in another database, or drop the other one first; data moves with pg_dump.';
+				HINT = CASE WHEN rival = 'extension "vector"'
+					THEN 'Create it in another database, or let it take over: doc/migrating-from-pgvector.md says how.'
+					ELSE 'Create it in another database, or drop the other one first.' END;
 	END IF;
 END
 $check$;
