@@ -15,7 +15,7 @@ INTERNAL_HEADERS = $(wildcard src/*.h src/*/*.h)
 # type: what types have in common is a template, with @TYPE@ for their name.
 DENSE_TYPES = build/sql/vector.sql build/sql/halfvec.sql
 SPARSE_TYPES = build/sql/sparsevec.sql
-OPCLASSES = build/sql/vector_ops.sql build/sql/halfvec_ops.sql
+OPCLASSES = build/sql/vector_ops.sql build/sql/halfvec_ops.sql build/sql/sparsevec_ops.sql
 SQL_PARTS = $(DENSE_TYPES) $(SPARSE_TYPES) src/sql/types_bit.sql \
 	src/sql/am.sql $(OPCLASSES) src/sql/opclasses_bit.sql src/sql/rebuild.sql \
 	src/sql/monitor.sql src/sql/verify.sql

@@ -51,7 +51,7 @@ typedef struct HnrIndexFigures
 	int			code_bits;		/* per dimension; 0: neighbours carry no codes */
 	int			slots;			/* neighbours a ground vertex can have */
 	const char *stored_as;		/* "float", "half" or "byte": the vectors' coordinates;
-								 * or "bit" */
+								 * or "bit" or "sparse" */
 	int			max_level;		/* -1: empty */
 	BlockNumber pages;
 } HnrIndexFigures;

@@ -70,5 +70,5 @@ hnr_bits_jaccard(int n, const float *a, const float *b)
 }
 
 const HnrColumnType hnr_column_bit = {
-	HNR_ELEMENT_BIT, "bit", "bit", MAX_BITS, false, width, form, NULL, problem
+	HNR_ELEMENT_BIT, "bit", "bit", MAX_BITS, false, width, NULL, form, NULL, problem
 };

@@ -15,12 +15,21 @@
 #include "am/arrange.h"
 #include "am/buffer.h"
 #include "am/flush.h"
+#include "am/room.h"
 #include "am/slots.h"
 #include "am/store_disk.h"
+#include "am/tail.h"
 #include "am/vertex.h"
 #include "miscadmin.h"
 #include "throttle.h"
 #include "utils/memutils.h"
+
+/* A vertex. */
+typedef struct NodeLevel
+{
+	uint32		node;
+	int			level;
+} NodeLevel;
 
 typedef struct Flushing
 {
@@ -39,6 +48,10 @@ typedef struct Flushing
 	HnrArray	rotated;		/* vectors of all nodes, where it makes these slots */
 	float	   *vec;			/* scratch: of a node, and its slots */
 	char	   *slots;
+	BlockNumber next_tail;		/* block of the next tail of a vector (tail.h) */
+	uint32		ntails;
+	uint32		maxtails;
+	NodeLevel *tails;		/* whose vectors have tails, in the order of these */
 	BlockNumber first_chunk_block;
 	uint64		nchunks;
 	uint64	   *chunks_before;	/* of each node with chunks: see chunk_place */
@@ -122,6 +135,7 @@ plan(Flushing *f)
 				f->level_nodes[level][f->rank[level][i]] = i;
 	}
 	f->first_chunk_block = block;
+	f->next_tail = block + (f->nchunks + HNR_CHUNKS_PER_PAGE - 1) / HNR_CHUNKS_PER_PAGE;
 }
 
 /*
@@ -164,6 +178,28 @@ add_slots(Flushing *f, uint32 position, int level, HnrVertexImage *image)
 		hnr_slot_maker_fill(f->maker, node, level, f->slots);
 }
 
+/* The block of the tail that a node's vector has at a level, which is written later. */
+static BlockNumber
+place_of_tail(Flushing *f, uint32 node, int level)
+{
+	const HnrLayout *layout = &f->index->layout;
+	BlockNumber block = f->next_tail;
+	int			pages = hnr_tail_pages(layout, hnr_layout_words(layout, f->vec));
+
+	if (pages == 0)
+		return HNR_METAPAGE;
+	if (f->ntails == f->maxtails)
+	{
+		f->maxtails = Max(f->maxtails * 2, 64);
+		f->tails = f->tails ? repalloc_huge(f->tails, sizeof(NodeLevel) * f->maxtails) :
+			palloc(sizeof(NodeLevel) * f->maxtails);
+	}
+	f->tails[f->ntails].node = node;
+	f->tails[f->ntails++].level = level;
+	f->next_tail += pages;
+	return block;
+}
+
 static void
 make_image(Flushing *f, uint32 position, int level, HnrVertexImage *image)
 {
@@ -174,6 +210,8 @@ make_image(Flushing *f, uint32 position, int level, HnrVertexImage *image)
 	image->level = level;
 	hnr_mem_graph_decode(f->graph, node, f->vec);
 	image->vec = f->vec;
+	if (f->index->layout.room > 0)
+		image->tail = place_of_tail(f, node, level);
 	image->error = n->error;
 	add_slots(f, position, level, image);
 	if (level > 0)
@@ -314,6 +352,39 @@ write_chunks(Flushing *f)
 		hnr_buffer_release(w.buf);
 }
 
+static void
+write_tail(Flushing *f, const NodeLevel *of)
+{
+	const HnrLayout *layout = &f->index->layout;
+	HnrTail		head = {.generation = 1};
+	int			pages;
+
+	hnr_mem_graph_decode(f->graph, of->node, f->vec);
+	pages = hnr_tail_pages(layout, hnr_layout_words(layout, f->vec));
+	place_of_node(f, of->node, of->level, &head.owner);
+	for (; head.number < pages; head.number++)
+	{
+		Buffer		buf;
+		BlockNumber block = hnr_buffer_extend(f->index->rel, MAIN_FORKNUM, 1, f->strategy, &buf);
+
+		head.next = head.number + 1 < pages ? block + 1 : HNR_METAPAGE;
+		hnr_tail_fill_page(layout, &head, f->vec, BufferGetPage(buf));
+		MarkBufferDirty(buf);
+		hnr_buffer_release(buf);
+	}
+}
+
+static void
+write_tails(Flushing *f)
+{
+	for (uint32 i = 0; i < f->ntails; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		write_tail(f, &f->tails[i]);
+	}
+	Assert(f->ntails == 0 || f->next_tail == RelationGetNumberOfBlocks(f->index->rel));
+}
+
 void
 hnr_flush_graph(HnrIndex *index, HnrMemGraph *graph, HnrWeave *weave, HnrFlushProgress progress,
 				void *state)
@@ -333,6 +404,8 @@ hnr_flush_graph(HnrIndex *index, HnrMemGraph *graph, HnrWeave *weave, HnrFlushPr
 	entry.level = graph->entry_level;
 	if (entry.level >= 0)
 	{
+		if (index->layout.room > 0)
+			hnr_index_set_room(index, hnr_room_choose(graph));
 		hnr_adopt_orphans(index, graph);
 		plan(f);
 		begin_slots(f);
@@ -343,6 +416,7 @@ hnr_flush_graph(HnrIndex *index, HnrMemGraph *graph, HnrWeave *weave, HnrFlushPr
 		for (int level = 1; level <= f->levels; level++)
 			write_range(f, level, 0, f->level_count[level]);
 		write_chunks(f);
+		write_tails(f);
 		place_of_node(f, graph->entry, entry.level, &entry.tid);
 		hnr_index_set_entry(index, entry, true);
 	}

@@ -11,6 +11,7 @@
 #include "am/am.h"
 #include "am/buffer.h"
 #include "am/index.h"
+#include "am/room.h"
 #include "am/vertex.h"
 #include "am/wal.h"
 #include "miscadmin.h"
@@ -38,6 +39,16 @@ compute_layout(HnrIndex *index)
 	index->codec = hnr_codec_create(index->metric, &index->layout, meta->seed);
 }
 
+/* Whether the room for vectors is there if, and only if, they vary. */
+static bool
+room_is_possible(const HnrMetric *metric, const HnrMetaPage *meta)
+{
+	if (metric->type->words == NULL)
+		return meta->room == 0;
+	return meta->room >= 1 && meta->room <= hnr_room_most(meta->m) &&
+		meta->room <= metric->type->width(hnr_meta_dims(meta));
+}
+
 const char *
 hnr_index_meta_problem(Relation rel, const HnrMetaPage *meta)
 {
@@ -63,6 +74,8 @@ hnr_index_meta_problem(Relation rel, const HnrMetaPage *meta)
 		meta->slots_ground != hnr_layout_choose_slots(meta) ||
 		meta->slots_upper != UPPER_SLOTS(meta->m))
 		return "The metapage names parameters that no index has.";
+	if (!room_is_possible(metric, meta))
+		return "The metapage names a room for vectors that no vertex has.";
 	if (meta->code_bits != code_bits_of(metric, hnr_meta_dims(meta)))
 		return "The metapage names another code than vectors of these dimensions have.";
 	if (meta->entry_level < -1 || meta->entry_level > HNR_MAX_LEVEL)
@@ -178,6 +191,8 @@ hnr_index_plan(Relation rel, HnrEncoding encoding)
 	if (encoding == HNR_ENCODING_FLOAT && index->metric->half_is_exact)
 		encoding = HNR_ENCODING_HALF;
 	meta->encoding = encoding;
+	if (index->metric->type->words)
+		meta->room = hnr_room_default(m, index->metric->type->width(hnr_meta_dims(meta)));
 	meta->slots_ground = hnr_layout_choose_slots(meta);
 	meta->slots_upper = UPPER_SLOTS(m);
 	meta->seed = HNR_DEFAULT_SEED;
@@ -207,6 +222,21 @@ hnr_index_write_meta(HnrIndex *index, ForkNumber fork)
 		log_newpage_buffer(buf, true);
 	END_CRIT_SECTION();
 	hnr_buffer_release(buf);
+}
+
+void
+hnr_index_set_room(HnrIndex *index, int room)
+{
+	Buffer		buf = hnr_buffer_read(index->rel, HNR_METAPAGE, BUFFER_LOCK_EXCLUSIVE,
+									  HNR_KIND_BIT(HNR_PAGE_META));
+	HnrChange	change;
+
+	hnr_change_begin(&change, index->rel, index->building);
+	hnr_page_meta(hnr_change_page(&change, buf, HNR_CHANGE_DELTA))->room = room;
+	hnr_change_end(&change);
+	hnr_buffer_release(buf);
+	index->meta.room = room;
+	compute_layout(index);
 }
 
 void

@@ -54,6 +54,9 @@ extern bool hnr_index_entry_moved(HnrIndex *index, HnrEntry before);
 /* A metapage for a new build of rel with its present options, not yet on disk. */
 extern HnrIndex *hnr_index_plan(Relation rel, HnrEncoding encoding);
 
+/* Changes the room of an index being built (room.h), in memory and on block 0, which exists. */
+extern void hnr_index_set_room(HnrIndex *index, int room);
+
 /* Writes block 0 of a fork of an empty relation from index->meta. */
 extern void hnr_index_write_meta(HnrIndex *index, ForkNumber fork);
 

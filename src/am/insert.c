@@ -70,8 +70,6 @@ hnr_enter_graph(HnrIndex *index, HnrSearch *search, int level,
 static bool
 join_duplicate(HnrInserting *ins, const HnrCandidate *found, int n)
 {
-	Size		size = sizeof(float) * ins->index->layout.dims;
-
 	for (int i = 0; i < n; i++)
 	{
 		const HnrVisited *v = hnr_disk_store_visited(ins->store, found[i].ref);
@@ -79,7 +77,7 @@ join_duplicate(HnrInserting *ins, const HnrCandidate *found, int n)
 		ItemPointerData tid = v->tid;
 		bool		same;
 
-		if (memcmp(v->vec, ins->vec, size) != 0)
+		if (!hnr_metric_same(ins->index->metric, ins->index->layout.dims, v->vec, ins->vec))
 			continue;
 		HNR_DEBUG_POINT("insert_duplicate_found");
 		if (!hnr_vertex_lock(ins->index, &tid, 0, &locked))

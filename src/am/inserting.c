@@ -94,12 +94,8 @@ set_link(HnrInserting *ins, int level, int i, ItemPointer tid, uint32 generation
 	back->generation = generation;
 	back->mutual = true;
 	if (index->codec->quantizer == NULL)
-	{
 		/* the store frees its copy when the next level is searched */
-		Size		size = sizeof(float) * index->layout.dims;
-
-		back->vec = memcpy(palloc(size), vec, size);
-	}
+		back->vec = hnr_metric_copy(index->metric, index->layout.dims, vec);
 }
 
 /*

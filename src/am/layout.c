@@ -63,7 +63,7 @@ compute_shape(HnrLayout *layout, HnrShape *shape, HnrPageKind kind, int slots)
 
 	shape->kind = kind;
 	shape->slots = slots;
-	for (shape->parts = 0; vec < layout->dims || slot < slots; shape->parts++)
+	for (shape->parts = 0; vec < layout->stored || slot < slots; shape->parts++)
 	{
 		HnrPartLayout *pl;
 		int			room;
@@ -74,7 +74,7 @@ compute_shape(HnrLayout *layout, HnrShape *shape, HnrPageKind kind, int slots)
 		pl->vec_offset = shape->parts == 0 ? sizeof(HnrVertex) : sizeof(HnrPart);
 		room = HNR_PAGE_CAPACITY - pl->vec_offset;
 		pl->vec_first = vec;
-		pl->vec_count = Min(layout->dims - vec, room / hnr_coordinates_size(layout->encoding, 1));
+		pl->vec_count = Min(layout->stored - vec, room / hnr_coordinates_size(layout->encoding, 1));
 		pl->slot_offset = INTALIGN(pl->vec_offset + hnr_coordinates_size(layout->encoding, pl->vec_count));
 		room = HNR_PAGE_CAPACITY - pl->slot_offset;
 		pl->slot_first = slot;
@@ -109,13 +109,23 @@ width(const HnrMetaPage *meta)
 bool
 hnr_layout_compute(HnrLayout *layout, const HnrMetaPage *meta)
 {
+	layout->metric = metric_of(meta);
 	layout->dims = width(meta);
 	layout->column_dims = hnr_meta_dims(meta);
+	layout->room = meta->room;
+	/* before the words, the number of a block */
+	layout->stored = meta->room > 0 ? (int) meta->room + 1 : layout->dims;
 	layout->code_bits = meta->code_bits;
 	layout->encoding = meta->encoding;
 	layout->slot_size = slot_size(layout->dims, meta->code_bits);
 	return compute_shape(layout, &layout->ground, HNR_PAGE_GROUND, meta->slots_ground) &&
 		compute_shape(layout, &layout->upper, HNR_PAGE_UPPER, meta->slots_upper);
+}
+
+int
+hnr_layout_words(const HnrLayout *layout, const float *vec)
+{
+	return hnr_metric_words(layout->metric, layout->dims, vec);
 }
 
 int
@@ -159,12 +169,20 @@ wanted_slots(const HnrMetaPage *meta)
 int
 hnr_layout_choose_slots(const HnrMetaPage *meta)
 {
-	int			fixed = INTALIGN((int) sizeof(HnrVertex) +
-								 hnr_coordinates_size(meta->encoding, width(meta)));
-	int			slot = slot_size(width(meta), meta->code_bits);
-	int			wanted = wanted_slots(meta);
+	int			fixed;
+	int			slot;
+	int			wanted;
 	int			least = meta->m * 9 / 10;
-	int			per_page = HNR_PAGE_CAPACITY / MAXALIGN(fixed + wanted * slot);
+	int			per_page;
+
+	/* what room there is for such vectors is chosen by the slots (room.h) */
+	if (metric_of(meta)->type->words)
+		return 2 * meta->m;
+	fixed = INTALIGN((int) sizeof(HnrVertex) +
+								 hnr_coordinates_size(meta->encoding, width(meta)));
+	slot = slot_size(width(meta), meta->code_bits);
+	wanted = wanted_slots(meta);
+	per_page = HNR_PAGE_CAPACITY / MAXALIGN(fixed + wanted * slot);
 
 	/* m will do where that saves a third of the room, or a quarter */
 	if (per_page > 0 && per_page <= MOST_TO_TIGHTEN &&

@@ -42,6 +42,9 @@ typedef struct HnrLayout
 {
 	int			dims;			/* words of a vector: its coordinates, where it is dense */
 	int			column_dims;	/* as the column has them */
+	const struct HnrMetric *metric;
+	int			room;			/* words on a vertex, where vectors vary (tail.h); else 0 */
+	int			stored;			/* what a vertex holds of a vector, in words */
 	int			code_bits;		/* 0: plain slots */
 	HnrEncoding encoding;
 	int			slot_size;
@@ -100,6 +103,9 @@ hnr_slot_in_part(const HnrLayout *layout, const HnrPartLayout *pl, void *part, i
 	return (HnrSlot *) ((char *) part + pl->slot_offset +
 						(Size) (i - pl->slot_first) * layout->slot_size);
 }
+
+/* Words of a vector. */
+extern int	hnr_layout_words(const HnrLayout *layout, const float *vec);
 
 /* The part that holds slot i. */
 extern int	hnr_shape_part_of_slot(const HnrShape *shape, int i);

@@ -67,25 +67,33 @@ read_neighbor(HnrIndex *index, int level, ItemPointer tid, float *vec)
 	return true;
 }
 
+/* A list of wide vectors is megabytes, and an insertion prunes many. */
+static void
+free_vectors(HnrPruning *p)
+{
+	for (int i = 0; i < p->nvectors; i++)
+		pfree(p->vectors[i]);
+	p->nvectors = 0;
+}
+
 /* With no lock held: measures the neighbours of a plain list; a dead one is far. */
 static void
 measure_plain(HnrPruning *p, const float *from, const float *to)
 {
-	Size		dims = p->index->layout.dims;
+	const HnrMetric *metric = p->index->metric;
+	int			dims = p->index->layout.dims;
 
+	free_vectors(p);
 	for (int i = 0; i < p->n; i++)
 	{
-		float	   *vec = p->vectors + i * dims;
+		const float *vec = to;
 
-		if (i == p->n - 1)
-			memcpy(vec, to, sizeof(float) * dims);
-		else if (!read_neighbor(p->index, p->level, &hnr_pruning_slot(p, i)->vertex, vec))
-		{
-			memset(vec, 0, sizeof(float) * dims);
-			p->distance[i] = get_float4_infinity();
-			continue;
-		}
-		p->distance[i] = hnr_metric_distance(p->index->metric, dims, from, vec);
+		if (i < p->n - 1)
+			vec = read_neighbor(p->index, p->level, &hnr_pruning_slot(p, i)->vertex, p->room) ?
+				p->room : NULL;
+		p->distance[i] = vec ? hnr_metric_distance(metric, dims, from, vec) : get_float4_infinity();
+		/* which one stands for a dead one does not matter */
+		p->vectors[p->nvectors++] = hnr_metric_copy(metric, dims, vec ? vec : to);
 	}
 }
 
@@ -112,7 +120,8 @@ prune_plain(HnrPruning *p, HnrNewLink *link)
 {
 	HnrLinkResult result = HNR_LINK_DECLINED;
 
-	p->vectors = palloc_extended(sizeof(float) * (Size) p->index->layout.dims * p->n, MCXT_ALLOC_HUGE);
+	p->vectors = palloc(sizeof(float *) * (hnr_layout_shape(&p->index->layout, p->level)->slots + 1));
+	p->room = palloc(sizeof(float) * p->index->layout.dims);
 	for (int try = 0; try < PLAIN_RETRIES; try++)
 	{
 		HnrLockedVertex locked;
@@ -147,7 +156,8 @@ prune_plain(HnrPruning *p, HnrNewLink *link)
 			break;
 		}
 	}
-	/* a list of wide vectors is megabytes, and an insertion prunes many */
+	free_vectors(p);
+	pfree(p->room);
 	pfree(p->vectors);
 	p->vectors = NULL;
 	return result;

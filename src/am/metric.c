@@ -39,6 +39,7 @@ l1(int n, const float *a, const float *b)
 #define VECTOR	&hnr_column_vector
 #define HALFVEC	&hnr_column_halfvec
 #define BIT		&hnr_column_bit
+#define SPARSEVEC	&hnr_column_sparsevec
 
 /* Unit vectors are not of halves, even where the column is. */
 static const HnrMetric metrics[] = {
@@ -52,6 +53,10 @@ static const HnrMetric metrics[] = {
 	{HALFVEC, HNR_METRIC_L1, "l1", false, false, true, l1},
 	{BIT, HNR_METRIC_HAMMING, "hamming", false, false, false, hnr_bits_hamming},
 	{BIT, HNR_METRIC_JACCARD, "jaccard", false, false, false, hnr_bits_jaccard},
+	{SPARSEVEC, HNR_METRIC_L2, "l2", false, false, false, hnr_sparse_l2_squared},
+	{SPARSEVEC, HNR_METRIC_IP, "ip", false, false, false, hnr_sparse_negative_product},
+	{SPARSEVEC, HNR_METRIC_COSINE, "cosine", true, false, false, hnr_sparse_unit_cosine},
+	{SPARSEVEC, HNR_METRIC_L1, "l1", false, false, false, hnr_sparse_l1},
 };
 
 const HnrMetric *
@@ -84,6 +89,10 @@ METRIC_FUNCTION(hnr_halfvec_metric_cosine, HNR_ELEMENT_HALF, HNR_METRIC_COSINE)
 METRIC_FUNCTION(hnr_halfvec_metric_l1, HNR_ELEMENT_HALF, HNR_METRIC_L1)
 METRIC_FUNCTION(hnr_bit_metric_hamming, HNR_ELEMENT_BIT, HNR_METRIC_HAMMING)
 METRIC_FUNCTION(hnr_bit_metric_jaccard, HNR_ELEMENT_BIT, HNR_METRIC_JACCARD)
+METRIC_FUNCTION(hnr_sparsevec_metric_l2, HNR_ELEMENT_SPARSE, HNR_METRIC_L2)
+METRIC_FUNCTION(hnr_sparsevec_metric_ip, HNR_ELEMENT_SPARSE, HNR_METRIC_IP)
+METRIC_FUNCTION(hnr_sparsevec_metric_cosine, HNR_ELEMENT_SPARSE, HNR_METRIC_COSINE)
+METRIC_FUNCTION(hnr_sparsevec_metric_l1, HNR_ELEMENT_SPARSE, HNR_METRIC_L1)
 
 const HnrMetric *
 hnr_metric_of_index(Relation index)
@@ -91,6 +100,22 @@ hnr_metric_of_index(Relation index)
 	FmgrInfo   *proc = index_getprocinfo(index, 1, HNR_PROC_METRIC);
 
 	return (const HnrMetric *) DatumGetPointer(FunctionCall1Coll(proc, InvalidOid, (Datum) 0));
+}
+
+bool
+hnr_metric_same(const HnrMetric *metric, int width, const float *a, const float *b)
+{
+	int			n = hnr_metric_words(metric, width, a);
+
+	return n == hnr_metric_words(metric, width, b) && memcmp(a, b, sizeof(float) * n) == 0;
+}
+
+float *
+hnr_metric_copy(const HnrMetric *metric, int width, const float *vec)
+{
+	Size		size = sizeof(float) * hnr_metric_words(metric, width, vec);
+
+	return memcpy(palloc(size), vec, size);
 }
 
 bool

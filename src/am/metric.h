@@ -33,14 +33,15 @@ typedef enum HnrElement
 {
 	HNR_ELEMENT_FLOAT = 1,
 	HNR_ELEMENT_HALF = 2,
-	HNR_ELEMENT_BIT = 3
+	HNR_ELEMENT_BIT = 3,
+	HNR_ELEMENT_SPARSE = 4
 } HnrElement;
 
 typedef struct HnrMetric HnrMetric;
 
 /*
- * How values of a column's type become vectors.  A vector is an array of `width` words
- * of four bytes, declared as floats, which is what they are where the type is dense.
+ * How values of a column's type become vectors.  A vector is an array of up to `width`
+ * words of four bytes, declared as floats, which is what they are where the type is dense.
  */
 typedef struct HnrColumnType
 {
@@ -50,8 +51,11 @@ typedef struct HnrColumnType
 	int			max_dims;		/* that an index can hold */
 	bool		dense;			/* the words are the coordinates, as floats */
 
-	/* Words of a vector in an index of so many dimensions. */
+	/* Words of a vector, at most, in an index of so many dimensions. */
 	int			(*width) (int dims);
+
+	/* Words in use, which the first one tells; NULL: vectors do not vary, it is the width. */
+	int			(*words) (const float *vec);
 
 	/* See hnr_metric_form_vector; the value is not toasted. */
 	bool		(*form) (const HnrMetric *metric, const struct varlena *value, int dims, float *out);
@@ -93,6 +97,16 @@ hnr_metric_distance(const HnrMetric *metric, int width, const float *a, const fl
 	return metric->distance(width, a, b);
 }
 
+/* The words that a vector has; whether two are the same; a copy in the current context. */
+static inline int
+hnr_metric_words(const HnrMetric *metric, int width, const float *vec)
+{
+	return metric->type->words ? metric->type->words(vec) : width;
+}
+
+extern bool hnr_metric_same(const HnrMetric *metric, int width, const float *a, const float *b);
+extern float *hnr_metric_copy(const HnrMetric *metric, int width, const float *vec);
+
 /*
  * The vector that an index of so many dimensions has for a column value, normalised
  * where the metric asks for it, written to out (type->width(dims) words).  False where
@@ -105,9 +119,16 @@ extern bool hnr_metric_form_vector(const HnrMetric *metric, Datum value,
 extern const HnrColumnType hnr_column_vector;
 extern const HnrColumnType hnr_column_halfvec;
 extern const HnrColumnType hnr_column_bit;
+extern const HnrColumnType hnr_column_sparsevec;
 
 /* Distances of bits. */
 extern float hnr_bits_hamming(int width, const float *a, const float *b);
 extern float hnr_bits_jaccard(int width, const float *a, const float *b);
+
+/* Distances of sparse vectors. */
+extern float hnr_sparse_l2_squared(int width, const float *a, const float *b);
+extern float hnr_sparse_negative_product(int width, const float *a, const float *b);
+extern float hnr_sparse_unit_cosine(int width, const float *a, const float *b);
+extern float hnr_sparse_l1(int width, const float *a, const float *b);
 
 #endif							/* HNR_METRIC_H */

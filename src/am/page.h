@@ -35,7 +35,8 @@ typedef enum HnrPageKind
 	HNR_PAGE_GROUND = 2,		/* vertices of level 0 */
 	HNR_PAGE_UPPER = 3,			/* vertices of levels above */
 	HNR_PAGE_PART = 4,			/* a later part of the vertex before it */
-	HNR_PAGE_TIDS = 5			/* chunks of heap TIDs */
+	HNR_PAGE_TIDS = 5,			/* chunks of heap TIDs */
+	HNR_PAGE_TAIL = 6			/* what of a vector its vertex has no room for */
 } HnrPageKind;
 
 typedef struct HnrPageHead
@@ -86,7 +87,10 @@ typedef struct HnrMetaPage
 	BlockNumber pending_head;
 	BlockNumber pending_tail;
 	uint64		pending_rows;
-	uint64		reserved[8];	/* zero */
+	uint32		room;			/* words of a vector on its vertex, where vectors vary
+								 * (tail.h) */
+	uint32		unused;			/* zero */
+	uint64		reserved[7];	/* zero */
 } HnrMetaPage;
 
 typedef enum HnrVertexState
@@ -149,6 +153,20 @@ typedef struct HnrPart
 } HnrPart;
 
 /*
+ * The head of a page that goes on with a vector, from the page's contents on; its words
+ * follow.  Where vectors vary, those on the vertex have such a block's number before them.
+ */
+typedef struct HnrTail
+{
+	ItemPointerData owner;		/* the vertex; invalid: the page is free */
+	uint16		number;			/* in the chain: 0, 1, ... */
+	uint32		generation;		/* of the owner */
+	BlockNumber next;			/* HNR_METAPAGE: this is the last */
+} HnrTail;
+
+#define HNR_TAIL_WORDS	((int) ((HNR_PAGE_CAPACITY - sizeof(HnrTail)) / sizeof(float)))
+
+/*
  * A neighbour.  With codes, HnrSlot is followed by the code, and an estimate
  * of its distance is  d(q, vertex) + constant + factor * <xbar, Rq>.
  */
@@ -178,6 +196,7 @@ typedef struct HnrTidChunk
 
 StaticAssertDecl(sizeof(HnrVertex) == 40, "HnrVertex is part of the disk format");
 StaticAssertDecl(sizeof(HnrPageHead) == 8, "HnrPageHead is part of the disk format");
+StaticAssertDecl(sizeof(HnrTail) == 16, "HnrTail is part of the disk format");
 StaticAssertDecl(sizeof(HnrSlot) == 12, "HnrSlot is part of the disk format");
 
 /* Whether two TIDs are the same; either may be invalid, as what is read may be. */
@@ -211,6 +230,18 @@ hnr_page_chunk(Page page, OffsetNumber pos)
 {
 	Assert(pos >= 1 && pos <= HNR_CHUNKS_PER_PAGE);
 	return (HnrTidChunk *) hnr_page_contents(page) + (pos - 1);
+}
+
+static inline HnrTail *
+hnr_page_tail(Page page)
+{
+	return (HnrTail *) hnr_page_contents(page);
+}
+
+static inline bool
+hnr_tail_page_is_free(Page page)
+{
+	return !ItemPointerIsValid(&hnr_page_tail(page)->owner);
 }
 
 /* Whether the page is ours; the caller knows that it is not new. */

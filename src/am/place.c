@@ -37,6 +37,7 @@
  * kind.
  */
 #define CLASS_CHUNK		64
+#define CLASS_TAIL		96
 #define CLASS_UPPER		128
 #define CLASS_GROUND	192
 #define CLASS_NEW		(BLCKSZ - 1)
@@ -44,8 +45,8 @@
 /* What this backend remembers of an index, in rd_amcache. */
 typedef struct PlaceCache
 {
-	BlockNumber last[HNR_PAGE_TIDS + 1];	/* by page kind; the metapage: none */
-	BlockNumber next[HNR_PAGE_TIDS + 1];	/* the map's entry looked at last; 0: none */
+	BlockNumber last[HNR_PAGE_TAIL + 1];	/* by page kind; the metapage: none */
+	BlockNumber next[HNR_PAGE_TAIL + 1];	/* the map's entry looked at last; 0: none */
 } PlaceCache;
 
 static PlaceCache *
@@ -74,6 +75,8 @@ class_of_kind(int kind)
 			return CLASS_UPPER;
 		case HNR_PAGE_TIDS:
 			return CLASS_CHUNK;
+		case HNR_PAGE_TAIL:
+			return CLASS_TAIL;
 		default:
 			return CLASS_NEW;
 	}
@@ -98,7 +101,7 @@ hnr_place_recorded(HnrIndex *index, BlockNumber block)
 {
 	Size		class = GetRecordedFreeSpace(index->rel, block);
 
-	for (int kind = HNR_PAGE_GROUND; kind <= HNR_PAGE_TIDS; kind++)
+	for (int kind = HNR_PAGE_GROUND; kind <= HNR_PAGE_TAIL; kind++)
 		if (kind != HNR_PAGE_PART && class == class_of_kind(kind))
 			return kind;
 	return class >= CLASS_NEW / 2 ? 0 : -1;
@@ -172,6 +175,8 @@ hnr_place_on_page(HnrIndex *index, Page page)
 		for (OffsetNumber pos = 1; pos <= HNR_CHUNKS_PER_PAGE; pos++)
 			if (!ItemPointerIsValid(&hnr_page_chunk(page, pos)->owner))
 				return kind;
+	if (kind == HNR_PAGE_TAIL)
+		return hnr_tail_page_is_free(page) ? kind : -1;
 	if (kind != HNR_PAGE_GROUND && kind != HNR_PAGE_UPPER)
 		return -1;
 	shape = kind == HNR_PAGE_GROUND ? &index->layout.ground : &index->layout.upper;
@@ -236,6 +241,11 @@ free_position(HnrIndex *index, Page page, HnrPageKind kind, const HnrShape *shap
 
 	if (PageIsNew(page) || !hnr_page_is_ours(page) || hnr_page_head(page)->kind != kind)
 		return TRY_OTHER;
+	if (kind == HNR_PAGE_TAIL)
+	{
+		*pos = 1;
+		return hnr_tail_page_is_free(page) ? TRY_FOUND : TRY_FULL;
+	}
 	if (kind == HNR_PAGE_TIDS)
 	{
 		for (*pos = 1; *pos <= HNR_CHUNKS_PER_PAGE; (*pos)++)
@@ -383,4 +393,10 @@ void
 hnr_place_chunk(HnrIndex *index, HnrPlace *place)
 {
 	find_place(index, HNR_PAGE_TIDS, NULL, place);
+}
+
+void
+hnr_place_tail(HnrIndex *index, HnrPlace *place)
+{
+	find_place(index, HNR_PAGE_TAIL, NULL, place);
 }

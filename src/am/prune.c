@@ -53,7 +53,7 @@ pair_distance(const HnrPruning *p, int i, int j)
 
 	if (p->vectors == NULL)
 		return hnr_codec_arms_l2_squared(p->index->codec, &p->arms[i], &p->arms[j]);
-	return hnr_metric_distance(p->index->metric, dims, p->vectors + i * dims, p->vectors + j * dims);
+	return hnr_metric_distance(p->index->metric, dims, p->vectors[i], p->vectors[j]);
 }
 
 static void

@@ -26,7 +26,9 @@ typedef struct HnrPruning
 	bool	   *diverse;		/* by slot */
 	float	   *distance;		/* from the vertex, by slot */
 	HnrArm	   *arms;
-	float	   *vectors;		/* plain slots: n vectors */
+	float	  **vectors;		/* plain slots: nvectors of them, else NULL */
+	int			nvectors;
+	float	   *room;			/* then: for one as it is read */
 } HnrPruning;
 
 static inline HnrSlot *

@@ -130,15 +130,13 @@ try_candidate(HnrRepair *r, HnrNodeId id, Tried *tried)
 	const float *vec = hnr_disk_store_vector(r->store, id, r->v->level);
 	HnrCodecPoint here = {r->v->vec, hnr_disk_store_rotated_query(r->store)};
 	HnrCodecPoint there;
-	Size		size = sizeof(float) * r->index->layout.dims;
 	float	   *copy;
 	float	   *rotated;
 	ItemPointerData tid;
 
 	if (vec == NULL)
 		return false;
-	copy = palloc(size);
-	memcpy(copy, vec, size);
+	copy = hnr_metric_copy(r->index->metric, r->index->layout.dims, vec);
 	rotated = palloc(sizeof(float) * Max(hnr_codec_rotated_dims(codec), 1));
 	hnr_codec_rotate(codec, copy, rotated);
 	tried->id = id;

@@ -165,7 +165,7 @@ form_query(HnswScan *state, ScanKey key)
 {
 	const HnrMetric *metric = state->index->metric;
 	int			dims = state->index->layout.dims;
-	float	   *query = palloc0(sizeof(float) * dims);
+	float	   *query = palloc(sizeof(float) * dims);
 
 	state->any_order = (key->sk_flags & SK_ISNULL) ||
 		!hnr_metric_form_vector(metric, key->sk_argument, state->index->layout.column_dims, query);

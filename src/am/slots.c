@@ -61,15 +61,31 @@ rotated_of(HnrSlotMaker *m, uint32 node, const float *vec, float *scratch)
 	return scratch;
 }
 
+/* Slots that say nothing but where the neighbours are. */
+static void
+fill_plain(HnrSlotMaker *m, const HnrMemEdges *edges, int level, char *slots)
+{
+	Size		size = m->index->layout.slot_size;
+
+	memset(slots, 0, size * edges->count);
+	for (int i = 0; i < edges->count; i++)
+		m->place(m->place_state, edges->edge[i].node, level, (ItemPointer) (slots + i * size));
+}
+
 int
 hnr_slot_maker_fill(HnrSlotMaker *m, uint32 node, int level, char *slots)
 {
 	HnrMemEdges *edges = hnr_mem_graph_edges(m->graph, node, level);
 	HnrCodecPoint self = {m->self, NULL};
 
+	qsort(edges->edge, edges->count, sizeof(HnrMemEdge), hnr_mem_compare_edges);
+	if (m->index->codec->quantizer == NULL)
+	{
+		fill_plain(m, edges, level, slots);
+		return edges->count;
+	}
 	hnr_mem_graph_decode(m->graph, node, m->self);
 	self.rotated = rotated_of(m, node, m->self, m->rotated_self);
-	qsort(edges->edge, edges->count, sizeof(HnrMemEdge), hnr_mem_compare_edges);
 	for (int i = 0; i < edges->count; i++)
 	{
 		uint32		other = edges->edge[i].node;

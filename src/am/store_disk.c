@@ -11,6 +11,7 @@
 #include "am/idset.h"
 #include "am/store_disk.h"
 #include "am/stored.h"
+#include "am/tail.h"
 #include "am/vertex.h"
 #include "miscadmin.h"
 #include "utils/spccache.h"
@@ -80,12 +81,20 @@ is_present(const HnrVertex *vertex, int level)
 		vertex->level == level;
 }
 
-/* Takes a part's coordinates to ds->vec. */
-static void
-decode_part(HnrDiskStore *ds, const HnrPartLayout *pl, const HnrVertex *vertex, const char *part)
+/*
+ * Takes a part's coordinates to ds->vec, where vectors vary the whole vector.  False if that
+ * is another's by now.
+ */
+static bool
+decode_part(HnrDiskStore *ds, const HnrPartLayout *pl, const ItemPointerData *tid,
+			const HnrVertex *vertex, const char *part)
 {
+	if (unlikely(ds->index->layout.room > 0))
+		return hnr_tail_read_vector(ds->index, tid, vertex->generation, part + pl->vec_offset,
+									ds->vec);
 	hnr_stored_decode(ds->index->layout.encoding, part + pl->vec_offset, pl->vec_count,
 					  vertex->scale, ds->vec + pl->vec_first);
+	return true;
 }
 
 /* Lists the neighbours in one part's slots; the page is share-locked. */
@@ -148,7 +157,7 @@ remember(Visiting *v, const float *vec)
 	r->vec = NULL;
 	if (ds->keep_vectors)
 	{
-		Size		size = sizeof(float) * ds->index->layout.dims;
+		Size		size = sizeof(float) * hnr_layout_words(&ds->index->layout, vec);
 		float	   *copy = MemoryContextAlloc(ds->context, size);
 
 		memcpy(copy, vec, size);
@@ -169,7 +178,7 @@ is_left_out(Visiting *v, const float *vec)
 	if (!ItemPointerIsValid(&ds->left_out) || ds->nvisited == 0)
 		return false;
 	if (v->vertex.level > 0)
-		return memcmp(vec, ds->rounded, sizeof(float) * ds->index->layout.dims) == 0;
+		return hnr_metric_same(ds->index->metric, ds->index->layout.dims, vec, ds->rounded);
 	return v->vertex.ntids == 1 && !ItemPointerIsValid(&v->vertex.link) &&
 		hnr_same_tid(&v->vertex.tids[0], &ds->left_out);
 }
@@ -209,8 +218,8 @@ visit_later_parts(Visiting *v)
 			hnr_buffer_release(buf);
 			return false;
 		}
-		decode_part(ds, pl, &v->vertex, part);
-		if (pl->vec_count > 0 && pl->vec_first + pl->vec_count == ds->index->layout.dims)
+		(void) decode_part(ds, pl, &v->tid, &v->vertex, part);
+		if (pl->vec_count > 0 && pl->vec_first + pl->vec_count == ds->index->layout.stored)
 			measure(v, ds->vec);
 		list_slots(v, pl, part);
 		hnr_buffer_release(buf);
@@ -229,20 +238,21 @@ read_vector(HnrDiskStore *ds, const HnrShape *shape, ItemPointer tid, int level)
 	Buffer		buf = hnr_buffer_read(ds->index->rel, block, BUFFER_LOCK_SHARE,
 									  HNR_KIND_BIT(shape->kind));
 	HnrVertex	vertex;
+	bool		present;
 
 	hnr_vertex_check_position(ds->index, shape, tid);
 	vertex = *hnr_vertex_at(shape, BufferGetPage(buf), ItemPointerGetOffsetNumber(tid));
-	if (is_present(&vertex, level))
-		decode_part(ds, &shape->part[0], &vertex,
+	present = is_present(&vertex, level) &&
+		decode_part(ds, &shape->part[0], tid, &vertex,
 					(char *) hnr_vertex_at(shape, BufferGetPage(buf), ItemPointerGetOffsetNumber(tid)));
 	hnr_buffer_release(buf);
-	if (!is_present(&vertex, level))
+	if (!present)
 		return false;
 	for (int p = 1; p < shape->parts && shape->part[p].vec_count > 0; p++)
 	{
 		buf = hnr_buffer_read(ds->index->rel, block + p, BUFFER_LOCK_SHARE,
 							  HNR_KIND_BIT(HNR_PAGE_PART));
-		decode_part(ds, &shape->part[p], &vertex, hnr_page_contents(BufferGetPage(buf)));
+		(void) decode_part(ds, &shape->part[p], tid, &vertex, hnr_page_contents(BufferGetPage(buf)));
 		hnr_buffer_release(buf);
 	}
 	return true;
@@ -295,7 +305,7 @@ disk_visit(HnrStore *store, HnrNodeId node, int level, HnrCandidate *neighbors)
 						  BUFFER_LOCK_SHARE, HNR_KIND_BIT(v.shape->kind));
 	hnr_vertex_check_position(ds->index, v.shape, &v.tid);
 	vertex = hnr_vertex_at(v.shape, BufferGetPage(buf), ItemPointerGetOffsetNumber(&v.tid));
-	if (!is_present(vertex, level))
+	if (!is_present(vertex, level) || !decode_part(ds, pl, &v.tid, vertex, (char *) vertex))
 	{
 		hnr_buffer_release(buf);
 		return v.result;
@@ -307,8 +317,7 @@ disk_visit(HnrStore *store, HnrNodeId node, int level, HnrCandidate *neighbors)
 	v.result.present = true;
 	v.result.live = vertex->state == HNR_VERTEX_LIVE &&
 		!(ds->skip_dead && (vertex->flags & HNR_VERTEX_ALL_DEAD) != 0);
-	decode_part(ds, pl, vertex, (char *) vertex);
-	if (pl->vec_count == ds->index->layout.dims)
+	if (pl->vec_count == ds->index->layout.stored)
 		measure(&v, ds->vec);
 	list_slots(&v, pl, (char *) vertex);
 	hnr_buffer_release(buf);
@@ -407,13 +416,10 @@ void
 hnr_disk_store_leave_out(HnrStore *store, ItemPointer heap_tid)
 {
 	HnrDiskStore *ds = (HnrDiskStore *) store;
-	Size		size = sizeof(float) * ds->index->layout.dims;
-
 	ds->left_out = *heap_tid;
 	if (!ItemPointerIsValid(heap_tid))
 		return;
-	ds->rounded = palloc(size);
-	memcpy(ds->rounded, ds->query, size);
+	ds->rounded = hnr_metric_copy(ds->index->metric, ds->index->layout.dims, ds->query);
 	hnr_stored_round(ds->index->metric, ds->index->layout.encoding, ds->index->layout.dims,
 					 ds->rounded);
 }

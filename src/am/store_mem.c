@@ -46,6 +46,9 @@ new_graph(HnrIndex *index, bool floats, HnrArena *arena)
 	graph->encoded = palloc0(graph->vector_size);
 	graph->entry_level = -1;
 	graph->arena = arena;
+	if (layout->room > 0)
+		graph->varying = GenerationContextCreate(CurrentMemoryContext, "hnsw vectors",
+												 ALLOCSET_DEFAULT_SIZES);
 	return graph;
 }
 
@@ -55,7 +58,7 @@ hnr_mem_graph_create(HnrIndex *index, bool floats, HnrArena *arena)
 	HnrMemGraph *graph = new_graph(index, floats, arena);
 
 	hnr_array_init(&graph->nodes, arena, sizeof(HnrMemNode));
-	hnr_array_init(&graph->vectors, arena, graph->vector_size);
+	hnr_array_init(&graph->vectors, arena, graph->varying ? sizeof(char *) : graph->vector_size);
 	hnr_array_init(&graph->ground, arena, edges_size(index->layout.ground.slots));
 	hnr_array_init(&graph->upper, arena, edges_size(index->layout.upper.slots));
 	hnr_array_init(&graph->tids, arena, sizeof(HnrMemTid));
@@ -81,6 +84,8 @@ void
 hnr_mem_graph_free(HnrMemGraph *graph)
 {
 	hnr_mem_graph_complete(graph);
+	if (graph->varying)
+		MemoryContextDelete(graph->varying);
 	pfree(graph->encoded);
 	pfree(graph);
 }
@@ -99,14 +104,29 @@ hnr_mem_graph_size(const HnrMemGraph *graph)
 {
 	Size		table = graph->by_vector ? sizeof(uint32) * ((Size) graph->by_vector_mask + 1) : 0;
 
+	if (graph->varying)
+		table += MemoryContextMemAllocated(graph->varying, true);
 	return hnr_arena_size(graph->arena) + table;
+}
+
+/* Bytes of a vector as it is encoded here. */
+static Size
+encoded_size(const HnrMemGraph *graph, const char *encoded)
+{
+	if (graph->varying)
+		return sizeof(float) * hnr_layout_words(&graph->index->layout, (const float *) encoded);
+	return graph->vector_size;
 }
 
 void
 hnr_mem_graph_decode(const HnrMemGraph *graph, uint32 node, float *vec)
 {
-	hnr_stored_decode(graph->encoding, hnr_array_at(&graph->vectors, node),
-					  graph->index->layout.dims, hnr_mem_graph_node(graph, node)->scale, vec);
+	if (graph->varying)
+		memcpy(vec, hnr_mem_graph_encoded(graph, node),
+			   encoded_size(graph, hnr_mem_graph_encoded(graph, node)));
+	else
+		hnr_stored_decode(graph->encoding, hnr_mem_graph_encoded(graph, node),
+						  graph->index->layout.dims, hnr_mem_graph_node(graph, node)->scale, vec);
 }
 
 void
@@ -130,14 +150,15 @@ same_vector(const HnrMemGraph *graph, uint32 node, const char *encoded, HnrScale
 	HnrScale	other = hnr_mem_graph_node(graph, node)->scale;
 
 	return other.exponent == scale.exponent && other.bias == scale.bias &&
-		memcmp(hnr_array_at(&graph->vectors, node), encoded, graph->vector_size) == 0;
+		encoded_size(graph, hnr_mem_graph_encoded(graph, node)) == encoded_size(graph, encoded) &&
+		memcmp(hnr_mem_graph_encoded(graph, node), encoded, encoded_size(graph, encoded)) == 0;
 }
 
 /* The hash table's place for a vector: its node's, or an empty one. */
 static uint32 *
 vector_place(HnrMemGraph *graph, const char *encoded, HnrScale scale)
 {
-	uint32		i = hash_bytes((const unsigned char *) encoded, graph->vector_size);
+	uint32		i = hash_bytes((const unsigned char *) encoded, encoded_size(graph, encoded));
 
 	for (i &= graph->by_vector_mask; graph->by_vector[i] != HNR_MEM_NONE;
 		 i = (i + 1) & graph->by_vector_mask)
@@ -158,7 +179,7 @@ grow_vector_table(HnrMemGraph *graph)
 	memset(graph->by_vector, 0xFF, sizeof(uint32) * (Size) size);
 	graph->by_vector_mask = size - 1;
 	for (uint32 i = 0; i < graph->nnodes; i++)
-		*vector_place(graph, hnr_array_at(&graph->vectors, i),
+		*vector_place(graph, hnr_mem_graph_encoded(graph, i),
 					  hnr_mem_graph_node(graph, i)->scale) = i;
 }
 
@@ -175,6 +196,21 @@ add_tid(HnrMemGraph *graph, HnrMemNode *node, const HnrRow *row)
 	node->error = Max(node->error, row->error);
 }
 
+/* Makes the vector in graph->encoded that of a node. */
+static void
+put_encoded(HnrMemGraph *graph, uint32 node)
+{
+	Size		size = encoded_size(graph, graph->encoded);
+	char	   *to = hnr_array_at(&graph->vectors, node);
+
+	if (graph->varying)
+	{
+		*(char **) to = MemoryContextAlloc(graph->varying, size);
+		to = *(char **) to;
+	}
+	memcpy(to, graph->encoded, size);
+}
+
 /* Adds a node with the vector in graph->encoded. */
 static uint32
 add_node(HnrMemGraph *graph, HnrScale scale)
@@ -185,7 +221,7 @@ add_node(HnrMemGraph *graph, HnrScale scale)
 	hnr_array_reserve(&graph->nodes, n + 1);
 	hnr_array_reserve(&graph->vectors, n + 1);
 	hnr_array_reserve(&graph->ground, n + 1);
-	memcpy(hnr_array_at(&graph->vectors, n), graph->encoded, graph->vector_size);
+	put_encoded(graph, n);
 	node = hnr_mem_graph_node(graph, n);
 	node->first_tid = HNR_MEM_NONE;
 	node->error = 0;
@@ -207,7 +243,8 @@ hnr_mem_graph_add(HnrMemGraph *graph, const HnrRow *row)
 
 	if (graph->by_vector == NULL || graph->nnodes > graph->by_vector_mask / 2)
 		grow_vector_table(graph);
-	hnr_stored_encode(graph->encoding, row->vec, dims, scale, graph->encoded);
+	hnr_stored_encode(graph->encoding, row->vec, hnr_layout_words(&graph->index->layout, row->vec),
+					  scale, graph->encoded);
 	place = vector_place(graph, graph->encoded, scale);
 	if (*place != HNR_MEM_NONE)
 	{

@@ -54,7 +54,8 @@ typedef struct HnrMemGraph
 	HnrEncoding encoding;		/* of the vectors here: the index's, or floats */
 	HnrArena   *arena;
 	HnrArray	nodes;			/* HnrMemNode */
-	HnrArray	vectors;		/* encoded */
+	HnrArray	vectors;		/* encoded; pointers to them, where vectors vary */
+	MemoryContext varying;		/* then: what they are in, else NULL */
 	HnrArray	ground;			/* HnrMemEdges of level 0, by node */
 	HnrArray	upper;			/* of the levels above */
 	HnrArray	tids;			/* HnrMemTid */
@@ -116,12 +117,21 @@ hnr_mem_graph_tid(const HnrMemGraph *graph, uint32 i)
 	return hnr_array_at(&graph->tids, i);
 }
 
+/* A node's vector as it is encoded. */
+static inline char *
+hnr_mem_graph_encoded(const HnrMemGraph *graph, uint32 node)
+{
+	char	   *at = hnr_array_at(&graph->vectors, node);
+
+	return graph->varying ? *(char **) at : at;
+}
+
 /* Only where vectors are floats here. */
 static inline const float *
 hnr_mem_graph_floats(const HnrMemGraph *graph, uint32 node)
 {
 	Assert(graph->encoding == HNR_ENCODING_FLOAT);
-	return hnr_array_at(&graph->vectors, node);
+	return (const float *) hnr_mem_graph_encoded(graph, node);
 }
 
 static inline HnrMemEdges *

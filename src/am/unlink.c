@@ -16,6 +16,7 @@
 #include "am/buffer.h"
 #include "am/store_disk.h"
 #include "am/stored.h"
+#include "am/tail.h"
 #include "am/vacuum.h"
 #include "am/vertex.h"
 #include "am/wal.h"
@@ -192,8 +193,12 @@ read_damaged(Unlinking *u, HnrDamaged *d)
 		HnrVertex  *v = hnr_vertex_at(u->shape, (Page) u->copy.data,
 									  ItemPointerGetOffsetNumber(&d->tid));
 
-		hnr_stored_decode(index->layout.encoding, (char *) v + pl->vec_offset, pl->vec_count,
-						  v->scale, vec);
+		if (index->layout.room == 0)
+			hnr_stored_decode(index->layout.encoding, (char *) v + pl->vec_offset, pl->vec_count,
+							  v->scale, vec);
+		else if (!hnr_tail_read_vector(index, &d->tid, v->generation,
+									   (char *) v + pl->vec_offset, vec))
+			return false;
 		d->slots = (char *) v + pl->slot_offset;
 		return true;
 	}

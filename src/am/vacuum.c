@@ -21,6 +21,7 @@
 #include "am/callbacks.h"
 #include "am/insert.h"
 #include "am/place.h"
+#include "am/tail.h"
 #include "am/tids.h"
 #include "am/vacuum.h"
 #include "am/wal.h"
@@ -235,6 +236,7 @@ collect_dead(HnrVacuum *vac)
 		Page		page;
 		int			kind;
 		int			lost_part = 0;
+		HnrTail		tail;
 
 		hnr_vacuum_page_begun(block);
 		look.npruned = look.nchunked = 0;
@@ -248,9 +250,13 @@ collect_dead(HnrVacuum *vac)
 			parts_end = block + (kind == HNR_PAGE_GROUND ? &layout->ground : &layout->upper)->parts;
 		if (kind == HNR_PAGE_PART && block >= parts_end)
 			lost_part = ((HnrPart *) hnr_page_contents(page))->part;
+		if (kind == HNR_PAGE_TAIL)
+			tail = *hnr_page_tail(page);
 		hnr_buffer_release(buf);
 		if (lost_part > 0)
 			hnr_place_reclaim_part(vac->index, block, lost_part);
+		if (kind == HNR_PAGE_TAIL)
+			hnr_tail_reclaim(vac->index, block, &tail);
 		if (look.reusable || kind == 0)
 			hnr_place_record(vac->index, block, kind);
 		if (look.npruned > 0)

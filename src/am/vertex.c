@@ -13,6 +13,7 @@
 #include "am/buffer.h"
 #include "am/place.h"
 #include "am/stored.h"
+#include "am/tail.h"
 #include "am/vertex.h"
 #include "am/wal.h"
 
@@ -44,8 +45,11 @@ hnr_vertex_fill_part(const HnrLayout *layout, const HnrVertexImage *image,
 		((HnrPart *) dest)->generation = generation;
 		((HnrPart *) dest)->part = p;
 	}
-	hnr_stored_encode(layout->encoding, image->vec + pl->vec_first, pl->vec_count, scale,
-					  dest + pl->vec_offset);
+	if (layout->room > 0)
+		hnr_tail_put_head(layout, image->vec, image->tail, dest + pl->vec_offset);
+	else
+		hnr_stored_encode(layout->encoding, image->vec + pl->vec_first, pl->vec_count, scale,
+						  dest + pl->vec_offset);
 	if (nslots > 0)
 		memcpy(dest + pl->slot_offset,
 			   image->slots + (Size) pl->slot_first * layout->slot_size,
@@ -114,6 +118,7 @@ uint32
 hnr_vertex_store(HnrIndex *index, const HnrVertexImage *image, ItemPointer tid)
 {
 	const HnrShape *shape = hnr_layout_shape(&index->layout, image->level);
+	HnrVertexImage whole = *image;
 	HnrPlace	place;
 	BlockNumber block;
 	uint32		generation = 1;
@@ -129,9 +134,11 @@ hnr_vertex_store(HnrIndex *index, const HnrVertexImage *image, ItemPointer tid)
 						 place.fresh ? place.later[p] :
 						 hnr_buffer_read(index->rel, block + p, BUFFER_LOCK_EXCLUSIVE,
 										 HNR_KIND_BIT(HNR_PAGE_PART)));
-	store_first_part(index, image, &place, generation);
-	more = place.fresh && shape->per_page > 1;
 	ItemPointerSet(tid, block, place.pos);
+	if (index->layout.room > 0)
+		whole.tail = hnr_tail_store(index, tid, generation, image->vec);
+	store_first_part(index, &whole, &place, generation);
+	more = place.fresh && shape->per_page > 1;
 	hnr_buffer_release(place.buf);
 	/* let others fill the page up, should this backend not come back */
 	if (more && !index->building)
@@ -218,6 +225,14 @@ part_start(HnrLockedVertex *locked, int p, Page page)
 void
 hnr_vertex_get_vector(HnrLockedVertex *locked, float *vec)
 {
+	if (locked->index->layout.room > 0)
+	{
+		if (!hnr_tail_read_vector(locked->index, &locked->tid, locked->vertex->generation,
+								  (char *) locked->vertex + locked->shape->part[0].vec_offset, vec))
+			hnr_report_corrupted(locked->index->rel, ItemPointerGetBlockNumber(&locked->tid),
+								 "A vector does not go on where its vertex says.");
+		return;
+	}
 	for (int p = 0; p < locked->shape->parts && locked->shape->part[p].vec_count > 0; p++)
 	{
 		const HnrPartLayout *pl = &locked->shape->part[p];

@@ -9,6 +9,7 @@
 
 #include "am/buffer.h"
 #include "am/stored.h"
+#include "am/tail.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 
@@ -24,8 +25,9 @@ copy_part(HnrVerify *v, HnrVertexCopy *copy, const HnrPartLayout *pl, const char
 	Size		size = v->index->layout.slot_size;
 	int			nslots = Min(pl->slot_count, copy->nslots - pl->slot_first);
 
-	hnr_stored_decode(v->index->layout.encoding, part + pl->vec_offset, pl->vec_count,
-					  copy->head.scale, copy->vec + pl->vec_first);
+	if (v->index->layout.room == 0)
+		hnr_stored_decode(v->index->layout.encoding, part + pl->vec_offset, pl->vec_count,
+						  copy->head.scale, copy->vec + pl->vec_first);
 	if (nslots > 0)
 		memcpy(copy->slots + pl->slot_first * size, part + pl->slot_offset, nslots * size);
 }
@@ -56,6 +58,39 @@ load_later_parts(HnrVerify *v, HnrVertexCopy *copy, const HnrShape *shape, Page 
 			return;
 		copy_part(v, copy, &shape->part[p], (char *) part);
 	}
+}
+
+/* The vector, where vectors vary; leaves what is wrong about it in copy->problem. */
+static void
+load_varying(HnrVerify *v, HnrVertexCopy *copy, const char *stored, Page page)
+{
+	const HnrLayout *layout = &v->index->layout;
+	BlockNumber block;
+	int			pages = hnr_tail_begin_vector(layout, stored, copy->vec, &block);
+
+	if (pages < 0)
+		copy->problem = "a vector has an impossible number of coordinates";
+	else if (pages == 0 && block != HNR_METAPAGE)
+		copy->problem = "a vector that its vertex has room for goes on elsewhere";
+	for (int number = 0; number < pages && copy->problem == NULL; number++)
+	{
+		if (block == HNR_METAPAGE || block >= RelationGetNumberOfBlocks(v->index->rel))
+		{
+			copy->problem = "a vector ends before its last coordinate";
+			break;
+		}
+		hnr_buffer_copy(v->index->rel, block, v->strategy, page);
+		if (hnr_verify_page_problem(page) || hnr_page_head(page)->kind != HNR_PAGE_TAIL)
+			copy->problem = "a page of a vector is missing";
+		else if (!hnr_tail_is_page(page, &copy->tid, copy->head.generation, number))
+			copy->problem = "a page of a vector is of another vertex";
+		else
+			block = hnr_tail_take_page(layout, page, number, copy->vec);
+	}
+	if (copy->problem)
+		((int32 *) copy->vec)[0] = 0;
+	else if (pages > 0 && block != HNR_METAPAGE)
+		copy->problem = "a vector does not end with its last coordinate";
 }
 
 /* Whether the first part still is what was copied; the others may have been read later. */
@@ -94,7 +129,18 @@ load_once(HnrVerify *v, HnrNodeId id, HnrVertexCopy *copy, Page page)
 	copy->problem = NULL;
 	copy_part(v, copy, &shape->part[0], (char *) vertex);
 	if (copy->head.state == HNR_VERTEX_LIVE || copy->head.state == HNR_VERTEX_DELETED)
+	{
+		if (v->index->layout.room > 0)
+		{
+			char	   *stored = palloc(sizeof(float) * v->index->layout.stored);
+
+			memcpy(stored, (char *) vertex + shape->part[0].vec_offset,
+				   sizeof(float) * v->index->layout.stored);
+			load_varying(v, copy, stored, page);
+			pfree(stored);
+		}
 		load_later_parts(v, copy, shape, page);
+	}
 	if (shape->parts > 1 && copy->problem == NULL && !is_unchanged(v, copy, shape, page))
 		copy->problem = changing;
 	return true;

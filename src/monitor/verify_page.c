@@ -32,7 +32,7 @@ hnr_verify_page_problem(Page page)
 		header->pd_upper != header->pd_special)
 		return "the page header has impossible bounds";
 	kind = hnr_page_head(page)->kind;
-	if (kind < HNR_PAGE_META || kind > HNR_PAGE_TIDS)
+	if (kind < HNR_PAGE_META || kind > HNR_PAGE_TAIL)
 		return "the page is of no known kind";
 	if (hnr_page_head(page)->unused != 0)
 		return "the page has a value where this version has none";

@@ -92,6 +92,8 @@ error_is_possible(HnrVerify *v, const HnrVertexCopy *copy)
 		return false;
 	if (layout->encoding == HNR_ENCODING_FLOAT && v->index->metric->kind != HNR_METRIC_COSINE)
 		return copy->head.error == 0;
+	if (!v->index->metric->type->dense)
+		return copy->head.error <= 1e-3;
 	/* a sum of magnitudes is greater than any length */
 	for (int i = 0; i < layout->dims; i++)
 		most += 1e-4 * fabs(copy->vec[i]) +
@@ -260,7 +262,7 @@ check_code(HnrVerify *v, const HnrVertexCopy *copy, int i, const float *rotated,
 			other.head.state != HNR_VERTEX_LIVE || other.level != copy->level)
 			return;
 		hnr_codec_rotate(v->index->codec, other.vec, room);
-		agrees = memcmp(from.vec, copy->vec, sizeof(float) * v->index->layout.dims) != 0 ||
+		agrees = !hnr_metric_same(v->index->metric, v->index->layout.dims, from.vec, copy->vec) ||
 			code_agrees(v, slot_of(v, &from, i), (HnrCodecPoint) {from.vec, rotated},
 						(HnrCodecPoint) {other.vec, room});
 		pfree(other.vec);
@@ -304,7 +306,7 @@ self_problem(HnrVerify *v, const HnrVertexCopy *upper, const ItemPointerData *ti
 		return NULL;			/* reported there */
 	if (below.head.state != HNR_VERTEX_LIVE && below.head.state != HNR_VERTEX_DELETED)
 		return "an upper vertex leads down to a vertex that is not in use";
-	if (memcmp(below.vec, upper->vec, sizeof(float) * v->index->layout.dims) != 0)
+	if (!hnr_metric_same(v->index->metric, v->index->layout.dims, below.vec, upper->vec))
 		return "an upper vertex leads down to a vertex with another vector";
 	if (level > 0 && !hnr_same_tid(&below.head.tids[0], &upper->head.tids[0]))
 		return "an upper vertex and the one below it name different ground vertices";
@@ -339,7 +341,8 @@ check_selves(HnrVerify *v, const HnrVertexCopy *copy)
 uint32
 hnr_verify_print(HnrVerify *v, const float *vec)
 {
-	return hash_bytes((const unsigned char *) vec, sizeof(float) * v->index->layout.dims);
+	return hash_bytes((const unsigned char *) vec,
+					  sizeof(float) * hnr_layout_words(&v->index->layout, vec));
 }
 
 static void

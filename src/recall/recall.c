@@ -50,6 +50,9 @@
 /* What a row takes at least (us), for the throttle. */
 #define ROW_US			1
 
+/* What a sampled vector is taken to have at most, in words; those that vary may have more. */
+#define MOST_WORDS		8000
+
 /* Strategy number of the ordering operator in the operator classes. */
 #define DISTANCE_STRATEGY	1
 
@@ -263,7 +266,7 @@ prepare(HnrMeasure *m, const HnrRecallRequest *request)
 	m->room = (int) Min((double) request->sample_size,
 						(double) RelationGetNumberOfBlocks(m->table) * MaxOffsetNumber);
 	bytes = (double) m->room *
-		(sizeof(HnrSampledRow) + sizeof(float) * (2.0 * m->dims + m->k));
+		(sizeof(HnrSampledRow) + sizeof(float) * (2.0 * Min(m->dims, MOST_WORDS) + m->k));
 	if (bytes > maintenance_work_mem * 1024.0)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -281,7 +284,9 @@ prepare(HnrMeasure *m, const HnrRecallRequest *request)
 	m->sample = palloc0(sizeof(HnrSampledRow) * m->room);
 	for (int i = 0; i < m->room; i++)
 	{
-		m->sample[i].vector = hnr_measure_alloc_vector(m->dims);
+		/* of vectors that vary, the samples are kept as they are drawn */
+		if (m->metric->type->words == NULL)
+			m->sample[i].vector = hnr_measure_alloc_vector(m->dims);
 		m->sample[i].nearest = palloc(sizeof(float) * m->k);
 	}
 }

@@ -82,7 +82,14 @@ keep_row(HnrMeasure *m, int at)
 		row->query = PointerGetDatum(PG_DETOAST_DATUM_COPY(m->value));
 	else
 		row->query = datumCopy(m->value, att->attbyval, att->attlen);
-	memcpy(row->vector, m->vector, sizeof(float) * m->dims);
+	if (m->metric->type->words == NULL)
+		memcpy(row->vector, m->vector, sizeof(float) * m->dims);
+	else
+	{
+		if (row->vector)
+			pfree(row->vector);
+		row->vector = hnr_metric_copy(m->metric, m->dims, m->vector);
+	}
 }
 
 /* One draw over `nblocks` blocks of the table. */

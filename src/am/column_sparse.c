@@ -1,0 +1,176 @@
+/*-------------------------------------------------------------------------
+ *
+ * column_sparse.c
+ *		Columns of type sparsevec, as metric.h has them.
+ *
+ * A vector is the number of its coordinates, as an integer, their indices, likewise and
+ * ascending, and their values.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "am/metric.h"
+#include "types/sparsevec.h"
+#include "types/sums.h"
+
+/* Of unit vectors, what rounding of the coordinates may change. */
+#define NORM_TOLERANCE	1e-3
+
+/* A vector as it is. */
+typedef struct Sparse
+{
+	int			n;
+	const int32 *index;
+	const float *value;
+} Sparse;
+
+static inline Sparse
+sparse(const float *vec)
+{
+	const int32 *words = (const int32 *) vec;
+
+	return (Sparse) {words[0], words + 1, vec + 1 + words[0]};
+}
+
+static int
+words(const float *vec)
+{
+	return 1 + 2 * ((const int32 *) vec)[0];
+}
+
+static int
+width(int dims)
+{
+	return 1 + 2 * Min(dims, HNR_SPARSEVEC_MAX_NNZ);
+}
+
+static bool
+form(const HnrMetric *metric, const struct varlena *value, int dims, float *out)
+{
+	const HnrSparsevec *v = (const HnrSparsevec *) value;
+	float	   *values = out + 1 + v->nnz;
+
+	if (v->dim != dims)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("different sparsevec dimensions %d and %d", v->dim, dims),
+				 errdetail("The index holds vectors of %d dimensions.", dims)));
+	((int32 *) out)[0] = v->nnz;
+	memcpy(out + 1, v->indices, sizeof(int32) * v->nnz);
+	if (metric->normalize)
+		return hnr_normalize(v->nnz, hnr_sparsevec_values(v), values);
+	memcpy(values, hnr_sparsevec_values(v), sizeof(float) * v->nnz);
+	return true;
+}
+
+static double
+length(int width, const float *vec)
+{
+	Sparse		s = sparse(vec);
+
+	return hnr_norm(s.n, s.value);
+}
+
+static const char *
+problem(const HnrMetric *metric, int dims, int width, const float *vec)
+{
+	Sparse		s = sparse(vec);
+
+	for (int i = 0; i < s.n; i++)
+	{
+		if (s.index[i] < 0 || s.index[i] >= dims || (i > 0 && s.index[i] <= s.index[i - 1]))
+			return "the indices of a vector's coordinates are not ascending";
+		if (!isfinite(s.value[i]))
+			return "a vector has a coordinate that is not a finite number";
+	}
+	if (metric->normalize && fabs(length(width, vec) - 1) > NORM_TOLERANCE)
+		return "a vector is not of unit length";
+	return NULL;
+}
+
+/*
+ * Sums over the coordinates that one or both of a and b have: TERM of x and y, one of
+ * which may be zero.  Without a branch on which of them is next, for it cannot be foretold.
+ */
+#define SUM(TERM) \
+	Sparse		s = sparse(a); \
+	Sparse		t = sparse(b); \
+	float		sum = 0; \
+	float		x; \
+	float		y; \
+	int			i = 0; \
+	int			j = 0; \
+\
+	while (i < s.n && j < t.n) \
+	{ \
+		int32		at_s = s.index[i]; \
+		int32		at_t = t.index[j]; \
+\
+		x = at_s <= at_t ? s.value[i] : 0; \
+		y = at_t <= at_s ? t.value[j] : 0; \
+		sum += TERM; \
+		i += at_s <= at_t; \
+		j += at_t <= at_s; \
+	} \
+	for (y = 0; i < s.n; i++) \
+	{ \
+		x = s.value[i]; \
+		sum += TERM; \
+	} \
+	for (x = 0; j < t.n; j++) \
+	{ \
+		y = t.value[j]; \
+		sum += TERM; \
+	} \
+	return sum
+
+float
+hnr_sparse_l2_squared(int width, const float *a, const float *b)
+{
+	SUM((x - y) * (x - y));
+}
+
+float
+hnr_sparse_l1(int width, const float *a, const float *b)
+{
+	SUM(fabsf(x - y));
+}
+
+static float
+product(const float *a, const float *b)
+{
+	Sparse		s = sparse(a);
+	Sparse		t = sparse(b);
+	float		sum = 0;
+
+	for (int i = 0, j = 0; i < s.n && j < t.n;)
+	{
+		int32		at_s = s.index[i];
+		int32		at_t = t.index[j];
+
+		sum += at_s == at_t ? s.value[i] * t.value[j] : 0;
+		i += at_s <= at_t;
+		j += at_t <= at_s;
+	}
+	return sum;
+}
+
+float
+hnr_sparse_negative_product(int width, const float *a, const float *b)
+{
+	return -product(a, b);
+}
+
+float
+hnr_sparse_unit_cosine(int width, const float *a, const float *b)
+{
+	return 1.0f - product(a, b);
+}
+
+const HnrColumnType hnr_column_sparsevec = {
+	HNR_ELEMENT_SPARSE, "sparsevec", "sparse", HNR_SPARSEVEC_MAX_DIM, false, width, words, form,
+	length, problem
+};
