@@ -10,7 +10,7 @@
  * only where nobody else has done so.
  *
  * To add a hnsw_rebuild.* setting: its variable here, its line in the table of
- * its type in guc.c, its row in README.md.
+ * its type in guc.c, its row in doc/reference.md.
  *
  *-------------------------------------------------------------------------
  */
