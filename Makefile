@@ -61,8 +61,11 @@ $(SPARSE_TYPES): build/sql/%.sql: src/sql/type.sql.in src/sql/type_%.sql
 $(OPCLASSES): build/sql/%_ops.sql: src/sql/opclasses.sql.in
 	$(fill_in)
 
+# The Makefile lists the parts, and PGXS has make overlook parts that are not there.
+$(FRESH_SQL) $(MIGRATE_SQL): Makefile
+
 $(FRESH_SQL): src/sql/types.sql $(SQL_PARTS)
-	cat $^ > $@
+	cat src/sql/types.sql $(SQL_PARTS) > $@
 
 $(MIGRATE_CHECK_SQL): src/sql/migrate_check.sql
 	cp $< $@
