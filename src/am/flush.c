@@ -48,7 +48,8 @@ typedef struct Flushing
 	HnrArray	rotated;		/* vectors of all nodes, where it makes these slots */
 	float	   *vec;			/* scratch: of a node, and its slots */
 	char	   *slots;
-	BlockNumber next_tail;		/* block of the next tail of a vector (tail.h) */
+	BlockNumber first_piece_block;
+	uint64		npieces;		/* of tails of vectors (tail.h) */
 	uint32		ntails;
 	uint32		maxtails;
 	NodeLevel *tails;		/* whose vectors have tails, in the order of these */
@@ -135,7 +136,7 @@ plan(Flushing *f)
 				f->level_nodes[level][f->rank[level][i]] = i;
 	}
 	f->first_chunk_block = block;
-	f->next_tail = block + (f->nchunks + HNR_CHUNKS_PER_PAGE - 1) / HNR_CHUNKS_PER_PAGE;
+	f->first_piece_block = block + (f->nchunks + HNR_CHUNKS_PER_PAGE - 1) / HNR_CHUNKS_PER_PAGE;
 }
 
 /*
@@ -178,16 +179,24 @@ add_slots(Flushing *f, uint32 position, int level, HnrVertexImage *image)
 		hnr_slot_maker_fill(f->maker, node, level, f->slots);
 }
 
-/* The block of the tail that a node's vector has at a level, which is written later. */
-static BlockNumber
-place_of_tail(Flushing *f, uint32 node, int level)
+static void
+place_of_piece(Flushing *f, uint64 piece, ItemPointer tid)
+{
+	ItemPointerSet(tid, f->first_piece_block + piece / HNR_PIECES_PER_PAGE,
+				   piece % HNR_PIECES_PER_PAGE + 1);
+}
+
+/* Where the tail of the vector at hand begins, a node's at a level; it is written later. */
+static void
+place_tail(Flushing *f, uint32 node, int level, ItemPointer tail)
 {
 	const HnrLayout *layout = &f->index->layout;
-	BlockNumber block = f->next_tail;
-	int			pages = hnr_tail_pages(layout, hnr_layout_words(layout, f->vec));
+	int			pieces = hnr_tail_pieces(layout->room, hnr_layout_words(layout, f->vec));
 
-	if (pages == 0)
-		return HNR_METAPAGE;
+	ItemPointerSetInvalid(tail);
+	if (pieces == 0)
+		return;
+	place_of_piece(f, f->npieces, tail);
 	if (f->ntails == f->maxtails)
 	{
 		f->maxtails = Max(f->maxtails * 2, 64);
@@ -196,8 +205,7 @@ place_of_tail(Flushing *f, uint32 node, int level)
 	}
 	f->tails[f->ntails].node = node;
 	f->tails[f->ntails++].level = level;
-	f->next_tail += pages;
-	return block;
+	f->npieces += pieces;
 }
 
 static void
@@ -211,7 +219,7 @@ make_image(Flushing *f, uint32 position, int level, HnrVertexImage *image)
 	hnr_mem_graph_decode(f->graph, node, f->vec);
 	image->vec = f->vec;
 	if (f->index->layout.room > 0)
-		image->tail = place_of_tail(f, node, level);
+		place_tail(f, node, level, &image->tail);
 	image->error = n->error;
 	add_slots(f, position, level, image);
 	if (level > 0)
@@ -301,20 +309,24 @@ typedef struct ChunkWriter
 	uint64		next;			/* chunk to write */
 } ChunkWriter;
 
+/* Goes on to a new page, on which so many bytes will be in use. */
+static void
+next_page(Flushing *f, Buffer *buf, HnrPageKind kind, int used)
+{
+	if (BufferIsValid(*buf))
+		hnr_buffer_release(*buf);
+	hnr_buffer_extend(f->index->rel, MAIN_FORKNUM, 1, f->strategy, buf);
+	hnr_page_init(BufferGetPage(*buf), kind, used);
+	MarkBufferDirty(*buf);
+}
+
 static HnrTidChunk *
 next_chunk(Flushing *f, ChunkWriter *w)
 {
 	int			pos = w->next % HNR_CHUNKS_PER_PAGE;
 
 	if (pos == 0)
-	{
-		if (BufferIsValid(w->buf))
-			hnr_buffer_release(w->buf);
-		hnr_buffer_extend(f->index->rel, MAIN_FORKNUM, 1, f->strategy, &w->buf);
-		hnr_page_init(BufferGetPage(w->buf), HNR_PAGE_TIDS,
-					  HNR_CHUNKS_PER_PAGE * sizeof(HnrTidChunk));
-		MarkBufferDirty(w->buf);
-	}
+		next_page(f, &w->buf, HNR_PAGE_TIDS, HNR_CHUNKS_PER_PAGE * sizeof(HnrTidChunk));
 	w->next++;
 	return hnr_page_chunk(BufferGetPage(w->buf), pos + 1);
 }
@@ -352,37 +364,41 @@ write_chunks(Flushing *f)
 		hnr_buffer_release(w.buf);
 }
 
-static void
-write_tail(Flushing *f, const NodeLevel *of)
-{
-	const HnrLayout *layout = &f->index->layout;
-	HnrTail		head = {.generation = 1};
-	int			pages;
-
-	hnr_mem_graph_decode(f->graph, of->node, f->vec);
-	pages = hnr_tail_pages(layout, hnr_layout_words(layout, f->vec));
-	place_of_node(f, of->node, of->level, &head.owner);
-	for (; head.number < pages; head.number++)
-	{
-		Buffer		buf;
-		BlockNumber block = hnr_buffer_extend(f->index->rel, MAIN_FORKNUM, 1, f->strategy, &buf);
-
-		head.next = head.number + 1 < pages ? block + 1 : HNR_METAPAGE;
-		hnr_tail_fill_page(layout, &head, f->vec, BufferGetPage(buf));
-		MarkBufferDirty(buf);
-		hnr_buffer_release(buf);
-	}
-}
-
+/* Pages of pieces are filled one after the other, as those of chunks are. */
 static void
 write_tails(Flushing *f)
 {
+	const HnrLayout *layout = &f->index->layout;
+	Buffer		buf = InvalidBuffer;
+	uint64		next = 0;
+
 	for (uint32 i = 0; i < f->ntails; i++)
 	{
+		int			pieces;
+
 		CHECK_FOR_INTERRUPTS();
-		write_tail(f, &f->tails[i]);
+		hnr_mem_graph_decode(f->graph, f->tails[i].node, f->vec);
+		pieces = hnr_tail_pieces(layout->room, hnr_layout_words(layout, f->vec));
+		for (int number = 0; number < pieces; number++)
+		{
+			int			pos = next++ % HNR_PIECES_PER_PAGE;
+			HnrPiece   *piece;
+
+			if (pos == 0)
+				next_page(f, &buf, HNR_PAGE_TAIL, HNR_PIECES_PER_PAGE * sizeof(HnrPiece));
+			piece = hnr_page_piece(BufferGetPage(buf), pos + 1);
+			piece->number = number;
+			piece->generation = 1;
+			place_of_node(f, f->tails[i].node, f->tails[i].level, &piece->owner);
+			ItemPointerSetInvalid(&piece->next);
+			if (number + 1 < pieces)
+				place_of_piece(f, next, &piece->next);
+			hnr_piece_fill(layout, f->vec, piece);
+		}
 	}
-	Assert(f->ntails == 0 || f->next_tail == RelationGetNumberOfBlocks(f->index->rel));
+	Assert(next == f->npieces);
+	if (BufferIsValid(buf))
+		hnr_buffer_release(buf);
 }
 
 void

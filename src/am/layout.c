@@ -113,8 +113,9 @@ hnr_layout_compute(HnrLayout *layout, const HnrMetaPage *meta)
 	layout->dims = width(meta);
 	layout->column_dims = hnr_meta_dims(meta);
 	layout->room = meta->room;
-	/* before the words, the number of a block */
-	layout->stored = meta->room > 0 ? (int) meta->room + 1 : layout->dims;
+	layout->stored = layout->dims;
+	if (meta->room > 0)
+		layout->stored = meta->room + sizeof(HnrVarying) / sizeof(float);
 	layout->code_bits = meta->code_bits;
 	layout->encoding = meta->encoding;
 	layout->slot_size = slot_size(layout->dims, meta->code_bits);

@@ -36,7 +36,7 @@ typedef enum HnrPageKind
 	HNR_PAGE_UPPER = 3,			/* vertices of levels above */
 	HNR_PAGE_PART = 4,			/* a later part of the vertex before it */
 	HNR_PAGE_TIDS = 5,			/* chunks of heap TIDs */
-	HNR_PAGE_TAIL = 6			/* what of a vector its vertex has no room for */
+	HNR_PAGE_TAIL = 6			/* pieces of what vertices have no room for */
 } HnrPageKind;
 
 typedef struct HnrPageHead
@@ -152,19 +152,27 @@ typedef struct HnrPart
 	uint16		unused;
 } HnrPart;
 
-/*
- * The head of a page that goes on with a vector, from the page's contents on; its words
- * follow.  Where vectors vary, those on the vertex have such a block's number before them.
- */
-typedef struct HnrTail
-{
-	ItemPointerData owner;		/* the vertex; invalid: the page is free */
-	uint16		number;			/* in the chain: 0, 1, ... */
-	uint32		generation;		/* of the owner */
-	BlockNumber next;			/* HNR_METAPAGE: this is the last */
-} HnrTail;
+#define HNR_PIECE_WORDS 250
 
-#define HNR_TAIL_WORDS	((int) ((HNR_PAGE_CAPACITY - sizeof(HnrTail)) / sizeof(float)))
+/* A piece of a vector that its vertex has no room for; those of a vertex form a list. */
+typedef struct HnrPiece
+{
+	ItemPointerData owner;		/* the vertex; invalid: the piece is free */
+	ItemPointerData next;		/* invalid: this is the last */
+	uint32		generation;		/* that of the owner */
+	uint16		number;			/* in the list: 0, 1, ... */
+	uint16		unused;
+	uint32		words[HNR_PIECE_WORDS];
+} HnrPiece;
+
+#define HNR_PIECES_PER_PAGE ((int) (HNR_PAGE_CAPACITY / sizeof(HnrPiece)))
+
+/* Before the words of a vector that varies, on its vertex. */
+typedef struct HnrVarying
+{
+	ItemPointerData tail;		/* the first piece of the rest, or invalid */
+	uint16		unused;
+} HnrVarying;
 
 /*
  * A neighbour.  With codes, HnrSlot is followed by the code, and an estimate
@@ -196,7 +204,8 @@ typedef struct HnrTidChunk
 
 StaticAssertDecl(sizeof(HnrVertex) == 40, "HnrVertex is part of the disk format");
 StaticAssertDecl(sizeof(HnrPageHead) == 8, "HnrPageHead is part of the disk format");
-StaticAssertDecl(sizeof(HnrTail) == 16, "HnrTail is part of the disk format");
+StaticAssertDecl(sizeof(HnrPiece) == 1020, "HnrPiece is part of the disk format");
+StaticAssertDecl(sizeof(HnrVarying) == 8, "HnrVarying is part of the disk format");
 StaticAssertDecl(sizeof(HnrSlot) == 12, "HnrSlot is part of the disk format");
 
 /* Whether two TIDs are the same; either may be invalid, as what is read may be. */
@@ -232,16 +241,11 @@ hnr_page_chunk(Page page, OffsetNumber pos)
 	return (HnrTidChunk *) hnr_page_contents(page) + (pos - 1);
 }
 
-static inline HnrTail *
-hnr_page_tail(Page page)
+static inline HnrPiece *
+hnr_page_piece(Page page, OffsetNumber pos)
 {
-	return (HnrTail *) hnr_page_contents(page);
-}
-
-static inline bool
-hnr_tail_page_is_free(Page page)
-{
-	return !ItemPointerIsValid(&hnr_page_tail(page)->owner);
+	Assert(pos >= 1 && pos <= HNR_PIECES_PER_PAGE);
+	return (HnrPiece *) hnr_page_contents(page) + (pos - 1);
 }
 
 /* Whether the page is ours; the caller knows that it is not new. */

@@ -176,7 +176,9 @@ hnr_place_on_page(HnrIndex *index, Page page)
 			if (!ItemPointerIsValid(&hnr_page_chunk(page, pos)->owner))
 				return kind;
 	if (kind == HNR_PAGE_TAIL)
-		return hnr_tail_page_is_free(page) ? kind : -1;
+		for (OffsetNumber pos = 1; pos <= HNR_PIECES_PER_PAGE; pos++)
+			if (!ItemPointerIsValid(&hnr_page_piece(page, pos)->owner))
+				return kind;
 	if (kind != HNR_PAGE_GROUND && kind != HNR_PAGE_UPPER)
 		return -1;
 	shape = kind == HNR_PAGE_GROUND ? &index->layout.ground : &index->layout.upper;
@@ -243,8 +245,10 @@ free_position(HnrIndex *index, Page page, HnrPageKind kind, const HnrShape *shap
 		return TRY_OTHER;
 	if (kind == HNR_PAGE_TAIL)
 	{
-		*pos = 1;
-		return hnr_tail_page_is_free(page) ? TRY_FOUND : TRY_FULL;
+		for (*pos = 1; *pos <= HNR_PIECES_PER_PAGE; (*pos)++)
+			if (!ItemPointerIsValid(&hnr_page_piece(page, *pos)->owner))
+				return TRY_FOUND;
+		return TRY_FULL;
 	}
 	if (kind == HNR_PAGE_TIDS)
 	{
@@ -396,7 +400,7 @@ hnr_place_chunk(HnrIndex *index, HnrPlace *place)
 }
 
 void
-hnr_place_tail(HnrIndex *index, HnrPlace *place)
+hnr_place_piece(HnrIndex *index, HnrPlace *place)
 {
 	find_place(index, HNR_PAGE_TAIL, NULL, place);
 }

@@ -31,8 +31,8 @@ extern void hnr_place_vertex(HnrIndex *index, const HnrShape *shape, HnrPlace *p
 /* A free chunk of heap TIDs. */
 extern void hnr_place_chunk(HnrIndex *index, HnrPlace *place);
 
-/* A free page for a part of a vector's tail (tail.h). */
-extern void hnr_place_tail(HnrIndex *index, HnrPlace *place);
+/* A free piece (tail.h). */
+extern void hnr_place_piece(HnrIndex *index, HnrPlace *place);
 
 /* To be called when the relation's pages are all gone: forgets those used last. */
 extern void hnr_place_forget(Relation rel);

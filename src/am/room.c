@@ -3,8 +3,8 @@
  * room.c
  *		How many words of a vector that varies stand on its vertex.  See room.h.
  *
- * With more room, fewer vertices stand on a page; with less, more vectors have tails, each
- * of a page at least.  Room is what so many vertices on a page leave, for some number.
+ * With more room, fewer vertices stand on a page; with less, more vectors have tails, and
+ * longer ones.  Room is what so many vertices on a page leave, for some number of these.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,15 +17,18 @@
 #define DEFAULT_WORDS		256
 #define DEFAULT_PER_PAGE	4
 
-/* A page of a tail is worth more than its bytes: whoever measures the vector has to read it. */
-#define TAIL_WEIGHT			2
+/*
+ * A piece of a tail is worth more than its bytes: whoever measures the vector has to read
+ * another page.
+ */
+#define PIECE_WEIGHT		1.5
 
 /* What is left where so many vertices stand on a page. */
 static int
 room_of(int m, int per_page)
 {
 	int			bytes = MAXALIGN_DOWN(HNR_PAGE_CAPACITY / per_page) -
-		(int) (sizeof(HnrVertex) + sizeof(BlockNumber)) - 2 * m * HNR_PLAIN_SLOT_SIZE;
+		(int) (sizeof(HnrVertex) + sizeof(HnrVarying)) - 2 * m * HNR_PLAIN_SLOT_SIZE;
 
 	return bytes / (int) sizeof(float);
 }
@@ -48,16 +51,16 @@ hnr_room_default(int m, int width)
 	return Min(room_of(m, per_page), width);
 }
 
-/* Bytes that the vectors take, with as much room as so many vertices on a page leave. */
+/* Pages that the vectors take, with as much room as so many vertices on a page leave. */
 static double
 cost(const HnrMemGraph *graph, const uint32 *count, int most, int per_page)
 {
-	HnrLayout	layout = {.room = room_of(graph->index->meta.m, per_page)};
-	double		pages = (double) graph->nnodes / per_page;
+	int			room = room_of(graph->index->meta.m, per_page);
+	double		pieces = 0;
 
-	for (int words = layout.room + 1; words <= most; words++)
-		pages += (double) TAIL_WEIGHT * count[words] * hnr_tail_pages(&layout, words);
-	return pages;
+	for (int words = room + 1; words <= most; words++)
+		pieces += (double) count[words] * hnr_tail_pieces(room, words);
+	return (double) graph->nnodes / per_page + pieces * PIECE_WEIGHT / HNR_PIECES_PER_PAGE;
 }
 
 int

@@ -4,7 +4,7 @@
  *		Vectors that vary in length, and what of them a vertex has no room for.  See
  *		tail.h.
  *
- * The pages of a tail are written, and logged, before the vertex, whose page is locked
+ * The pieces of a tail are written, and logged, before the vertex, whose page is locked
  * from before that: nobody can come by them.  They stay as they are until the vertex has been
  * removed; a later vacuum frees them.  So whoever reads them has to see that they still
  * are of the vertex as it was.
@@ -18,206 +18,246 @@
 #include "am/tail.h"
 #include "am/wal.h"
 
-/* Before the words on a vertex: the number of the tail's first block. */
-#define HEAD_SIZE ((int) sizeof(BlockNumber))
-
-/* Where in a vector page `number` of the tail begins, and how many words it has. */
+/* Where in a vector a piece begins, and how many words of it there are. */
 static int
 first_word(const HnrLayout *layout, int number)
 {
-	return layout->room + number * HNR_TAIL_WORDS;
+	return layout->room + number * HNR_PIECE_WORDS;
 }
 
 static int
-words_on_page(const HnrLayout *layout, int words, int number)
+words_of_piece(const HnrLayout *layout, int words, int number)
 {
-	return Min(words - first_word(layout, number), HNR_TAIL_WORDS);
-}
-
-static BlockNumber
-first_block(const char *stored)
-{
-	BlockNumber block;
-
-	memcpy(&block, stored, sizeof(block));
-	return block;
+	return Min(words - first_word(layout, number), HNR_PIECE_WORDS);
 }
 
 void
-hnr_tail_put_head(const HnrLayout *layout, const float *vec, BlockNumber tail, char *stored)
+hnr_tail_put_head(const HnrLayout *layout, const float *vec, const ItemPointerData *tail,
+				  char *stored)
 {
-	int			words = hnr_layout_words(layout, vec);
+	HnrVarying *varying = (HnrVarying *) stored;
 
-	memcpy(stored, &tail, sizeof(tail));
-	memcpy(stored + HEAD_SIZE, vec, sizeof(float) * Min(words, layout->room));
+	varying->tail = *tail;
+	varying->unused = 0;
+	memcpy(varying + 1, vec, sizeof(float) * Min(hnr_layout_words(layout, vec), layout->room));
 }
 
 bool
-hnr_tail_is_page(Page page, const ItemPointerData *tid, uint32 generation, int number)
+hnr_piece_is(const HnrPiece *piece, const ItemPointerData *owner, uint32 generation, int number)
 {
-	const HnrTail *tail = hnr_page_tail(page);
-
-	return hnr_same_tid(&tail->owner, tid) && tail->generation == generation && tail->number == number;
+	return hnr_same_tid(&piece->owner, owner) && piece->generation == generation &&
+		piece->number == number;
 }
 
-BlockNumber
-hnr_tail_take_page(const HnrLayout *layout, Page page, int number, float *vec)
+void
+hnr_piece_take(const HnrLayout *layout, const HnrPiece *piece, float *vec)
 {
-	const HnrTail *tail = hnr_page_tail(page);
+	memcpy(vec + first_word(layout, piece->number), piece->words,
+		   sizeof(float) * words_of_piece(layout, hnr_layout_words(layout, vec), piece->number));
+}
 
-	memcpy(vec + first_word(layout, number), tail + 1,
-		   sizeof(float) * words_on_page(layout, hnr_layout_words(layout, vec), number));
-	return tail->next;
+void
+hnr_piece_fill(const HnrLayout *layout, const float *vec, HnrPiece *piece)
+{
+	memcpy(piece->words, vec + first_word(layout, piece->number),
+		   sizeof(float) * words_of_piece(layout, hnr_layout_words(layout, vec), piece->number));
 }
 
 int
-hnr_tail_begin_vector(const HnrLayout *layout, const char *stored, float *vec, BlockNumber *tail)
+hnr_tail_begin_vector(const HnrLayout *layout, const char *stored, float *vec, ItemPointer tail)
 {
+	const HnrVarying *varying = (const HnrVarying *) stored;
 	int			words;
 
-	*tail = first_block(stored);
-	memcpy(vec, stored + HEAD_SIZE, sizeof(float));
+	*tail = varying->tail;
+	memcpy(vec, varying + 1, sizeof(float));
 	words = hnr_layout_words(layout, vec);
 	if (words < 1 || words > layout->dims)
 		return -1;
-	memcpy(vec, stored + HEAD_SIZE, sizeof(float) * Min(words, layout->room));
-	return hnr_tail_pages(layout, words);
+	memcpy(vec, varying + 1, sizeof(float) * Min(words, layout->room));
+	return hnr_tail_pieces(layout->room, words);
+}
+
+/* Whether a list of pieces may go on there. */
+static bool
+may_be_piece(const ItemPointerData *tid)
+{
+	OffsetNumber pos = ItemPointerGetOffsetNumberNoCheck(tid);
+
+	return pos >= 1 && pos <= HNR_PIECES_PER_PAGE;
 }
 
 bool
 hnr_tail_read_vector(HnrIndex *index, const ItemPointerData *tid, uint32 generation,
 					 const char *stored, float *vec)
 {
-	BlockNumber block;
-	int			pages = hnr_tail_begin_vector(&index->layout, stored, vec, &block);
+	ItemPointerData at;
+	int			pieces = hnr_tail_begin_vector(&index->layout, stored, vec, &at);
+	int			number = 0;
 
-	for (int number = 0; number < pages; number++)
+	while (number < pieces)
 	{
+		BlockNumber block = ItemPointerGetBlockNumberNoCheck(&at);
 		Buffer		buf;
-		bool		belongs;
 
-		if (block == HNR_METAPAGE)
+		if (!may_be_piece(&at))
 			return false;
 		buf = hnr_buffer_read(index->rel, block, BUFFER_LOCK_SHARE, HNR_KIND_BIT(HNR_PAGE_TAIL));
-		belongs = hnr_tail_is_page(BufferGetPage(buf), tid, generation, number);
-		if (belongs)
-			block = hnr_tail_take_page(&index->layout, BufferGetPage(buf), number, vec);
+		/* as a rule, the next one is on the same page */
+		do
+		{
+			const HnrPiece *piece = hnr_page_piece(BufferGetPage(buf),
+												   ItemPointerGetOffsetNumberNoCheck(&at));
+
+			if (!hnr_piece_is(piece, tid, generation, number))
+			{
+				hnr_buffer_release(buf);
+				return false;
+			}
+			hnr_piece_take(&index->layout, piece, vec);
+			at = piece->next;
+		} while (++number < pieces && ItemPointerGetBlockNumberNoCheck(&at) == block &&
+				 may_be_piece(&at));
 		hnr_buffer_release(buf);
-		if (!belongs)
-			return false;
 	}
-	return pages >= 0;
+	return pieces >= 0;
+}
+
+/* Puts a piece where there is room for it. */
+static void
+store_piece(HnrIndex *index, HnrPiece *piece, ItemPointer tid)
+{
+	HnrPlace	place;
+	HnrChange	change;
+	BlockNumber block;
+
+	hnr_place_piece(index, &place);
+	block = BufferGetBlockNumber(place.buf);
+	hnr_change_begin(&change, index->rel, index->building);
+	if (place.fresh)
+	{
+		Page		page = hnr_change_page(&change, place.buf, HNR_CHANGE_WHOLE);
+
+		hnr_page_init(page, HNR_PAGE_TAIL, sizeof(HnrPiece));
+		*hnr_page_piece(page, place.pos) = *piece;
+	}
+	else
+		hnr_change_put(&change, place.buf, hnr_page_piece(BufferGetPage(place.buf), place.pos),
+					   piece, sizeof(HnrPiece));
+	hnr_change_end(&change);
+	ItemPointerSet(tid, block, place.pos);
+	hnr_buffer_release(place.buf);
+	/* let others fill the page up, should this backend not come back */
+	if (place.fresh && !index->building)
+		hnr_place_offer(index, block, HNR_PAGE_TAIL);
 }
 
 void
-hnr_tail_fill_page(const HnrLayout *layout, const HnrTail *head, const float *vec, Page page)
+hnr_tail_store(HnrIndex *index, const ItemPointerData *tid, uint32 generation, const float *vec,
+			   ItemPointer tail)
 {
-	int			words = words_on_page(layout, hnr_layout_words(layout, vec), head->number);
-	HnrTail    *tail = hnr_page_tail(page);
+	int			pieces = hnr_tail_pieces(index->layout.room, hnr_layout_words(&index->layout, vec));
 
-	hnr_page_init(page, HNR_PAGE_TAIL, sizeof(HnrTail) + sizeof(float) * words);
-	*tail = *head;
-	memcpy(tail + 1, vec + first_word(layout, head->number), sizeof(float) * words);
-}
-
-BlockNumber
-hnr_tail_store(HnrIndex *index, const ItemPointerData *tid, uint32 generation, const float *vec)
-{
-	HnrTail		head = {.owner = *tid,.generation = generation,.next = HNR_METAPAGE};
-
-	/* from its end, so that each page can name the next */
-	for (int i = hnr_tail_pages(&index->layout, hnr_layout_words(&index->layout, vec)); i > 0; i--)
+	ItemPointerSetInvalid(tail);
+	/* from its end, so that each piece can name the next */
+	for (int number = pieces - 1; number >= 0; number--)
 	{
-		HnrPlace	place;
-		HnrChange	change;
+		HnrPiece	piece = {.owner = *tid,.next = *tail,.generation = generation,.number = number};
 
-		head.number = i - 1;
-		hnr_place_tail(index, &place);
-		hnr_change_begin(&change, index->rel, index->building);
-		hnr_tail_fill_page(&index->layout, &head, vec,
-						   hnr_change_page(&change, place.buf, HNR_CHANGE_WHOLE));
-		hnr_change_end(&change);
-		head.next = BufferGetBlockNumber(place.buf);
-		hnr_buffer_release(place.buf);
+		hnr_piece_fill(&index->layout, vec, &piece);
+		store_piece(index, &piece, tail);
 	}
-	return head.next;
 }
 
-/* The vertex that a page of a tail names, or NULL, on a locked page. */
-static HnrVertex *
-owner_on_page(HnrIndex *index, Page page, const HnrTail *tail, const HnrShape **shape)
+/* The vertex that a piece names, on a locked page, or NULL; sets *tail to its first piece. */
+static const HnrVertex *
+owner_on_page(HnrIndex *index, Page page, const HnrPiece *piece, ItemPointer tail)
 {
-	OffsetNumber pos = ItemPointerGetOffsetNumberNoCheck(&tail->owner);
+	OffsetNumber pos = ItemPointerGetOffsetNumberNoCheck(&piece->owner);
 	int			kind = PageIsNew(page) || !hnr_page_is_ours(page) ? 0 : hnr_page_head(page)->kind;
-	HnrVertex  *v;
+	const HnrShape *shape = kind == HNR_PAGE_GROUND ? &index->layout.ground : &index->layout.upper;
+	const HnrVertex *v;
 
-	if (kind != HNR_PAGE_GROUND && kind != HNR_PAGE_UPPER)
+	if ((kind != HNR_PAGE_GROUND && kind != HNR_PAGE_UPPER) || pos < 1 || pos > shape->per_page)
 		return NULL;
-	*shape = kind == HNR_PAGE_GROUND ? &index->layout.ground : &index->layout.upper;
-	if (pos < 1 || pos > (*shape)->per_page)
-		return NULL;
-	v = hnr_vertex_at(*shape, page, pos);
+	v = hnr_vertex_at(shape, page, pos);
+	*tail = ((const HnrVarying *) ((const char *) v + shape->part[0].vec_offset))->tail;
 	return (v->state == HNR_VERTEX_LIVE || v->state == HNR_VERTEX_DELETED) &&
-		v->generation == tail->generation ? v : NULL;
+		v->generation == piece->generation ? v : NULL;
 }
 
-/* Whether a vertex, on a locked page, leads to the block as that page of its tail. */
+/* Whether a list leads to a piece, as that number in it. */
 static bool
-leads_to(HnrIndex *index, const HnrVertex *v, const HnrShape *shape, const HnrTail *tail,
-		 BlockNumber block)
+leads_to(HnrIndex *index, ItemPointerData at, const ItemPointerData *tid, const HnrPiece *piece)
 {
-	BlockNumber at = first_block((const char *) v + shape->part[0].vec_offset);
-
-	for (int number = 0; number < tail->number && at != HNR_METAPAGE && at != block; number++)
+	for (int number = 0; number < piece->number && may_be_piece(&at); number++)
 	{
-		Buffer		buf = hnr_buffer_read(index->rel, at, BUFFER_LOCK_SHARE,
-										  HNR_KIND_BIT(HNR_PAGE_TAIL));
+		Buffer		buf = hnr_buffer_read(index->rel, ItemPointerGetBlockNumberNoCheck(&at),
+										  BUFFER_LOCK_SHARE, HNR_KIND_BIT(HNR_PAGE_TAIL));
 
-		at = hnr_page_tail(BufferGetPage(buf))->next;
+		at = hnr_page_piece(BufferGetPage(buf), ItemPointerGetOffsetNumberNoCheck(&at))->next;
 		hnr_buffer_release(buf);
 	}
-	return at == block;
+	return hnr_same_tid(&at, tid);
 }
 
-static void
-free_page(HnrIndex *index, BlockNumber block)
+static bool
+free_piece(HnrIndex *index, const ItemPointerData *tid)
 {
-	Buffer		buf = hnr_buffer_try_exclusive(index->rel, block);
+	Buffer		buf = hnr_buffer_try_exclusive(index->rel, ItemPointerGetBlockNumberNoCheck(tid));
+	ItemPointerData invalid;
 	HnrChange	change;
-	Page		page;
 
 	if (!BufferIsValid(buf))
-		return;
+		return false;
+	ItemPointerSetInvalid(&invalid);
 	hnr_change_begin(&change, index->rel, false);
-	page = hnr_change_page(&change, buf, HNR_CHANGE_WHOLE);
-	hnr_page_init(page, HNR_PAGE_TAIL, sizeof(HnrTail));
-	ItemPointerSetInvalid(&hnr_page_tail(page)->owner);
+	hnr_change_put(&change, buf,
+				   &hnr_page_piece(BufferGetPage(buf), ItemPointerGetOffsetNumberNoCheck(tid))->owner,
+				   &invalid, sizeof(invalid));
 	hnr_change_end(&change);
 	hnr_buffer_release(buf);
-	hnr_place_record(index, block, HNR_PAGE_TAIL);
+	return true;
+}
+
+/*
+ * Whether a piece is free now.  The vertex is written last, under a lock that is held from
+ * before its tail is.
+ */
+static bool
+reclaim_piece(HnrIndex *index, const ItemPointerData *tid, const HnrPiece *piece)
+{
+	BlockNumber block = ItemPointerGetBlockNumberNoCheck(&piece->owner);
+	ItemPointerData tail;
+	bool		is_free = false;
+	Buffer		buf;
+
+	if (!ItemPointerIsValid(&piece->owner))
+		return true;
+	if (block == HNR_METAPAGE || block >= RelationGetNumberOfBlocks(index->rel))
+		return false;
+	buf = hnr_buffer_try_exclusive(index->rel, block);
+	if (!BufferIsValid(buf))
+		return false;
+	if (owner_on_page(index, BufferGetPage(buf), piece, &tail) == NULL ||
+		!leads_to(index, tail, tid, piece))
+		is_free = free_piece(index, tid);
+	hnr_buffer_release(buf);
+	return is_free;
 }
 
 void
-hnr_tail_reclaim(HnrIndex *index, BlockNumber block, const HnrTail *tail)
+hnr_tail_reclaim(HnrIndex *index, BlockNumber block, Page page)
 {
-	BlockNumber owner = ItemPointerGetBlockNumberNoCheck(&tail->owner);
-	const HnrShape *shape;
-	const HnrVertex *v;
-	Buffer		buf;
+	bool		any_free = false;
 
-	if (!ItemPointerIsValid(&tail->owner))
+	for (OffsetNumber pos = 1; pos <= HNR_PIECES_PER_PAGE; pos++)
 	{
-		hnr_place_record(index, block, HNR_PAGE_TAIL);
-		return;
+		ItemPointerData tid;
+
+		ItemPointerSet(&tid, block, pos);
+		any_free |= reclaim_piece(index, &tid, hnr_page_piece(page, pos));
 	}
-	if (owner == HNR_METAPAGE || owner >= RelationGetNumberOfBlocks(index->rel))
-		return;
-	/* the vertex is written last, under a lock that is held from before its tail is */
-	buf = hnr_buffer_try_exclusive(index->rel, owner);
-	if (!BufferIsValid(buf))
-		return;
-	v = owner_on_page(index, BufferGetPage(buf), tail, &shape);
-	if (v == NULL || !leads_to(index, v, shape, tail, block))
-		free_page(index, block);
-	hnr_buffer_release(buf);
+	if (any_free)
+		hnr_place_record(index, block, HNR_PAGE_TAIL);
 }

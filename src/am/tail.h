@@ -5,10 +5,10 @@
  *
  * Vertices are all of one size, vectors of type sparsevec are not.  A vertex has room for
  * so many words as the metapage says, chosen by a build from the vectors that it sees
- * (room.h); what a vector has beyond, its tail, stands on pages of its own, a chain from
- * the vertex.
+ * (room.h); what a vector has beyond, its tail, stands in pieces on pages of their own, a
+ * list from the vertex.
  *
- * Lock order: a vertex's page before its tail's.
+ * Lock order: a vertex's page before that of a piece.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,20 +17,16 @@
 
 #include "am/index.h"
 
-/* Pages that the tail of a vector of so many words takes. */
+/* Pieces that the tail of a vector of so many words takes. */
 static inline int
-hnr_tail_pages(const HnrLayout *layout, int words)
+hnr_tail_pieces(int room, int words)
 {
-	return words <= layout->room ? 0 :
-		(words - layout->room + HNR_TAIL_WORDS - 1) / HNR_TAIL_WORDS;
+	return words <= room ? 0 : (words - room + HNR_PIECE_WORDS - 1) / HNR_PIECE_WORDS;
 }
 
-/*
- * Writes what a vertex holds of a vector that varies: the number of its tail's first block,
- * or HNR_METAPAGE, and as many words as there is room for.
- */
-extern void hnr_tail_put_head(const HnrLayout *layout, const float *vec, BlockNumber tail,
-							  char *stored);
+/* Writes what a vertex holds of a vector that varies; its tail begins at that piece, if it has any. */
+extern void hnr_tail_put_head(const HnrLayout *layout, const float *vec,
+							  const ItemPointerData *tail, char *stored);
 
 /*
  * Reads a vector, of which `stored` is what the vertex at tid holds, to vec.  False if it
@@ -40,31 +36,30 @@ extern bool hnr_tail_read_vector(HnrIndex *index, const ItemPointerData *tid, ui
 								 const char *stored, float *vec);
 
 /*
- * The same in steps: takes what is stored to vec and returns how many pages follow, from
- * *tail on, or -1 if it is no vector; tells whether a page is that one; takes it to vec
- * and returns the next block.
+ * The same in steps: takes what is stored to vec and returns how many pieces follow, from
+ * *tail on, or -1 if it is no vector; tells whether a piece is that one; takes it to vec.
  */
 extern int	hnr_tail_begin_vector(const HnrLayout *layout, const char *stored, float *vec,
-								  BlockNumber *tail);
-extern bool hnr_tail_is_page(Page page, const ItemPointerData *tid, uint32 generation, int number);
-extern BlockNumber hnr_tail_take_page(const HnrLayout *layout, Page page, int number, float *vec);
+								  ItemPointer tail);
+extern bool hnr_piece_is(const HnrPiece *piece, const ItemPointerData *owner, uint32 generation,
+						 int number);
+extern void hnr_piece_take(const HnrLayout *layout, const HnrPiece *piece, float *vec);
 
 /*
  * Writes the tail of a vector that is to stand at tid, whose page the caller has locked
- * exclusively; returns its first block, or HNR_METAPAGE if there is none.
+ * exclusively; sets *tail to its first piece, or invalid.
  */
-extern BlockNumber hnr_tail_store(HnrIndex *index, const ItemPointerData *tid, uint32 generation,
-								  const float *vec);
+extern void hnr_tail_store(HnrIndex *index, const ItemPointerData *tid, uint32 generation,
+						   const float *vec, ItemPointer tail);
 
-/* Makes the page of a vector's tail that has this head. */
-extern void hnr_tail_fill_page(const HnrLayout *layout, const HnrTail *head, const float *vec,
-							   Page page);
+/* Makes a piece: its number, owner, generation and next are set. */
+extern void hnr_piece_fill(const HnrLayout *layout, const float *vec, HnrPiece *piece);
 
 /*
- * With the head of a page that was read: frees it if no vertex leads to it, as a removed
- * vertex leaves it, or a crash amid an insertion.  Does nothing where it would have to
- * wait for whoever changes the vertex.
+ * With a copy of a page of pieces: frees those that no vertex leads to, as a removed
+ * vertex leaves them, or a crash amid an insertion.  Does not wait for whoever changes a
+ * vertex.
  */
-extern void hnr_tail_reclaim(HnrIndex *index, BlockNumber block, const HnrTail *tail);
+extern void hnr_tail_reclaim(HnrIndex *index, BlockNumber block, Page page);
 
 #endif							/* HNR_TAIL_H */

@@ -236,7 +236,6 @@ collect_dead(HnrVacuum *vac)
 		Page		page;
 		int			kind;
 		int			lost_part = 0;
-		HnrTail		tail;
 
 		hnr_vacuum_page_begun(block);
 		look.npruned = look.nchunked = 0;
@@ -251,12 +250,12 @@ collect_dead(HnrVacuum *vac)
 		if (kind == HNR_PAGE_PART && block >= parts_end)
 			lost_part = ((HnrPart *) hnr_page_contents(page))->part;
 		if (kind == HNR_PAGE_TAIL)
-			tail = *hnr_page_tail(page);
+			memcpy(vac->copy.data, page, BLCKSZ);
 		hnr_buffer_release(buf);
 		if (lost_part > 0)
 			hnr_place_reclaim_part(vac->index, block, lost_part);
 		if (kind == HNR_PAGE_TAIL)
-			hnr_tail_reclaim(vac->index, block, &tail);
+			hnr_tail_reclaim(vac->index, block, vac->copy.data);
 		if (look.reusable || kind == 0)
 			hnr_place_record(vac->index, block, kind);
 		if (look.npruned > 0)

@@ -37,6 +37,7 @@ typedef struct HnrVacuum
 	HnrEntry	live;			/* the highest live vertex seen */
 	HnrReach   *reach;
 	HnrBacklinks *backlinks;
+	PGAlignedBlock copy;		/* of a page of tails (tail.h) */
 	MemoryContext scratch;		/* reset for each page that is worked on */
 } HnrVacuum;
 

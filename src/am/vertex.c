@@ -46,7 +46,7 @@ hnr_vertex_fill_part(const HnrLayout *layout, const HnrVertexImage *image,
 		((HnrPart *) dest)->part = p;
 	}
 	if (layout->room > 0)
-		hnr_tail_put_head(layout, image->vec, image->tail, dest + pl->vec_offset);
+		hnr_tail_put_head(layout, image->vec, &image->tail, dest + pl->vec_offset);
 	else
 		hnr_stored_encode(layout->encoding, image->vec + pl->vec_first, pl->vec_count, scale,
 						  dest + pl->vec_offset);
@@ -136,7 +136,7 @@ hnr_vertex_store(HnrIndex *index, const HnrVertexImage *image, ItemPointer tid)
 										 HNR_KIND_BIT(HNR_PAGE_PART)));
 	ItemPointerSet(tid, block, place.pos);
 	if (index->layout.room > 0)
-		whole.tail = hnr_tail_store(index, tid, generation, image->vec);
+		hnr_tail_store(index, tid, generation, image->vec, &whole.tail);
 	store_first_part(index, &whole, &place, generation);
 	more = place.fresh && shape->per_page > 1;
 	hnr_buffer_release(place.buf);

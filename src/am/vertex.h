@@ -20,7 +20,7 @@ typedef struct HnrVertexImage
 	int			ntids;
 	ItemPointerData tids[HNR_INLINE_TIDS];
 	const float *vec;			/* layout->dims coordinates, rounded (stored.h) */
-	BlockNumber tail;			/* of the vector (tail.h) */
+	ItemPointerData tail;		/* of the vector (tail.h) */
 	float		error;
 	int			degree;
 	const char *slots;			/* degree slots of layout->slot_size bytes */

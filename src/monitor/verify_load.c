@@ -60,37 +60,49 @@ load_later_parts(HnrVerify *v, HnrVertexCopy *copy, const HnrShape *shape, Page 
 	}
 }
 
+/* The piece of a vector's tail at a TID, on a copied page; NULL: there is none. */
+static const HnrPiece *
+load_piece(HnrVerify *v, const ItemPointerData *tid, Page page)
+{
+	BlockNumber block = ItemPointerGetBlockNumberNoCheck(tid);
+	OffsetNumber pos = ItemPointerGetOffsetNumberNoCheck(tid);
+
+	if (block >= RelationGetNumberOfBlocks(v->index->rel) || pos < 1 || pos > HNR_PIECES_PER_PAGE)
+		return NULL;
+	hnr_buffer_copy(v->index->rel, block, v->strategy, page);
+	if (hnr_verify_page_problem(page) || hnr_page_head(page)->kind != HNR_PAGE_TAIL)
+		return NULL;
+	return hnr_page_piece(page, pos);
+}
+
 /* The vector, where vectors vary; leaves what is wrong about it in copy->problem. */
 static void
 load_varying(HnrVerify *v, HnrVertexCopy *copy, const char *stored, Page page)
 {
 	const HnrLayout *layout = &v->index->layout;
-	BlockNumber block;
-	int			pages = hnr_tail_begin_vector(layout, stored, copy->vec, &block);
+	ItemPointerData at;
+	int			pieces = hnr_tail_begin_vector(layout, stored, copy->vec, &at);
 
-	if (pages < 0)
+	if (pieces < 0)
 		copy->problem = "a vector has an impossible number of coordinates";
-	else if (pages == 0 && block != HNR_METAPAGE)
-		copy->problem = "a vector that its vertex has room for goes on elsewhere";
-	for (int number = 0; number < pages && copy->problem == NULL; number++)
+	for (int number = 0; number < pieces && copy->problem == NULL; number++)
 	{
-		if (block == HNR_METAPAGE || block >= RelationGetNumberOfBlocks(v->index->rel))
-		{
-			copy->problem = "a vector ends before its last coordinate";
-			break;
-		}
-		hnr_buffer_copy(v->index->rel, block, v->strategy, page);
-		if (hnr_verify_page_problem(page) || hnr_page_head(page)->kind != HNR_PAGE_TAIL)
-			copy->problem = "a page of a vector is missing";
-		else if (!hnr_tail_is_page(page, &copy->tid, copy->head.generation, number))
-			copy->problem = "a page of a vector is of another vertex";
+		const HnrPiece *piece = load_piece(v, &at, page);
+
+		if (piece == NULL)
+			copy->problem = "a piece of a vector is missing";
+		else if (!hnr_piece_is(piece, &copy->tid, copy->head.generation, number))
+			copy->problem = "a piece of a vector is of another vertex";
 		else
-			block = hnr_tail_take_page(layout, page, number, copy->vec);
+		{
+			hnr_piece_take(layout, piece, copy->vec);
+			at = piece->next;
+		}
 	}
 	if (copy->problem)
 		((int32 *) copy->vec)[0] = 0;
-	else if (pages > 0 && block != HNR_METAPAGE)
-		copy->problem = "a vector does not end with its last coordinate";
+	else if (ItemPointerIsValid(&at))
+		copy->problem = "a vector goes on after its last coordinate";
 }
 
 /* Whether the first part still is what was copied; the others may have been read later. */

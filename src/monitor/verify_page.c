@@ -216,6 +216,8 @@ bytes_of_kind(HnrVerify *v, int kind)
 		return shape->per_page * shape->part[0].size;
 	if (kind == HNR_PAGE_TIDS)
 		return HNR_CHUNKS_PER_PAGE * sizeof(HnrTidChunk);
+	if (kind == HNR_PAGE_TAIL)
+		return HNR_PIECES_PER_PAGE * sizeof(HnrPiece);
 	return -1;
 }
 
