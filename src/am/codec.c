@@ -194,6 +194,13 @@ hnr_codec_constant_scale(const HnrMetric *metric, int n, const float *p, float d
 	return length2 > 0 ? -distance / length2 : 1.0f;
 }
 
+float
+hnr_codec_product(const HnrCodec *codec, const HnrSlot *slot, const float *rotated)
+{
+	return slot->constant +
+		hnr_slot_factor(slot) * hnr_code_dot(codec->quantizer, hnr_slot_code(slot), rotated);
+}
+
 void
 hnr_codec_measure_arm(const HnrCodec *codec, const HnrSlot *slot, HnrArm *arm)
 {

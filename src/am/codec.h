@@ -64,6 +64,9 @@ extern void hnr_codec_encode_both(HnrCodec *codec, HnrCodecPoint p, HnrCodecPoin
 extern float hnr_codec_constant_scale(const HnrMetric *metric, int n, const float *p,
 									  float distance);
 
+/* Under the inner product, for p rotated: -<p,o> + |p|^2, as exactly as the slot has it. */
+extern float hnr_codec_product(const HnrCodec *codec, const HnrSlot *slot, const float *rotated);
+
 /* |o - p| as the slot has it, and the estimated squared distance of two neighbours. */
 extern float hnr_codec_length(const HnrCodec *codec, const HnrSlot *slot);
 extern float hnr_codec_pair_l2_squared(const HnrCodec *codec, const HnrSlot *a, const HnrSlot *b);

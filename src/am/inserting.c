@@ -65,7 +65,7 @@ reserve_links(HnrInserting *ins, int level, int n)
 	HnrLevelLinks *links = &ins->links[level];
 	char	   *back = palloc(slot_size * Max(n, 1));
 
-	links->n = links->nback = n;
+	links->n = n;
 	links->slots = palloc(slot_size * Max(n, 1));
 	links->back = palloc0(sizeof(HnrNewLink) * Max(n, 1));
 	for (int i = 0; i < n; i++)
@@ -98,20 +98,12 @@ set_link(HnrInserting *ins, int level, int i, ItemPointer tid, uint32 generation
 		back->vec = hnr_metric_copy(index->metric, index->layout.dims, vec);
 }
 
-/*
- * Links back cost the most, so a new vertex asks for them where it leads in a
- * direction of its own, which is so at both ends of a link or at none, or nearly: what
- * is nearer to another neighbour of the new vertex than to itself sees that neighbour
- * nearer, too.  It asks half of its neighbours at least.
- */
 void
 hnr_inserting_choose(HnrInserting *ins, int level, const HnrCandidate *found, int n)
 {
 	HnrIndex   *index = ins->index;
 	Candidates	c = {.index = index};
 	int			max = hnr_new_degree(&index->layout, level, index->meta.m);
-	int			nback = max;
-	int			ndiverse;
 	float	   *distance;
 	int		   *chosen;
 
@@ -124,12 +116,8 @@ hnr_inserting_choose(HnrInserting *ins, int level, const HnrCandidate *found, in
 		distance[i] = found[i].distance;
 		c.vec[i] = hnr_disk_store_visited(ins->store, found[i].ref)->vec;
 	}
-	ndiverse = hnr_select_diverse(distance, n, max, candidate_pair, &c, chosen);
-	if (level == 0 && ins->row && n > max)
-		nback = Max(ndiverse, index->meta.m / 2);
-	n = Min(n, max);
+	n = hnr_select_neighbors(distance, n, max, candidate_pair, &c, chosen);
 	reserve_links(ins, level, n);
-	ins->links[level].nback = Min(n, nback);
 	for (int i = 0; i < n; i++)
 	{
 		const HnrVisited *v = hnr_disk_store_visited(ins->store, found[chosen[i]].ref);
@@ -230,14 +218,14 @@ hnr_inserting_link_back(HnrInserting *ins, int level)
 	ItemPointer self = &ins->tids[level];
 	HnrLinkTarget to = {ins->vec, links->back, links->n, ways_of(ins, level)};
 	/* a plain list has its neighbours read, which takes long */
-	int			at_once = index->codec->quantizer ? Max(links->nback, 1) : 1;
+	int			at_once = index->codec->quantizer ? Max(links->n, 1) : 1;
 	int			made = 0;
 
 	for (int i = 0; i < links->n; i++)
 		links->back[i].slot->vertex = *self;
-	for (int i = 0; i < links->nback; i += at_once)
+	for (int i = 0; i < links->n; i += at_once)
 		made += link_back(ins, level, &links->back[i], at_once, &to);
-	for (int i = 0; i < links->nback; i++)
+	for (int i = 0; i < links->n; i++)
 		if (links->back[i].result == HNR_LINK_GONE)
 			hnr_link_remove(index, level, self, &links->back[i].from);
 	return made > 0 || force_link(ins, level);

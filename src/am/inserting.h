@@ -19,7 +19,6 @@
 typedef struct HnrLevelLinks
 {
 	int			n;
-	int			nback;			/* so many are to be linked back, the first */
 	char	   *slots;			/* of the new vertex */
 	HnrNewLink *back;
 } HnrLevelLinks;

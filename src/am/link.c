@@ -41,7 +41,7 @@ link_locked(HnrPruning *p, HnrLockedVertex *locked, HnrNewLink *link, HnrChange 
 		return HNR_LINK_MADE;
 	if (at == locked->shape->slots)
 	{
-		hnr_pruning_measure(p);
+		hnr_pruning_measure(p, locked);
 		at = hnr_pruning_choose(p);
 		if (at == p->n - 1)
 			return HNR_LINK_DECLINED;

@@ -10,6 +10,12 @@
 #include "am/node.h"
 #include "am/prune.h"
 
+static bool
+measures_product(const HnrPruning *p)
+{
+	return p->index->metric->kind == HNR_METRIC_IP && p->index->codec->quantizer != NULL;
+}
+
 HnrPruning *
 hnr_pruning_create(HnrIndex *index, int level, const HnrLinkTarget *to)
 {
@@ -23,7 +29,13 @@ hnr_pruning_create(HnrIndex *index, int level, const HnrLinkTarget *to)
 	p->order = palloc(sizeof(int) * n);
 	p->kept = palloc(sizeof(int) * n);
 	p->diverse = palloc(sizeof(bool) * n);
-	p->distance = palloc(sizeof(float) * n);
+	p->apart = p->distance = palloc(sizeof(float) * n);
+	if (measures_product(p))
+	{
+		p->distance = palloc(sizeof(float) * n);
+		p->vec = palloc(sizeof(float) * index->layout.dims);
+		p->self = palloc(sizeof(float) * hnr_codec_rotated_dims(index->codec));
+	}
 	p->arms = palloc(sizeof(HnrArm) * n);
 	return p;
 }
@@ -45,7 +57,7 @@ hnr_pruning_has_neighbor(const HnrPruning *p)
 	return false;
 }
 
-/* Distance of two neighbours, as those from the vertex are measured. */
+/* Distance of two neighbours, as `apart` has those from the vertex. */
 static float
 pair_distance(const HnrPruning *p, int i, int j)
 {
@@ -74,7 +86,7 @@ static bool
 is_diverse(const HnrPruning *p, int candidate, int nkept)
 {
 	for (int i = 0; i < nkept; i++)
-		if (pair_distance(p, candidate, p->kept[i]) < p->distance[candidate])
+		if (pair_distance(p, candidate, p->kept[i]) < p->apart[candidate])
 			return false;
 	return true;
 }
@@ -196,11 +208,22 @@ hnr_pruning_replaced(HnrPruning *p, int victim, HnrNewLink *link)
 }
 
 void
-hnr_pruning_measure(HnrPruning *p)
+hnr_pruning_measure(HnrPruning *p, HnrLockedVertex *locked)
 {
+	bool		product = measures_product(p);
+
+	if (product)
+	{
+		hnr_vertex_get_vector(locked, p->vec);
+		hnr_codec_rotate(p->index->codec, p->vec, p->self);
+	}
 	for (int i = 0; i < p->n; i++)
 	{
-		hnr_codec_measure_arm(p->index->codec, hnr_pruning_slot(p, i), &p->arms[i]);
-		p->distance[i] = p->arms[i].length * p->arms[i].length;
+		HnrSlot    *slot = hnr_pruning_slot(p, i);
+
+		hnr_codec_measure_arm(p->index->codec, slot, &p->arms[i]);
+		p->apart[i] = p->arms[i].length * p->arms[i].length;
+		if (product)
+			p->distance[i] = hnr_codec_product(p->index->codec, slot, p->self);
 	}
 }

@@ -13,7 +13,13 @@
 #include "am/link.h"
 #include "am/vertex.h"
 
-/* A list of neighbours and behind it the one to be added, for one list after another. */
+/*
+ * A list of neighbours and behind it the one to be added, for one list after another.
+ *
+ * `apart` is `distance` but under the inner product with codes.  There a pair's product,
+ * of which the code's error is a larger part the longer both are, tells little about what
+ * leads where; that two are nearer to each other than to the vertex, in L2, does.
+ */
 typedef struct HnrPruning
 {
 	HnrIndex   *index;
@@ -24,8 +30,11 @@ typedef struct HnrPruning
 	int		   *order;			/* nearest first */
 	int		   *kept;			/* scratch of mark_diverse */
 	bool	   *diverse;		/* by slot */
-	float	   *distance;		/* from the vertex, by slot */
+	float	   *distance;		/* from the vertex, by slot: what is near */
+	float	   *apart;			/* likewise, beside which pairs are: what is diverse */
 	HnrArm	   *arms;
+	float	   *vec;			/* coded inner product: the vertex */
+	float	   *self;			/* and rotated */
 	float	  **vectors;		/* plain slots: nvectors of them, else NULL */
 	int			nvectors;
 	float	   *room;			/* then: for one as it is read */
@@ -46,8 +55,8 @@ extern void hnr_pruning_fill(HnrPruning *p, HnrLockedVertex *locked, const HnrSl
 /* Whether the list has the new neighbour already. */
 extern bool hnr_pruning_has_neighbor(const HnrPruning *p);
 
-/* Measures the neighbours by their codes. */
-extern void hnr_pruning_measure(HnrPruning *p);
+/* Measures the neighbours of the locked vertex by their codes. */
+extern void hnr_pruning_measure(HnrPruning *p, HnrLockedVertex *locked);
 
 /*
  * The neighbour that a measured list can do without; the new one, which is the last, if

@@ -20,13 +20,20 @@ is_diverse(int candidate, float distance, const int *chosen, int nchosen,
 }
 
 int
-hnr_select_diverse(const float *distance, int n, int max,
-				   HnrPairDistance pair, void *context, int *chosen)
+hnr_select_neighbors(const float *distance, int n, int max,
+					 HnrPairDistance pair, void *context, int *chosen)
 {
 	int			nchosen = 0;
 	int			nwaiting = 0;
-	int		   *waiting = palloc(sizeof(int) * Max(n, 1));
+	int		   *waiting;
 
+	if (n <= max)
+	{
+		for (int i = 0; i < n; i++)
+			chosen[i] = i;
+		return n;
+	}
+	waiting = palloc(sizeof(int) * n);
 	for (int i = 0; i < n && nchosen < max; i++)
 	{
 		if (is_diverse(i, distance[i], chosen, nchosen, pair, context))
@@ -36,19 +43,5 @@ hnr_select_diverse(const float *distance, int n, int max,
 	}
 	memcpy(chosen + nchosen, waiting, sizeof(int) * nwaiting);
 	pfree(waiting);
-	return nchosen;
-}
-
-int
-hnr_select_neighbors(const float *distance, int n, int max,
-					 HnrPairDistance pair, void *context, int *chosen)
-{
-	if (n > max)
-	{
-		hnr_select_diverse(distance, n, max, pair, context, chosen);
-		return max;
-	}
-	for (int i = 0; i < n; i++)
-		chosen[i] = i;
-	return n;
+	return max;
 }

@@ -21,8 +21,4 @@ typedef float (*HnrPairDistance) (void *context, int i, int j);
 extern int	hnr_select_neighbors(const float *distance, int n, int max,
 								 HnrPairDistance pair, void *context, int *chosen);
 
-/* Only the diverse ones; the nearest of those that wait follow in chosen. */
-extern int	hnr_select_diverse(const float *distance, int n, int max,
-							   HnrPairDistance pair, void *context, int *chosen);
-
 #endif							/* HNR_SELECT_H */

@@ -8,11 +8,13 @@
 #include "postgres.h"
 
 #include "am/buffer.h"
+#include "am/doubt.h"
 #include "am/idset.h"
 #include "am/store_disk.h"
 #include "am/stored.h"
 #include "am/tail.h"
 #include "am/vertex.h"
+#include "distance/distance.h"
 #include "miscadmin.h"
 #include "utils/spccache.h"
 
@@ -28,6 +30,7 @@ struct HnrDiskStore
 	const float *query;
 	float	   *rotated;
 	HnrCodeQuery *code_query;
+	HnrDoubt	doubt;			/* under the inner product */
 	HnrIdSet	seen;
 	HnrWays    *ways;			/* if keep_vectors */
 	float	   *vec;			/* the vector of the vertex being looked at */
@@ -50,6 +53,7 @@ typedef struct Visiting
 	bool		left_out;
 	HnrWays    *ways;			/* its links are, or NULL */
 	float		constant_scale;
+	float		reach;			/* for the doubt; 0: none */
 	HnrCandidate *out;
 } Visiting;
 
@@ -59,6 +63,7 @@ disk_begin(HnrStore *store)
 	HnrDiskStore *ds = (HnrDiskStore *) store;
 
 	hnr_idset_clear(&ds->seen);
+	ds->doubt.ways = ds->doubt.nways = 0;
 	if (ds->keep_vectors)
 	{
 		hnr_ways_clear(ds->ways);
@@ -114,6 +119,8 @@ list_slots(Visiting *v, const HnrPartLayout *pl, char *part)
 		return;
 	if (dots)
 		hnr_code_dots(ds->code_query, (uint8 *) slots + sizeof(HnrSlot), size, n, ds->dots);
+	if (dots && v->reach > 0)
+		hnr_doubt_apply(&ds->doubt, v->reach, slots, size, n, ds->dots);
 	hnr_idset_reserve(&ds->seen, n);
 	seen = ds->seen;			/* for the compiler: nothing below changes it */
 	for (int i = 0; i < n; i++)
@@ -193,6 +200,8 @@ measure(Visiting *v, const float *vec)
 	v->result.distance = hnr_metric_distance(metric, dims, v->ds->query, vec);
 	if (v->ds->code_query)
 		v->constant_scale = hnr_codec_constant_scale(metric, dims, vec, v->result.distance);
+	if (v->ds->code_query && metric->kind == HNR_METRIC_IP)
+		v->reach = hnr_doubt_reach(&v->ds->doubt, v->result.distance, v->constant_scale);
 	remember(v, vec);
 }
 
@@ -294,6 +303,7 @@ disk_visit(HnrStore *store, HnrNodeId node, int level, HnrCandidate *neighbors)
 
 	memset(&v.result, 0, sizeof(v.result));
 	v.left_out = false;
+	v.reach = 0;
 	v.ds = ds;
 	v.shape = hnr_layout_shape(&ds->index->layout, level);
 	v.out = neighbors;
@@ -403,6 +413,7 @@ hnr_disk_store_set_query(HnrStore *store, const float *query)
 	{
 		hnr_codec_rotate(ds->index->codec, query, ds->rotated);
 		hnr_code_query_set(ds->code_query, ds->rotated);
+		ds->doubt.query2 = hnr_distance->inner_product(ds->index->layout.dims, query, query);
 	}
 }
 
