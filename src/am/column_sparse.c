@@ -10,9 +10,11 @@
  */
 #include "postgres.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "am/metric.h"
+#include "distance/distance.h"
 #include "types/sparsevec.h"
 #include "types/sums.h"
 
@@ -127,16 +129,10 @@ problem(const HnrMetric *metric, int dims, int width, const float *vec)
 	} \
 	return sum
 
-float
-hnr_sparse_l2_squared(int width, const float *a, const float *b)
+static float
+l2_squared(const float *a, const float *b)
 {
 	SUM((x - y) * (x - y));
-}
-
-float
-hnr_sparse_l1(int width, const float *a, const float *b)
-{
-	SUM(fabsf(x - y));
 }
 
 static float
@@ -144,18 +140,35 @@ product(const float *a, const float *b)
 {
 	Sparse		s = sparse(a);
 	Sparse		t = sparse(b);
-	float		sum = 0;
 
-	for (int i = 0, j = 0; i < s.n && j < t.n;)
-	{
-		int32		at_s = s.index[i];
-		int32		at_t = t.index[j];
+	return hnr_distance->sparse_product(s.n, s.index, s.value, t.n, t.index, t.value);
+}
 
-		sum += at_s == at_t ? s.value[i] * t.value[j] : 0;
-		i += at_s <= at_t;
-		j += at_t <= at_s;
-	}
-	return sum;
+static float
+square(const float *vec)
+{
+	Sparse		s = sparse(vec);
+
+	return hnr_distance->inner_product(s.n, s.value, s.value);
+}
+
+/* Near each other, vectors differ by less than the digits of their squares tell. */
+#define NEAR	0.05f
+
+float
+hnr_sparse_l2_squared(int width, const float *a, const float *b)
+{
+	float		squares = square(a) + square(b);
+	float		distance = squares - 2 * product(a, b);
+
+	/* written so that what is beyond the range of float is summed, too */
+	return distance > NEAR * squares && squares < FLT_MAX / 4 ? distance : l2_squared(a, b);
+}
+
+float
+hnr_sparse_l1(int width, const float *a, const float *b)
+{
+	SUM(fabsf(x - y));
 }
 
 float

@@ -61,6 +61,9 @@ typedef struct HnrDistanceKernels
 	int64		(*bits_different) (int n, const uint8 *a, const uint8 *b);
 	void		(*bits_shared) (int n, const uint8 *a, const uint8 *b,
 								int64 *both, int64 *any);
+	/* the sum of a*b over the indices, ascending in both, that a and b have in common */
+	float		(*sparse_product) (int na, const int32 *a_index, const float *a,
+								   int nb, const int32 *b_index, const float *b);
 
 	/*
 	 * out[r][c] = the product of rows[r] with column c, for HNR_BLOCK_ROWS rows and

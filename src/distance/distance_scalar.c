@@ -109,6 +109,14 @@ lanes_min(Lanes a, Lanes b)
 	return a;
 }
 
+static inline Lanes
+lanes_add_match(Lanes sum, const int32 *p, int32 k, const float *q, float y)
+{
+	for (int i = 0; i < LANES; i++)
+		sum.x[i] += p[i] == k ? q[i] * y : 0;
+	return sum;
+}
+
 static inline uint32
 lanes_below(Lanes a, Lanes b)
 {
@@ -140,6 +148,7 @@ lanes_below(Lanes a, Lanes b)
 #define V_SET1(s)			((Lanes) {{s, s, s, s}})
 #define V_MIN(x, y)			lanes_min(x, y)
 #define V_BELOW(x, y)		lanes_below(x, y)
+#define V_ADD_MATCH(sum, p, k, q, y)	lanes_add_match(sum, p, k, q, y)
 #define BLOCK_ROWS			4
 
 static inline float

@@ -22,7 +22,7 @@
  *		V_HALF(p)			V_WIDTH halves at p, of any alignment
  *		V_STORE_HALF(p, x)	to V_WIDTH halves at p, rounded to the nearest
  *		V_STORE(p, x)		to V_WIDTH floats at p, of any alignment
- *		and what blocks.inc.h, which is included below, asks for
+ *		and what blocks.inc.h and sparse.inc.h, which are included below, ask for
  *
  * A sum is kept in four registers, so that consecutive additions do not wait
  * for each other: an addition takes about four cycles and one can start in each.
@@ -280,6 +280,7 @@ bits_shared(int n, const uint8 *a, const uint8 *b, int64 *both, int64 *any)
 }
 
 #include "distance/blocks.inc.h"
+#include "distance/sparse.inc.h"
 
 const HnrDistanceKernels HNR_KERNELS = {
 	.isa = HNR_ISA,
@@ -299,6 +300,7 @@ const HnrDistanceKernels HNR_KERNELS = {
 	.from_bytes = from_bytes,
 	.bits_different = bits_different,
 	.bits_shared = bits_shared,
+	.sparse_product = sparse_product,
 	.block_products = block_products,
 	.lane_minima = lane_minima,
 	.list_below = list_below,

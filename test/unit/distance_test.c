@@ -338,6 +338,47 @@ test_bits(const HnrDistanceKernels *k, char *end_a, char *end_b)
 	report(shared, k->isa, "bits_shared, n = 1 .. 2000");
 }
 
+/* n ascending indices and small whole numbers at the end of a page each. */
+static void
+random_sparse(int n, char *end_of_indices, char *end_of_values, int32 **index, float **value)
+{
+	*index = (int32 *) end_of_indices - n;
+	*value = (float *) end_of_values - n;
+	for (int i = 0; i < n; i++)
+	{
+		(*index)[i] = (i > 0 ? (*index)[i - 1] : -1) + 1 + random() % (random() % 8 == 0 ? 100 : 3);
+		(*value)[i] = random() % 9 - 4;
+	}
+}
+
+/* Sums of whole numbers, which are exact; b has its indices and values in two pages, too. */
+static void
+test_sparse(const HnrDistanceKernels *k, char *end_a, char *end_b)
+{
+	static float room[2][MAX_N];
+	bool		right = true;
+
+	for (int round = 0; round < 2000; round++)
+	{
+		int			na = random() % (random() % 4 == 0 ? 400 : 40);
+		int			nb = random() % (random() % 4 == 0 ? 400 : 40);
+		int32	   *ai,
+				   *bi;
+		float	   *a,
+				   *b;
+		float		sum = 0;
+
+		random_sparse(na, end_a, (char *) (room[0] + MAX_N), &ai, &a);
+		random_sparse(nb, (char *) (room[1] + MAX_N), end_b, &bi, &b);
+		for (int i = 0; i < na; i++)
+			for (int j = 0; j < nb; j++)
+				sum += ai[i] == bi[j] ? a[i] * b[j] : 0;
+		right &= k->sparse_product(na, ai, a, nb, bi, b) == sum &&
+			k->sparse_product(nb, bi, b, na, ai, a) == sum;
+	}
+	report(right, k->isa, "sparse_product, of up to 400");
+}
+
 /* Products of rows with packed columns, nothing behind the columns being read. */
 static void
 test_blocks(const HnrDistanceKernels *k, char *end_a)
@@ -481,6 +522,7 @@ main(int argc, char **argv)
 			test_tiles(hnr_distance, end_a, end_b);
 			test_decoding(hnr_distance, end_a, end_b);
 			test_bits(hnr_distance, end_a, end_b);
+			test_sparse(hnr_distance, end_a, end_b);
 			test_blocks(hnr_distance, end_a);
 			test_least(hnr_distance, end_a);
 		}
