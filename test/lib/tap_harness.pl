@@ -1,9 +1,9 @@
 # tap_harness.pl COUNTSFILE FILE... - runs TAP programs (Perl files, or commands
 # with their arguments in one word), HNR_TAP_JOBS at a time (default 1), prints
-# one line for each and the failed assertions, and writes "PASSED FAILED" to
-# COUNTSFILE.
+# one line for each and the assertions that failed or were skipped, and writes
+# "PASSED FAILED" to COUNTSFILE.
 #
-# An assertion at the outer level counts as one test.  A program that dies, has
+# An assertion at the outer level counts as one test, a skipped one as none.  A program that dies, has
 # run no test or breaks its plan adds one failed test.  Each gets a time limit,
 # HNR_TAP_TIMEOUT seconds (default 600).
 
@@ -40,14 +40,15 @@ sub run_one
 			exec => [ 'timeout', '--foreground', '-k', '20', $limit, @program ],
 			merge => 1
 		});
-	my @bad;
+	my (@bad, @skipped);
 
 	while (my $result = $parser->next)
 	{
 		push @bad, $result->as_string if $result->is_test && !$result->is_ok;
+		push @skipped, 'skipped: ' . $result->explanation if $result->is_test && $result->has_skip;
 	}
 
-	my $good = $parser->passed;
+	my $good = $parser->passed - @skipped;
 	my $problem;
 	$problem = 'ran no test' unless $parser->tests_run || $parser->skip_all;
 	$problem = join('; ', $parser->parse_errors) if $parser->parse_errors;
@@ -60,7 +61,7 @@ sub run_one
 	my $text = sprintf "%-7s %s: %d of %d%s (%.1f s)\n", $failed ? 'FAILED' : 'ok',
 	  $file, $good, $parser->tests_run,
 	  $parser->skip_all ? ', skipped: ' . $parser->skip_all : '', time - $start;
-	$text .= "#   $_\n" foreach @bad, $problem || ();
+	$text .= "#   $_\n" foreach @skipped, @bad, $problem || ();
 	$text .= end_of_log($file) if $failed;
 	return ($good, $failed, $text);
 }
