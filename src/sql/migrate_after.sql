@@ -5,7 +5,31 @@ DO $finish$
 DECLARE
 	r record;
 	t text;
+	path text := pg_catalog.current_setting('search_path');
 BEGIN
+	-- As in migrate_before.sql.
+	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+
+	-- What was there already, and therefore not created, has to have been pgvector's.
+	FOR r IN WITH member AS (
+			SELECT d.classid, d.objid FROM pg_catalog.pg_depend d
+				JOIN pg_catalog.pg_extension e ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+					AND e.oid = d.refobjid AND e.extname = 'hnsw_rebuild'
+				WHERE d.deptype = 'e'
+		), used (classid, objid) AS (
+			SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid FROM pg_catalog.pg_type t
+				WHERE t.typnamespace = '@extschema@'::pg_catalog.regnamespace AND t.typname IN ('vector', 'halfvec', 'sparsevec')
+			UNION ALL
+			SELECT 'pg_catalog.pg_operator'::pg_catalog.regclass, a.amopopr FROM pg_catalog.pg_amop a
+				JOIN member m ON m.classid = 'pg_catalog.pg_opfamily'::pg_catalog.regclass AND m.objid = a.amopfamily
+		)
+		SELECT pg_catalog.pg_describe_object(u.classid, u.objid, 0) AS object FROM used u
+			WHERE NOT EXISTS (SELECT FROM member m WHERE m.classid = u.classid AND m.objid = u.objid)
+	LOOP
+		RAISE EXCEPTION '% already exists and is not part of extension "vector"', r.object
+			USING ERRCODE = 'duplicate_object';
+	END LOOP;
+
 	-- Functions that have no counterpart here.
 	FOR r IN SELECT p.oid::pg_catalog.regprocedure AS function FROM pg_catalog.pg_proc p
 		JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'e'
@@ -16,15 +40,17 @@ BEGIN
 		EXECUTE pg_catalog.format('DROP FUNCTION %s', r.function);
 	END LOOP;
 
-	-- The search_path of an extension's script has its schema.  Operators stay, with the planner's hints of this extension; the last of them can be
-	-- given by a command from PostgreSQL 17 on only.
+	-- Operators stay, with the planner's hints of this extension; the last of them can be given by
+	-- a command from PostgreSQL 17 on only.
 	FOREACH t IN ARRAY ARRAY['vector', 'halfvec', 'sparsevec'] LOOP
-		EXECUTE pg_catalog.format('ALTER OPERATOR <> (%1$s, %1$s) SET (RESTRICT = neqsel, JOIN = neqjoinsel)', t);
+		EXECUTE pg_catalog.format('ALTER OPERATOR @extschema@.<> (@extschema@.%1$s, @extschema@.%1$s) SET (RESTRICT = neqsel, JOIN = neqjoinsel)', t);
 		UPDATE pg_catalog.pg_operator SET oprcanmerge = true
-			WHERE oid = pg_catalog.format('=(%1$s, %1$s)', t)::pg_catalog.regoperator;
+			WHERE oid = pg_catalog.format('@extschema@.=(@extschema@.%1$s, @extschema@.%1$s)', t)::pg_catalog.regoperator;
 	END LOOP;
 
-	FOR r IN SELECT * FROM hnsw_rebuild_migrated ORDER BY depth, index LOOP
+	-- Functions in expressions of indexes may be in the extension's schema.
+	PERFORM pg_catalog.set_config('search_path', path, true);
+	FOR r IN SELECT * FROM pg_temp.hnsw_rebuild_migrated ORDER BY depth, index LOOP
 		PERFORM pg_catalog.set_config('default_tablespace', coalesce(r.tablespace, ''), true);
 		EXECUTE r.definition;
 		IF r.comment IS NOT NULL THEN
@@ -34,11 +60,11 @@ BEGIN
 			EXECUTE pg_catalog.format('ALTER INDEX %s ALTER COLUMN %s', r.index, t);
 		END LOOP;
 	END LOOP;
-	FOR r IN SELECT p.index AS parent, c.index FROM hnsw_rebuild_migrated c
-		JOIN hnsw_rebuild_migrated p ON p.oid = c.parent ORDER BY c.depth DESC
+	FOR r IN SELECT p.index AS parent, c.index FROM pg_temp.hnsw_rebuild_migrated c
+		JOIN pg_temp.hnsw_rebuild_migrated p ON p.oid = c.parent ORDER BY c.depth DESC
 	LOOP
 		EXECUTE pg_catalog.format('ALTER INDEX %s ATTACH PARTITION %s', r.parent, r.index);
 	END LOOP;
-	DROP TABLE hnsw_rebuild_migrated;
+	DROP TABLE pg_temp.hnsw_rebuild_migrated;
 END
 $finish$;

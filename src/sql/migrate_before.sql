@@ -11,14 +11,19 @@
  *
  * Access methods, their operator classes and indexes cannot be taken over, and casts,
  * which nothing depends on, need not be: they are dropped.  migrate_after.sql creates
- * the indexes again, from the table hnsw_rebuild_migrated.
+ * the indexes again, from the table pg_temp.hnsw_rebuild_migrated.
  */
 DO $take$
 DECLARE
 	r record;
 	command text;
 	commands text[];
+	path text := pg_catalog.current_setting('search_path');
 BEGIN
+	-- Whoever may create objects in the extension's schema could have operators there that fit
+	-- better, and a table of this one's name.
+	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+
 	-- While both libraries are in a session, pgvector's has to define its settings first.
 	SELECT p.probin INTO STRICT r FROM pg_catalog.pg_proc p
 		WHERE p.oid = '@extschema@.vector_in(cstring, oid, integer)'::pg_catalog.regprocedure;
@@ -32,7 +37,7 @@ BEGIN
 	LOOP
 		EXECUTE pg_catalog.format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', r.oid::pg_catalog.regclass);
 	END LOOP;
-	CREATE TEMP TABLE hnsw_rebuild_migrated AS
+	CREATE TABLE pg_temp.hnsw_rebuild_migrated AS
 		SELECT c.oid::pg_catalog.regclass::text AS index, c.oid, h.inhparent AS parent,
 			(SELECT pg_catalog.count(*) FROM pg_catalog.pg_partition_ancestors(c.oid)) AS depth,
 			pg_catalog.pg_get_indexdef(c.oid) AS definition, t.spcname AS tablespace,
@@ -43,7 +48,7 @@ BEGIN
 			JOIN pg_catalog.pg_am am ON am.oid = c.relam AND am.amname = 'hnsw'
 			LEFT JOIN pg_catalog.pg_tablespace t ON t.oid = c.reltablespace
 			LEFT JOIN pg_catalog.pg_inherits h ON h.inhrelid = c.oid;
-	FOR r IN SELECT index FROM hnsw_rebuild_migrated WHERE parent IS NULL LOOP
+	FOR r IN SELECT index FROM pg_temp.hnsw_rebuild_migrated WHERE parent IS NULL LOOP
 		EXECUTE pg_catalog.format('DROP INDEX %s', r.index);
 	END LOOP;
 
@@ -80,6 +85,8 @@ BEGIN
 			SELECT d.classid, d.objid FROM pg_catalog.pg_depend d
 			JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid AND e.extname = 'hnsw_rebuild'
 			WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e');
+
+	PERFORM pg_catalog.set_config('search_path', path, true);
 END
 $take$;
 

@@ -11,6 +11,8 @@ DECLARE
 	schema pg_catalog.regnamespace;
 	obstacles text;
 BEGIN
+	-- Whoever may create objects in the extension's schema could have operators there that fit better.
+	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 	SELECT extnamespace INTO schema FROM pg_catalog.pg_extension WHERE extname = 'vector';
 	IF schema IS NULL THEN
 		RAISE EXCEPTION 'this database does not have the extension "vector"'

@@ -157,6 +157,45 @@ my ($later) = $document =~ /^### Indexes later\n.*?```sql\n(.*?)```/ms or die 'n
 $node->safe_psql('afterwards', $later);
 is($node->safe_psql('afterwards', "SELECT name, m FROM index_status()"), 'items_v|8', 'indexes are built afterwards');
 
+# Others may create objects in the extension's schema: nothing of theirs is run or taken over.
+$node->safe_psql('postgres', 'CREATE DATABASE shared');
+$node->safe_psql('shared', <<'X');
+CREATE SCHEMA s;
+CREATE EXTENSION vector SCHEMA s;
+CREATE TABLE items AS SELECT i AS id, ARRAY[i, 1, 2]::s.vector(3) AS v FROM generate_series(1, 100) i;
+CREATE INDEX items_v ON items USING hnsw (v s.vector_l2_ops);
+CREATE ROLE mallory;
+GRANT CREATE, USAGE ON SCHEMA s TO mallory;
+SET ROLE mallory;
+CREATE TABLE s.hnsw_rebuild_migrated (index text, oid oid, parent oid, depth bigint, definition text,
+	tablespace text, comment text, statistics text[]);
+INSERT INTO s.hnsw_rebuild_migrated VALUES ('items_v', 1, NULL, 1, 'ALTER ROLE mallory SUPERUSER', NULL, NULL, '{}');
+GRANT ALL ON s.hnsw_rebuild_migrated TO PUBLIC;
+CREATE FUNCTION s.seize() RETURNS boolean LANGUAGE plpgsql AS
+	'BEGIN ALTER ROLE mallory SUPERUSER; RETURN true; EXCEPTION WHEN insufficient_privilege THEN RETURN true; END';
+CREATE FUNCTION s.eq(oid, regclass) RETURNS boolean LANGUAGE sql AS 'SELECT s.seize() AND $1 = $2::oid';
+CREATE FUNCTION s.eq(oid, regnamespace) RETURNS boolean LANGUAGE sql AS 'SELECT s.seize() AND $1 = $2::oid';
+CREATE FUNCTION s.ne(oid, regclass) RETURNS boolean LANGUAGE sql AS 'SELECT s.seize() AND $1 <> $2::oid';
+CREATE FUNCTION s.ne(regnamespace, regnamespace) RETURNS boolean LANGUAGE sql AS 'SELECT s.seize() AND $1::oid <> $2::oid';
+CREATE FUNCTION s.cat(text[], text[]) RETURNS text[] LANGUAGE sql AS 'SELECT array_cat($1, $2) WHERE s.seize()';
+CREATE OPERATOR s.= (LEFTARG = oid, RIGHTARG = regclass, FUNCTION = s.eq);
+CREATE OPERATOR s.= (LEFTARG = oid, RIGHTARG = regnamespace, FUNCTION = s.eq);
+CREATE OPERATOR s.<> (LEFTARG = oid, RIGHTARG = regclass, FUNCTION = s.ne);
+CREATE OPERATOR s.<> (LEFTARG = regnamespace, RIGHTARG = regnamespace, FUNCTION = s.ne);
+CREATE OPERATOR s.|| (LEFTARG = text[], RIGHTARG = text[], FUNCTION = s.cat);
+X
+my $take = "CREATE EXTENSION hnsw_rebuild SCHEMA s VERSION 'pgvector'; ALTER EXTENSION hnsw_rebuild UPDATE;";
+$node->safe_psql('shared', "BEGIN; $take COMMIT;");
+is($node->safe_psql('shared', "SELECT rolsuper FROM pg_roles WHERE rolname = 'mallory'"), 'f', "nobody's code is run");
+is($node->safe_psql('shared', 'SELECT name FROM s.index_status()'), 'items_v', 'migrated where others create objects');
+$node->safe_psql('shared', 'DROP EXTENSION hnsw_rebuild CASCADE');
+$node->safe_psql('shared', <<'X');
+CREATE EXTENSION vector SCHEMA s;
+ALTER EXTENSION vector DROP OPERATOR s.<#> (s.halfvec, s.halfvec);
+X
+like(error_of('shared', $take), qr/ERROR:  42710: operator s\.<#>\(s\.halfvec,s\.halfvec\) already exists and is not part of extension "vector"/,
+	'an operator of somebody else is in the way');
+
 unlike(slurp_file($node->logfile), qr/redefine|TRAP|PANIC|terminated by signal|FATAL/, 'nothing in the log');
 $node->stop;
 done_testing();
