@@ -39,6 +39,16 @@ form(const HnrMetric *metric, const struct varlena *value, int dims, float *out)
 	return true;
 }
 
+/* Up to this length, different fractions are different floats. */
+#define EXACT_BITS		2048
+
+/* A fraction becomes a float; counts are exact. */
+static float
+error(const HnrMetric *metric, int n, const float *vec)
+{
+	return metric->kind == HNR_METRIC_JACCARD && n * BITS_PER_WORD > EXACT_BITS ? 2e-7f : 0;
+}
+
 static const char *
 problem(const HnrMetric *metric, int dims, int n, const float *vec)
 {
@@ -70,5 +80,6 @@ hnr_bits_jaccard(int n, const float *a, const float *b)
 }
 
 const HnrColumnType hnr_column_bit = {
-	HNR_ELEMENT_BIT, "bit", "bit", MAX_BITS, false, width, NULL, form, NULL, problem
+	HNR_ELEMENT_BIT, "bit", "bit", MAX_BITS, false, width, NULL, form, NULL,
+	error, problem
 };

@@ -21,6 +21,9 @@
 /* Of unit vectors, what rounding of the coordinates may change. */
 #define NORM_TOLERANCE	1e-3
 
+/* Near each other, vectors differ by less than the digits of their squares tell. */
+#define NEAR			0.05
+
 /* A vector as it is. */
 typedef struct Sparse
 {
@@ -76,6 +79,26 @@ length(int width, const float *vec)
 	return hnr_norm(s.n, s.value);
 }
 
+/*
+ * Products are summed as floats, several sums at once; generous.  L2 is the square root of
+ * a difference of such, which is not small beside them (NEAR), or summed in double as L1 is.
+ */
+static float
+error(const HnrMetric *metric, int width, const float *vec)
+{
+	double		of_product = 1e-6 + sparse(vec).n * 1e-8;
+
+	switch (metric->kind)
+	{
+		case HNR_METRIC_L2:
+			return (float) (of_product / (2 * NEAR));
+		case HNR_METRIC_L1:
+			return 2e-7f;
+		default:
+			return (float) (of_product * length(width, vec));
+	}
+}
+
 static const char *
 problem(const HnrMetric *metric, int dims, int width, const float *vec)
 {
@@ -100,9 +123,9 @@ problem(const HnrMetric *metric, int dims, int width, const float *vec)
 #define SUM(TERM) \
 	Sparse		s = sparse(a); \
 	Sparse		t = sparse(b); \
-	float		sum = 0; \
-	float		x; \
-	float		y; \
+	double		sum = 0; \
+	double		x; \
+	double		y; \
 	int			i = 0; \
 	int			j = 0; \
 \
@@ -127,8 +150,9 @@ problem(const HnrMetric *metric, int dims, int width, const float *vec)
 		y = t.value[j]; \
 		sum += TERM; \
 	} \
-	return sum
+	return (float) sum
 
+/* As sums of squares of differences, which lose nothing. */
 static float
 l2_squared(const float *a, const float *b)
 {
@@ -144,31 +168,28 @@ product(const float *a, const float *b)
 	return hnr_distance->sparse_product(s.n, s.index, s.value, t.n, t.index, t.value);
 }
 
-static float
+static double
 square(const float *vec)
 {
 	Sparse		s = sparse(vec);
 
-	return hnr_distance->inner_product(s.n, s.value, s.value);
+	return hnr_exact_inner_product(s.n, s.value, s.value);
 }
-
-/* Near each other, vectors differ by less than the digits of their squares tell. */
-#define NEAR	0.05f
 
 float
 hnr_sparse_l2_squared(int width, const float *a, const float *b)
 {
-	float		squares = square(a) + square(b);
-	float		distance = squares - 2 * product(a, b);
+	double		squares = square(a) + square(b);
+	double		distance = squares - 2.0 * product(a, b);
 
 	/* written so that what is beyond the range of float is summed, too */
-	return distance > NEAR * squares && squares < FLT_MAX / 4 ? distance : l2_squared(a, b);
+	return distance > NEAR * squares && squares < FLT_MAX / 4 ? (float) distance : l2_squared(a, b);
 }
 
 float
 hnr_sparse_l1(int width, const float *a, const float *b)
 {
-	SUM(fabsf(x - y));
+	SUM(fabs(x - y));
 }
 
 float
@@ -185,5 +206,5 @@ hnr_sparse_unit_cosine(int width, const float *a, const float *b)
 
 const HnrColumnType hnr_column_sparsevec = {
 	HNR_ELEMENT_SPARSE, "sparsevec", "sparse", HNR_SPARSEVEC_MAX_DIM, false, width, words, form,
-	length, problem
+	length, error, problem
 };

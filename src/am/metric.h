@@ -64,6 +64,13 @@ typedef struct HnrColumnType
 	double		(*length) (int width, const float *vec);
 
 	/*
+	 * What the distance from a vector may be off by, because it is a float or a sum of
+	 * floats: under inner product and cosine per unit of length of the query, else as a
+	 * part of the distance.  NULL where the type is dense (stored.h).
+	 */
+	float		(*error) (const HnrMetric *metric, int width, const float *vec);
+
+	/*
 	 * What is wrong about a vector in an index of so many dimensions, or NULL.  None where
 	 * the type is dense: what may be wrong there depends on the encoding.
 	 */

@@ -39,6 +39,8 @@ hnr_order_bounds(const HnrMetric *metric, int n, double query_length,
 	{
 		if (metric->kind == HNR_METRIC_IP || metric->kind == HNR_METRIC_COSINE)
 			off = off * query_length + n * LEAST_FLOATS;
+		else if (!metric->type->dense)
+			off *= d;
 		else
 			off += d * rounding(n);
 	}

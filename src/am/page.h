@@ -127,7 +127,7 @@ typedef struct HnrVertex
 	uint8		flags;			/* HNR_VERTEX_... below */
 	uint32		generation;		/* changes with each use of this place */
 	float		error;			/* ground: what rounding the vector has cost, the
-								 * most of its rows (stored.h) */
+								 * most of its rows (stored.h, metric.h) */
 	ItemPointerData link;		/* ground: first chunk of more heap TIDs, or
 								 * invalid; upper: this vertex one level down */
 	ItemPointerData tids[HNR_INLINE_TIDS];	/* ground: heap TIDs; upper: [0] is

@@ -235,10 +235,11 @@ hnr_stored_round(const HnrMetric *metric, HnrEncoding encoding, int n, float *ve
 	double		length = 0;
 	Rounding	r;
 
+	if (metric->type->error)
+		return metric->type->error(metric, n, vec);
 	if (encoding == HNR_ENCODING_FLOAT)
 		/* of unit length, in float: not quite the row's direction */
-		return metric->kind == HNR_METRIC_COSINE ?
-			(float) summing_error(hnr_metric_words(metric, n, vec)) : 0;
+		return metric->kind == HNR_METRIC_COSINE ? (float) summing_error(n) : 0;
 	r = rounding_for(encoding, n, vec);
 	for (int i = 0; i < n; i++)
 	{

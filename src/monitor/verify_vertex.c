@@ -90,10 +90,11 @@ error_is_possible(HnrVerify *v, const HnrVertexCopy *copy)
 
 	if (!isfinite(copy->head.error) || copy->head.error < 0)
 		return false;
+	if (v->index->metric->type->error)
+		return copy->head.error == v->index->metric->type->error(v->index->metric, layout->dims,
+																copy->vec);
 	if (layout->encoding == HNR_ENCODING_FLOAT && v->index->metric->kind != HNR_METRIC_COSINE)
 		return copy->head.error == 0;
-	if (!v->index->metric->type->dense)
-		return copy->head.error <= 1e-3;
 	/* a sum of magnitudes is greater than any length */
 	for (int i = 0; i < layout->dims; i++)
 		most += 1e-4 * fabs(copy->vec[i]) +

@@ -18,7 +18,8 @@ use Time::HiRes qw(usleep);
 our @EXPORT = qw(am_node am_table am_functions am_indexes start_work start_statements stop_work
   errors_of_check warnings_of_check unreachable_of_check lowest_recall crashes wait_for_restart);
 
-my @indexes = qw(items_l2 items_cosine items_ip items_l1 items_wide items_half items_half_cosine);
+my @indexes = qw(items_l2 items_cosine items_ip items_l1 items_wide items_half items_half_cosine items_sparse
+  items_sparse_ip items_bit);
 
 sub am_indexes { return @indexes; }
 
@@ -72,6 +73,10 @@ CREATE EXTENSION hnsw_rebuild;
 CREATE FUNCTION vec(seed int, d int) RETURNS vector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
 	\$\$SELECT array_agg($offset + (hashint4(seed * 1000 + j) % 1000)::real / 10 ORDER BY j)::vector FROM generate_series(1, d) j\$\$;
 V
+-- such a vector as query for a column
+CREATE FUNCTION query(col text, seed int, d int) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+	$$SELECT CASE col WHEN 's' THEN vec(seed, d)::sparsevec::text WHEN 'b' THEN binary_quantize(vec(seed, d))::text
+		ELSE vec(seed, d)::text END$$;
 -- part of the 10 nearest rows that the index finds, over some queries
 CREATE FUNCTION recall(tab regclass, col text, op text, d int, queries int DEFAULT 10)
 RETURNS double precision LANGUAGE plpgsql
@@ -84,7 +89,7 @@ DECLARE
 	n bigint;
 BEGIN
 	FOR i IN 1..queries LOOP
-		q := vec(-i, d)::text;
+		q := query(col, -i, d);
 		PERFORM set_config('enable_indexscan', 'off', true), set_config('enable_seqscan', 'on', true);
 		EXECUTE format('SELECT max(x), count(*) FROM (SELECT %2$s %3$s %4$L AS x FROM %1$s
 			WHERE %2$s IS NOT NULL ORDER BY 1 LIMIT 10) s', tab, col, op, q) INTO kth, n;
@@ -102,7 +107,7 @@ END $$;
 CREATE FUNCTION wrong_rows(col text, op text, d int, seed int, n int) RETURNS text LANGUAGE plpgsql
 SET enable_sort = off SET enable_seqscan = off SET max_parallel_workers_per_gather = 0 AS $$
 DECLARE
-	q text := vec(seed, d)::text;
+	q text := query(col, seed, d);
 	ids int[];
 	far float8[];
 	bad text;
@@ -136,14 +141,18 @@ X
 }
 
 # The table; wide vectors stand on several pages of their index, those of column h in
-# half precision.
+# half precision, and a tenth of those of column s, sparse ones, are too long for their vertices.
 sub am_table
 {
 	my ($node, $rows) = @_;
+	my ($few, $many) = map { my $each = $_; '[' . join(',', map { $_ % $each == 0 ? 1 : 0 } 1 .. 2100) . ']' } 100, 3;
 
 	$node->safe_psql('postgres', <<"X");
 CREATE TABLE items (id int PRIMARY KEY, note int DEFAULT 0, e vector(8), w vector(2100),
-	h vector(40) GENERATED ALWAYS AS (subvector(w, 1, 40)) STORED);
+	h vector(40) GENERATED ALWAYS AS (subvector(w, 1, 40)) STORED,
+	s sparsevec(2100) GENERATED ALWAYS AS
+		(w * CASE WHEN binary_quantize(subvector(w, 1, 3)) = B'000' THEN '$many'::vector ELSE '$few'::vector END) STORED,
+	b bit(150) GENERATED ALWAYS AS (binary_quantize(subvector(w, 1, 150))::bit(150)) STORED);
 INSERT INTO items SELECT i, 0, vec(i, 8), vec(i, 2100) FROM generate_series(1, $rows) i;
 CREATE INDEX items_l2 ON items USING hnsw (e vector_l2_ops);
 CREATE INDEX items_cosine ON items USING hnsw (e vector_cosine_ops) WITH (m = 6, ef_construction = 32);
@@ -152,6 +161,9 @@ CREATE INDEX items_l1 ON items USING hnsw (e vector_l1_ops) WITH (m = 8, ef_cons
 CREATE INDEX items_wide ON items USING hnsw (w vector_l2_ops) WITH (m = 4, ef_construction = 16);
 CREATE INDEX items_half ON items USING hnsw (h vector_l2_ops) WITH (m = 8, ef_construction = 32);
 CREATE INDEX items_half_cosine ON items USING hnsw (h vector_cosine_ops) WITH (m = 8, ef_construction = 32);
+CREATE INDEX items_sparse ON items USING hnsw (s sparsevec_l2_ops) WITH (m = 8, ef_construction = 32);
+CREATE INDEX items_sparse_ip ON items USING hnsw (s sparsevec_ip_ops) WITH (m = 6, ef_construction = 32);
+CREATE INDEX items_bit ON items USING hnsw (b bit_hamming_ops) WITH (m = 8, ef_construction = 32);
 X
 }
 
@@ -203,6 +215,9 @@ SELECT no_wrong_rows('e', '<+>', 8, :seed, :n);
 SELECT no_wrong_rows('h', '<->', 40, :seed, :n);
 SELECT no_wrong_rows('h', '<=>', 40, :seed, :n);
 SELECT no_wrong_rows('w', '<->', 2100, :seed, 10);
+SELECT no_wrong_rows('s', '<->', 2100, :seed, 30);
+SELECT no_wrong_rows('s', '<#>', 2100, :seed, 20);
+SELECT no_wrong_rows('b', '<~>', 150, :seed, :n);
 COMMIT;
 X
 	read => <<'X',
@@ -314,7 +329,8 @@ sub lowest_recall
 	return $node->safe_psql('postgres', <<'X');
 SET hnsw.ef_search = 400;
 SELECT least(recall('items', 'e', '<->', 8), recall('items', 'e', '<=>', 8), recall('items', 'e', '<+>', 8),
-	recall('items', 'h', '<->', 40), recall('items', 'h', '<=>', 40), recall('items', 'w', '<->', 2100, 3));
+	recall('items', 'h', '<->', 40), recall('items', 'h', '<=>', 40), recall('items', 'w', '<->', 2100, 3),
+	recall('items', 's', '<->', 2100, 3), recall('items', 'b', '<~>', 150));
 X
 }
 

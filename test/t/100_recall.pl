@@ -1,6 +1,6 @@
-# Recall@10 on sets of several shapes and types, for each operator class: of a fresh index, and of
+# Recall@10 on sets of several shapes and types, for each operator class: of a fresh index, of
 # one where a third of the rows came one by one and a fifth were deleted and vacuumed
-# away.  The bounds are what an honest graph does not fall below on these sets; a
+# away, and of that one rebuilt.  The bounds are what an honest graph does not fall below on these sets; a
 # broken one (links, codes, repairs) does.
 
 use strict;
@@ -20,7 +20,7 @@ CREATE EXTENSION hnsw_rebuild;
 CREATE FUNCTION recall(op text) RETURNS double precision LANGUAGE plpgsql
 SET enable_sort = off SET max_parallel_workers_per_gather = 0 AS $$
 DECLARE
-	query vector;
+	query text;
 	kth double precision;
 	n bigint;
 	found bigint := 0;
@@ -28,13 +28,13 @@ DECLARE
 BEGIN
 	FOR query IN SELECT e FROM q LOOP
 		PERFORM set_config('enable_indexscan', 'off', true), set_config('enable_seqscan', 'on', true);
-		EXECUTE format('SELECT max(x), count(*) FROM (SELECT e %s $1 AS x FROM r ORDER BY 1 LIMIT 10) s', op)
-			INTO kth, n USING query;
+		EXECUTE format('SELECT max(x), count(*) FROM (SELECT e %s %L AS x FROM r ORDER BY 1 LIMIT 10) s', op, query)
+			INTO kth, n;
 		wanted := wanted + n;
 		PERFORM set_config('enable_indexscan', 'on', true), set_config('enable_seqscan', 'off', true);
-		EXECUTE format('SELECT count(*) FROM (SELECT e %1$s $1 AS x FROM r ORDER BY e %1$s $1 LIMIT 10) s
-			WHERE x <= $2 + 1e-5 * (abs($2) + 1)', op)
-			INTO n USING query, kth;
+		EXECUTE format('SELECT count(*) FROM (SELECT e %1$s %2$L AS x FROM r ORDER BY e %1$s %2$L LIMIT 10) s
+			WHERE x <= $1 + 1e-5 * (abs($1) + 1)', op, query)
+			INTO n USING kth;
 		found := found + n;
 	END LOOP;
 	RETURN found::double precision / wanted;
@@ -75,20 +75,34 @@ my %shape = (
 	},
 );
 
+# Coordinates as a value of a type is written.  Of a sparse vector, only what is large counts.
+my $dense = sub { '[' . join(',', map { sprintf '%.4g', $_ } @_) . ']' };
+my %written = (
+	vector => $dense,
+	halfvec => $dense,
+	bit => sub { join '', map { $_ > 0 ? 1 : 0 } @_ },
+	sparsevec => sub {
+		my $dims = @_;
+		my @large = grep { abs $_[ $_ - 1 ] > 1 } 1 .. $dims;
+		return '{' . join(',', map { sprintf '%d:%.4g', $_, $_[ $_ - 1 ] } @large) . "}/$dims";
+	},
+);
+
 sub vectors_to
 {
-	my ($table, $make, $n) = @_;
+	my ($table, $type, $make, $n) = @_;
 	my $path = PostgreSQL::Test::Utils::tempdir . "/$table";
 	open my $fh, '>', $path or die "$path: $!";
-	printf $fh "%d\t[%s]\n", $_, join ',', map { sprintf '%.4g', $_ } $make->() for 1 .. $n;
+	printf $fh "%d\t%s\n", $_, $written{$type}->($make->()) for 1 .. $n;
 	close $fh;
 	$node->safe_psql('postgres', "COPY $table FROM '$path'");
 }
 
-my %operator = (l2 => '<->', cosine => '<=>', ip => '<#>', l1 => '<+>');
+my %operator = (l2 => '<->', cosine => '<=>', ip => '<#>', l1 => '<+>', hamming => '<~>', jaccard => '<%>');
 
-# The lowest recall to pass, by ef_search: fresh, and after the churn.
-my %bounds = (10 => [ 0.88, 0.85 ], 40 => [ 0.97, 0.96 ]);
+# The lowest recall to pass, by ef_search: fresh, after the churn, and rebuilt.
+my @stages = ('fresh', 'after insertions and VACUUM', 'rebuilt');
+my %bounds = (10 => [ 0.88, 0.85, 0.88 ], 40 => [ 0.97, 0.96, 0.97 ]);
 
 # shape, dimensions, rows, type, operator classes
 my @sets = (
@@ -102,6 +116,12 @@ my @sets = (
 	[ 'clustered', 128, 800, 'vector', qw(cosine) ],
 	[ 'plane', 784, 300, 'vector', qw(l2 cosine) ],
 	[ 'clustered', 64, 800, 'halfvec', qw(l2 cosine ip l1) ],
+	[ 'clustered', 100, 800, 'bit', qw(hamming jaccard) ],
+	[ 'plane', 250, 500, 'bit', qw(jaccard) ],
+	[ 'duplicates', 33, 800, 'bit', qw(hamming) ],
+	[ 'clustered', 100, 600, 'sparsevec', qw(l2 cosine ip l1) ],
+	[ 'plane', 900, 300, 'sparsevec', qw(l2 ip) ],
+	[ 'duplicates', 33, 800, 'sparsevec', qw(cosine l1) ],
 );
 my $times = $ENV{HNR_TEST_TIMES} || 1;	# so many times the rows
 
@@ -111,10 +131,10 @@ for my $set (@sets)
 	my ($name, $dims, $rows, $type, @classes) = @$set;
 	my $make = $shape{$name}->($dims);
 
-	$node->safe_psql('postgres', "CREATE TABLE r (id int, e $type($dims)); CREATE TABLE q (id int, e vector($dims));"
+	$node->safe_psql('postgres', "CREATE TABLE r (id int, e $type($dims)); CREATE TABLE q (id int, e $type($dims));"
 		  . "CREATE TABLE all_r (id int, e $type($dims))");
-	vectors_to('all_r', $make, $rows * $times);
-	vectors_to('q', $make, 15);
+	vectors_to('all_r', $type, $make, $rows * $times);
+	vectors_to('q', $type, $make, 15);
 	for my $class (@classes)
 	{
 		my $sql = join '', map
@@ -133,14 +153,17 @@ INSERT INTO r SELECT * FROM all_r WHERE id % 3 = 0;
 DELETE FROM r WHERE id % 5 = 0;
 VACUUM r;
 $sql
+SELECT count(*) FROM check_index('i', true) WHERE severity = 'error' OR message NOT LIKE '%cannot be reached%';
+SELECT rebuild_index('i', online => false) IS NULL \\g /dev/null
+$sql
 X
 		my $title = "$name, $dims dimensions, ${type}_${class}_ops";
 		note("$title: @recall");
-		for my $bound (map { my $churned = $_; map { [ $_, $bounds{$_}[$churned], $churned ] } sort keys %bounds } 0, 1)
+		is(splice(@recall, 4, 1), 0, "$title: check_index before the rebuild");
+		for my $bound (map { my $stage = $_; map { [ $_, $bounds{$_}[$stage], $stage ] } sort keys %bounds } 0 .. 2)
 		{
-			my ($ef, $least, $churned) = @$bound;
-			cmp_ok(shift @recall, '>=', $least,
-				"$title, ef_search $ef: " . ($churned ? 'after insertions and VACUUM' : 'fresh'));
+			my ($ef, $least, $stage) = @$bound;
+			cmp_ok(shift @recall, '>=', $least, "$title, ef_search $ef: $stages[$stage]");
 		}
 		is($node->safe_psql('postgres',
 				"SELECT * FROM check_index('i', true) WHERE severity = 'error' OR message NOT LIKE '%cannot be reached%'"),
