@@ -26,7 +26,9 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "catalog/dependency.h"
 #include "catalog/index.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "commands/defrem.h"
 #include "commands/extension.h"
@@ -415,15 +417,20 @@ result_of_check(void)
 	return rebuilding ? HNR_CHECK_REBUILDING : HNR_CHECK_WATCHED;
 }
 
-/* Whether the extension is here, and whether there is anything to sweep up. */
+/* Whether the extension and its access method are here, and anything to sweep up. */
 static bool
 look_around(bool *sweep)
 {
+	Oid			extension,
+				am;
 	bool		here;
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	here = OidIsValid(get_extension_oid("hnsw_rebuild", true));
+	extension = get_extension_oid("hnsw_rebuild", true);
+	am = get_index_am_oid("hnsw", true);
+	here = OidIsValid(extension) && OidIsValid(am) &&
+		getExtensionOfObject(AccessMethodRelationId, am) == extension;
 	*sweep = here && hnr_rebuild_sweep_needed();
 	PopActiveSnapshot();
 	CommitTransactionCommand();

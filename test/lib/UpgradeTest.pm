@@ -19,7 +19,7 @@ our @EXPORT = qw(upgrade_node upgrade_fixture upgrade_answers upgrade_definition
 # A started node; without pgvector, the test ends here.
 sub upgrade_node
 {
-	my ($name) = @_;
+	my ($name, $conf) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
 	$node->init;
@@ -30,6 +30,7 @@ max_worker_processes = 12
 allow_in_place_tablespaces = on
 hnsw_rebuild.nice = 0
 X
+	$node->append_conf('postgresql.conf', $conf) if $conf;
 	$node->start;
 	plan skip_all => 'pgvector is not installed for this server'
 	  if $node->safe_psql('postgres',

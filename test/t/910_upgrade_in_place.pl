@@ -11,7 +11,8 @@ use Test::More;
 
 use UpgradeTest;
 
-my $node = upgrade_node('in_place');
+# The launcher looks at each database meanwhile.
+my $node = upgrade_node('in_place', "shared_preload_libraries = 'hnsw_rebuild'\nhnsw_rebuild.naptime = 1");
 
 sub error_of
 {
@@ -196,6 +197,22 @@ X
 like(error_of('shared', $take), qr/ERROR:  42710: operator s\.<#>\(s\.halfvec,s\.halfvec\) already exists and is not part of extension "vector"/,
 	'an operator of somebody else is in the way');
 
-unlike(slurp_file($node->logfile), qr/redefine|TRAP|PANIC|terminated by signal|FATAL/, 'nothing in the log');
+# Left half-way, where the launcher comes to indexes that are not ours.
+$node->safe_psql('postgres', 'CREATE DATABASE halfway');
+$node->safe_psql('halfway', <<'X');
+CREATE EXTENSION vector;
+CREATE TABLE items AS SELECT i AS id, ARRAY[i, 1, 2]::vector(3) AS v FROM generate_series(1, 100) i;
+CREATE INDEX items_v ON items USING hnsw (v vector_l2_ops) WITH (m = 8);
+CREATE EXTENSION hnsw_rebuild VERSION 'pgvector';
+X
+# a launcher that starts looks at each database once
+my $checks = "SELECT xact_commit FROM pg_stat_database WHERE datname = 'halfway'";
+my $before = $node->safe_psql('postgres', $checks);
+$node->restart;
+ok($node->poll_query_until('postgres', "SELECT ($checks) > $before"), 'the launcher has been there');
+$node->safe_psql('halfway', 'ALTER EXTENSION hnsw_rebuild UPDATE');
+is($node->safe_psql('halfway', "SELECT name, m, status FROM index_status()"), 'items_v|8|ready', 'the rest of the way');
+
+unlike(slurp_file($node->logfile), qr/redefine|TRAP|PANIC|terminated by signal|FATAL|hnsw_rebuild\.job/, 'nothing in the log');
 $node->stop;
 done_testing();
