@@ -40,10 +40,13 @@ sparse(const float *vec)
 	return (Sparse) {words[0], words + 1, vec + 1 + words[0]};
 }
 
+/* None where the number is impossible, as on a damaged page. */
 static int
 words(const float *vec)
 {
-	return 1 + 2 * ((const int32 *) vec)[0];
+	uint32		n = ((const uint32 *) vec)[0];
+
+	return n <= HNR_SPARSEVEC_MAX_NNZ ? 1 + 2 * (int) n : 0;
 }
 
 static int

@@ -38,6 +38,7 @@ use constant {
 	TIDS => 22,
 	VECTOR => 40,
 	CHUNK => 116,
+	PIECE => 1020,
 	CHUNK_NEXT => 6,
 	CHUNK_NTIDS => 12,
 	CHUNK_UNUSED => 14,
@@ -118,7 +119,7 @@ sub block_of_kind
 	die "no page of kind $kind";
 }
 
-my ($GROUND, $UPPER, $PART, $TIDS) = (2, 3, 4, 5);
+my ($GROUND, $UPPER, $PART, $TIDS, $TAIL) = (2, 3, 4, 5, 6);
 
 # What to damage: a name, what check_index finds and says, and a function that gives the
 # place in the file and the bytes to write there.
@@ -404,6 +405,70 @@ $node->start;
 is($node->safe_psql('postgres', $space), 'warning|free_space', 'free places: found that the map does not know them');
 $node->safe_psql('postgres', 'VACUUM f');
 is($node->safe_psql('postgres', $space), '', 'free places: known after a vacuum that has nothing to delete');
+
+# Vectors of type sparsevec, and their tails.
+my @tails = (
+	[ 'coordinates', qr/vertex_part: .*impossible number/, sub { varying($_[0], 8, pack('L', 0x80000003)) } ],
+	[ 'too many coordinates', qr/vertex_part: .*impossible number/, sub { varying($_[0], 8, pack('L', 901)) } ],
+	[ 'tail nowhere', qr/vertex_part: .*piece of a vector is missing/, sub { varying($_[0], 0, tid(0xFFFFFFFF, 1)) } ],
+	[ 'no tail', qr/vertex_part: .*piece of a vector is missing/, sub { varying($_[0], 0, tid(0, 0)) } ],
+	[ 'tail on the vertex', qr/vertex_part: .*piece of a vector is missing/, sub { varying($_[0], 0, tid(1, 1)) } ],
+	[ 'piece position', qr/vertex_part: .*piece of a vector is missing/, sub { varying($_[0], 0, tid(block_of_kind($_[0], $TAIL), 9)) } ],
+	[ 'piece owner', qr/vertex_part: .*of another vertex/, sub { piece($_[0], 0, tid(1, 99)) } ],
+	[ 'piece freed', qr/vertex_part: .*of another vertex/, sub { piece($_[0], 0, tid(0, 0)) } ],
+	[ 'piece generation', qr/vertex_part: .*of another vertex/, sub { piece($_[0], 12, pack('L', 7)) } ],
+	[ 'piece number', qr/vertex_part: .*of another vertex/, sub { piece($_[0], 16, pack('S', 60000)) } ],
+	[ 'piece after the last', qr/vertex_part: .*goes on after/, sub { piece($_[0], last_piece($_[0]) * PIECE + 6, tid(1, 1)) } ],
+	[ 'value', qr/vector: .*not a finite number/, sub { piece($_[0], 20, pack('L', 0x7FC00000) x 250) } ],
+	[ 'room', qr/metapage: .*room for vectors/, sub { (CONTENTS + 56, pack('L', 60000)) } ]);
+
+# Of the first vertex of the ground; of the piece that stands first; which is the last of its tail.
+sub varying { return (BLCKSZ + CONTENTS + VECTOR + $_[1], $_[2]); }
+sub piece { return (block_of_kind($_[0], $TAIL) * BLCKSZ + CONTENTS + $_[1], $_[2]); }
+sub last_piece
+{
+	my ($bytes) = @_;
+	for my $n (0 .. 7)
+	{
+		my (undef, undef, $owner, undef, undef, $next) = unpack('S6', substr($bytes, (piece($bytes, $n * PIECE, ''))[0], 12));
+		return $n if $owner && !$next;
+	}
+	die 'no piece is the last';
+}
+
+for my $i (0 .. $#tails)
+{
+	$node->safe_psql('postgres', qq{
+		CREATE TABLE t$i (id int, e sparsevec(900)) WITH (autovacuum_enabled = off);
+		INSERT INTO t$i SELECT i, (SELECT '{' || string_agg(j || ':' || sin(i * j), ',') || '}/900'
+			FROM generate_series(1, CASE i % 3 WHEN 0 THEN 20 ELSE 300 END) j)::sparsevec FROM generate_series(1, 40) i;
+		CREATE INDEX t${i}_e ON t$i USING hnsw (e sparsevec_l2_ops) WITH (m = 4, ef_construction = 16);
+	});
+	$path{"t$i"} = index_file("t$i");
+}
+$node->stop;
+for my $i (0 .. $#tails)
+{
+	my $bytes = read_file($path{"t$i"});
+	my ($at, $value) = $tails[$i][2]->($bytes);
+	substr($bytes, $at, length $value) = $value;
+	write_file($path{"t$i"}, $bytes);
+}
+$node->start;
+for my $i (0 .. $#tails)
+{
+	my ($name, $message) = @{ $tails[$i] };
+	my $vector = "(SELECT e FROM t$i WHERE id = 40)";
+	like($node->safe_psql('postgres', "SELECT finding || ': ' || message FROM check_index('t${i}_e', true)"),
+		qr/^$message/m, "$name: found");
+	my @states = grep { $_ ne '' && !/^XX00[12]/ } (
+		state_of("SET enable_seqscan = off; SELECT id FROM t$i ORDER BY e <-> $vector LIMIT 300;"),
+		state_of("INSERT INTO t$i SELECT id + 100, e FROM t$i;"),
+		state_of("INSERT INTO t$i SELECT id + 200, l2_normalize(e) FROM t$i WHERE id < 100;"),
+		state_of("DELETE FROM t$i WHERE id % 3 = 1; VACUUM t$i;"));
+	is("@states", '', "$name: errors are of corruption only");
+}
+is(join("\n", grep { $_ ne '' } map { rebuild("t$_") } 0 .. 2), '', 'tails: rebuild_index() makes them good');
 
 is($crashed, 0, 'no crash');
 ok(slurp_file($node->logfile) !~ /terminated by signal|TRAP/, 'no crash in the log');
