@@ -43,14 +43,14 @@ place_neighbors(Arrangement *a, uint32 node, uint32 end)
 }
 
 uint32 *
-hnr_arrange_nodes(HnrMemGraph *graph, int per_page)
+hnr_arrange_nodes(HnrMemGraph *graph, uint32 n, int per_page)
 {
-	uint32		n = graph->nnodes;
 	Arrangement a = {.graph = graph};
 	uint32		seed = 0;
 
 	a.order = palloc_extended(sizeof(uint32) * n, MCXT_ALLOC_HUGE);
-	a.placed = palloc_extended(sizeof(bool) * n, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	a.placed = palloc_extended(sizeof(bool) * graph->nnodes, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	memset(a.placed + n, true, sizeof(bool) * (graph->nnodes - n));
 	for (uint32 i = 0; i < n; i++)
 	{
 		HnrMemEdges *edges = hnr_mem_graph_edges(graph, i, 0);

@@ -11,9 +11,9 @@
 #include "am/store_mem.h"
 
 /*
- * All nodes in the order of their places, per_page to a page; in the current context.
- * Sorts the edges of the ground level, nearest first.
+ * The first n nodes in the order of their places, per_page to a page; in the current
+ * context.  Sorts their edges of the ground level, nearest first.
  */
-extern uint32 *hnr_arrange_nodes(HnrMemGraph *graph, int per_page);
+extern uint32 *hnr_arrange_nodes(HnrMemGraph *graph, uint32 n, int per_page);
 
 #endif							/* HNR_ARRANGE_H */

@@ -4,9 +4,11 @@
  *		CREATE INDEX and REINDEX.
  *
  * Phases: the first rows are looked at, to choose how vectors are stored; rows are
- * added to a graph in memory; the graph is written to pages; rows
- * that no longer fitted into maintenance_work_mem are then inserted on the pages,
- * one by one; at last the whole relation is logged.  Nobody else sees the relation
+ * added to a graph in memory; the graph is linked and written to pages; at last the
+ * whole relation is logged.  Once rows no longer fit into maintenance_work_mem, all go to a
+ * temporary file, and the graph is made part by part (shards.h).  Where that cannot be, the
+ * graph is written when it is full, and the other rows are then inserted on the pages,
+ * one by one.  Nobody else sees the relation
  * before the end, and a crash loses it whole, so no page is logged on its own.
  *
  *-------------------------------------------------------------------------
@@ -23,7 +25,9 @@
 #include "am/grow.h"
 #include "am/insert.h"
 #include "am/log.h"
+#include "am/phases.h"
 #include "am/place.h"
+#include "am/shards.h"
 #include "am/slots.h"
 #include "am/store_mem.h"
 #include "am/team.h"
@@ -42,9 +46,10 @@
 /* What a row takes at least (us), where it is linked at once; for the throttle. */
 #define ROW_US		20
 
-/* Shares of the time, for progress: of reading the rows and of linking them. */
+/* Shares of the time, for progress: of reading the rows and of linking them, all or by shards. */
 #define READ_SHARE		0.1
 #define LINK_SHARE		0.7
+#define SHARDS_SHARE	0.55
 
 /* Fewer nodes than these are linked one by one. */
 #define GROW_BELOW		2000
@@ -62,6 +67,9 @@ typedef struct Building
 	HnrMemGraph *graph;			/* NULL before the sample is complete, and once it was
 								 * written */
 	HnrGrowth  *growth;			/* NULL: it is linked when all rows are there */
+	HnrSpill   *spilled;		/* all rows, once they are too many for memory; or NULL */
+	bool		in_order;		/* they are added one by one after all */
+	double		link_share;
 	float	   *sample;			/* vectors of the first rows; NULL afterwards */
 	ItemPointerData *sample_tids;
 	int			nsample;
@@ -75,51 +83,6 @@ typedef struct Building
 	MemoryContext row_context;
 } Building;
 
-const char *
-hnr_build_phase_name(int64 subphase)
-{
-	switch (subphase)
-	{
-		case HNR_BUILD_GRAPH:
-			return "building graph";
-		case HNR_BUILD_WRITE:
-			return "writing graph";
-		case HNR_BUILD_LOG:
-			return "writing log";
-		default:
-			return NULL;
-	}
-}
-
-char *
-hnr_buildphasename(int64 phase)
-{
-	if (phase == PROGRESS_CREATEIDX_SUBPHASE_INITIALIZE)
-		return "initializing";
-	return unconstify(char *, hnr_build_phase_name(phase));
-}
-
-static void
-set_phase(HnrBuildPhase phase)
-{
-	const int	columns[] = {PROGRESS_CREATEIDX_SUBPHASE, PROGRESS_SCAN_BLOCKS_TOTAL,
-	PROGRESS_SCAN_BLOCKS_DONE};
-	int64		values[] = {phase, 0, 0};
-
-	/* the last phase counts blocks anew; the first goes on while the table is read */
-	pgstat_progress_update_multi_param(phase == HNR_BUILD_LOG ? 3 : 1, columns, values);
-}
-
-/*
- * The share of the time that writing takes, for progress.  Measured at 8 <= m <= 32,
- * 32 <= ef_construction <= 200 and 128 to 768 dimensions; right within a few hundredths.
- */
-static double
-write_share(const HnrMetaPage *meta)
-{
-	return 1 / (1 + 0.56 * pow(meta->m, -0.23) * pow(meta->ef_construction, 0.64));
-}
-
 static void
 report_done(double rows)
 {
@@ -131,21 +94,23 @@ static double
 share_read(const Building *b)
 {
 	if (b->growth)
-		return 1 - write_share(&b->index->meta);
-	return b->sample || b->graph ? READ_SHARE : 1;
+		return 1 - hnr_build_write_share(&b->index->meta);
+	return b->sample || b->graph || b->spilled ? READ_SHARE : 1;
 }
 
 static void
 report_linking(void *state, double done)
 {
-	report_done(((Building *) state)->rows * (READ_SHARE + LINK_SHARE * done));
+	const Building *b = state;
+
+	report_done(b->rows * (READ_SHARE + b->link_share * done));
 }
 
 static void
 report_writing(void *state, double done)
 {
 	const Building *b = state;
-	double		from = b->growth ? share_read(b) : READ_SHARE + LINK_SHARE;
+	double		from = b->growth ? share_read(b) : READ_SHARE + b->link_share;
 
 	report_done(b->rows * (from + (1 - from) * done));
 }
@@ -204,13 +169,13 @@ grow_all(Building *b)
 
 /* Shared memory was short; the build goes on in this process alone. */
 static void
-complain_of_memory(const Building *b)
+complain_of_memory(const Building *b, const char *problem)
 {
 	ereport(WARNING,
 			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 			 errmsg("building index \"%s\" without parallel workers, for lack of shared memory",
 					RelationGetRelationName(b->rel)),
-			 errdetail_internal("%s", hnr_arena_problem(b->arena)),
+			 errdetail_internal("%s", problem),
 			 errhint("Give the server more room in /dev/shm (docker run --shm-size), set dynamic_shared_memory_type to mmap, or max_parallel_maintenance_workers to 0.")));
 }
 
@@ -225,10 +190,10 @@ weave_and_write(Building *b)
 	w->progress_state = b;
 	team = hnr_team_start(w, b->nworkers);
 	if (hnr_arena_problem(b->arena))
-		complain_of_memory(b);
+		complain_of_memory(b, hnr_arena_problem(b->arena));
 	HNR_DEBUG_POINT("build_linking");
 	hnr_weave_run(w);
-	set_phase(HNR_BUILD_WRITE);
+	hnr_build_set_phase(HNR_BUILD_WRITE);
 	hnr_flush_graph(b->index, b->graph, w, report_writing, b);
 	if (team)
 		hnr_team_end(team, w);
@@ -244,7 +209,7 @@ finish_graph(Building *b)
 	{
 		if (b->growth == NULL)
 			grow_all(b);
-		set_phase(HNR_BUILD_WRITE);
+		hnr_build_set_phase(HNR_BUILD_WRITE);
 		hnr_flush_graph(b->index, b->graph, NULL, report_writing, b);
 	}
 	hnr_mem_graph_free(b->graph);
@@ -254,15 +219,40 @@ finish_graph(Building *b)
 }
 
 static void
+begin_graph(Building *b, bool in_cells)
+{
+	b->arena = hnr_arena_create(b->nworkers > 0 && in_cells);
+	b->graph = hnr_mem_graph_create(b->index, !in_cells, b->arena);
+	b->growth = in_cells ? NULL : hnr_growth_create(b->graph);
+}
+
+/* The graph is full: all rows go to a temporary file, for it to be made part by part. */
+static void
+spill_graph(Building *b)
+{
+	MemoryContext old = MemoryContextSwitchTo(b->context);
+
+	ereport(DEBUG1,
+			(errmsg_internal("hnsw graph no longer fits into maintenance_work_mem after %.0f rows",
+							 b->indexed)));
+	b->spilled = hnr_shards_spill_rows(b->index);
+	hnr_shards_add_graph(b->spilled, b->graph);
+	hnr_mem_graph_free(b->graph);
+	hnr_arena_free(b->arena);
+	b->graph = NULL;
+	MemoryContextSwitchTo(old);
+}
+
+static void
 graph_full(Building *b)
 {
 	ereport(NOTICE,
-			(errmsg("hnsw graph no longer fits into maintenance_work_mem after %.0f rows",
-					b->indexed),
+			(errmsg("hnsw graph no longer fits into maintenance_work_mem after %u rows",
+					b->graph->ntids),
 			 errdetail("The rest of the build will be slower."),
 			 errhint("Increase maintenance_work_mem to speed up builds.")));
 	finish_graph(b);
-	set_phase(HNR_BUILD_GRAPH);
+	hnr_build_set_phase(HNR_BUILD_GRAPH);
 }
 
 /* Bytes that the graph needs until it is written, whichever way its nodes are linked. */
@@ -281,14 +271,17 @@ memory_needed(const Building *b)
 	return size + linking;
 }
 
-/* Adds b->row, whose vector is not rounded yet. */
+/* Adds b->row to the graph, wherever that is by now. */
 static void
-index_row(Building *b)
+add_to_graph(Building *b)
 {
-	b->row.error = hnr_stored_round(b->index->metric, b->index->layout.encoding,
-									b->index->layout.dims, b->row.vec);
 	if (b->graph && memory_needed(b) > (Size) maintenance_work_mem * 1024)
-		graph_full(b);
+	{
+		if (b->growth || b->in_order)
+			graph_full(b);
+		else
+			spill_graph(b);
+	}
 	if (b->graph)
 	{
 		uint32		node = hnr_mem_graph_add(b->graph, &b->row);
@@ -296,27 +289,84 @@ index_row(Building *b)
 		if (b->growth && node != HNR_MEM_NONE)
 			hnr_growth_link(b->growth, node);
 	}
+	else if (b->spilled)
+		hnr_shards_add_row(b->spilled, b->index, &b->row);
 	else
 		hnr_insert_row(b->index, &b->row, false);
+}
+
+/* Adds b->row, whose vector is not rounded yet. */
+static void
+index_row(Building *b)
+{
+	b->row.error = hnr_stored_round(b->index->metric, b->index->layout.encoding,
+									b->index->layout.dims, b->row.vec);
+	add_to_graph(b);
 	b->indexed++;
+}
+
+/* Makes the graph of all rows, part by part; false if that cannot be done. */
+static bool
+build_shards(Building *b)
+{
+	HnrShards  *shards;
+
+	if (lengths_vary(b))
+		return false;
+	shards = hnr_shards_divide(b->index, b->spilled, b->nworkers);
+	if (shards == NULL)
+		return false;
+	b->spilled = NULL;
+	shards->progress_state = b;
+	b->link_share = SHARDS_SHARE;
+	shards->progress = report_linking;
+	hnr_shards_choose(shards);
+	if (shards->problem)
+		complain_of_memory(b, shards->problem);
+	hnr_build_set_phase(HNR_BUILD_WRITE);
+	shards->progress = report_writing;
+	hnr_shards_write(shards);
+	return true;
+}
+
+/* All rows are in a temporary file. */
+static void
+finish_spilled(Building *b)
+{
+	HnrSpill   *rows = b->spilled;
+
+	if (build_shards(b))
+		return;
+	b->spilled = NULL;
+	b->in_order = true;
+	begin_graph(b, !lengths_vary(b));
+	hnr_spill_rewind(rows);
+	for (uint64 i = hnr_spill_count(rows); i > 0; i--)
+	{
+		MemoryContext old = MemoryContextSwitchTo(b->row_context);
+
+		CHECK_FOR_INTERRUPTS();
+		hnr_shards_read_row(rows, b->index, &b->row);
+		add_to_graph(b);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(b->row_context);
+		hnr_throttle(ROW_US);
+	}
+	hnr_spill_free(rows);
 }
 
 /* With the first rows at hand: settles the format and begins the graph with them. */
 static void
-begin_graph(Building *b)
+begin_with_sample(Building *b)
 {
 	MemoryContext old = MemoryContextSwitchTo(b->context);
 	int			dims = b->index->layout.dims;
 	float	   *sample = b->sample;
-	bool		in_cells;
 
 	b->index = hnr_index_plan(b->rel, hnr_choose_encoding(b->index->metric, dims,
 														  sample, b->nsample));
 	hnr_index_write_meta(b->index, MAIN_FORKNUM);
-	in_cells = b->index->metric->type->dense && !lengths_vary(b);
-	b->arena = hnr_arena_create(b->nworkers > 0 && in_cells);
-	b->graph = hnr_mem_graph_create(b->index, !in_cells, b->arena);
-	b->growth = in_cells ? NULL : hnr_growth_create(b->graph);
+	begin_graph(b, b->index->metric->type->dense && !lengths_vary(b));
 	b->sample = NULL;
 	MemoryContextSwitchTo(b->row_context);
 	for (int i = 0; i < b->nsample; i++)
@@ -337,7 +387,7 @@ begin_sample(Building *b)
 {
 	if (!b->index->metric->type->dense)
 	{
-		begin_graph(b);
+		begin_with_sample(b);
 		return;
 	}
 	b->sample = palloc_extended(sizeof(float) * HNR_ENCODING_SAMPLE * (Size) b->index->layout.dims,
@@ -353,7 +403,7 @@ add_to_sample(Building *b)
 	memcpy(b->sample + (Size) b->nsample * dims, b->row.vec, sizeof(float) * dims);
 	b->sample_tids[b->nsample] = b->row.tid;
 	if (++b->nsample == HNR_ENCODING_SAMPLE)
-		begin_graph(b);
+		begin_with_sample(b);
 }
 
 static void
@@ -397,13 +447,6 @@ estimate_rows(Relation heap)
 	return tuples;
 }
 
-static void
-log_relation(Relation rel)
-{
-	set_phase(HNR_BUILD_LOG);
-	hnr_log_relation(rel);
-}
-
 IndexBuildResult *
 hnr_build(Relation heap, Relation rel, IndexInfo *info)
 {
@@ -417,6 +460,7 @@ hnr_build(Relation heap, Relation rel, IndexInfo *info)
 				 errmsg("index \"%s\" already contains data", RelationGetRelationName(rel))));
 	hnr_place_forget(rel);
 	b.rel = rel;
+	b.link_share = LINK_SHARE;
 	b.context = CurrentMemoryContext;
 	b.index = hnr_index_plan(rel, HNR_ENCODING_FLOAT);
 	b.row.vec = palloc(sizeof(float) * b.index->layout.dims);
@@ -427,17 +471,20 @@ hnr_build(Relation heap, Relation rel, IndexInfo *info)
 	rows = estimate_rows(heap);
 	b.nworkers = hnr_team_size(heap, rows);
 	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, (int64) rows);
-	set_phase(HNR_BUILD_GRAPH);
+	hnr_build_set_phase(HNR_BUILD_GRAPH);
 	begin_sample(&b);
 	result->heap_tuples = table_index_build_scan(heap, rel, info, true, true, add_row, &b, NULL);
 	hnr_toast_reader_free(b.toasted);
 	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, (int64) b.rows);
 	if (b.sample)
-		begin_graph(&b);
+		begin_with_sample(&b);
+	if (b.spilled)
+		finish_spilled(&b);
 	if (b.graph)
 		finish_graph(&b);
 	report_done(b.rows);
-	log_relation(rel);
+	hnr_build_set_phase(HNR_BUILD_LOG);
+	hnr_log_relation(rel);
 	result->index_tuples = b.indexed;
 	MemoryContextDelete(b.row_context);
 	return result;

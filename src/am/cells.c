@@ -183,6 +183,8 @@ compare_leaf(HnrCells *c, const uint32 *members, int n)
 			float	   *row = c->distances + (Size) (first + r) * width;
 			int			k;
 
+			if (member >= w->state->nlisted)
+				continue;
 			row[first + r] = INFINITY;
 			k = hnr_points_nearest(row, width, w->keep, worst_candidate(w, member), nearest);
 			for (int i = 0; i < k; i++)
@@ -367,9 +369,12 @@ assign_strip(HnrCells *c, uint32 from)
 	find_cells(c, members, count, c->moved, HNR_OVERLAP, cells);
 	for (int i = 0; i < count; i++)
 	{
-		uint32	   *leaders = hnr_array_at(&w->nearest_leaders, from + i);
+		uint32	   *leaders;
 
 		memcpy(hnr_array_at(&w->assigned, from + i), cells[i], sizeof(cells[i]));
+		if (from + i >= w->state->nlisted)
+			continue;
+		leaders = hnr_array_at(&w->nearest_leaders, from + i);
 		for (int j = 0, k = 0; j < HNR_LEADERS && k < HNR_LEADERS / 2; j++)
 			if (leaders[j] == HNR_MEM_NONE && cells[i][k] != HNR_NO_CELL)
 				leaders[j] = c->leaders[cells[i][k++]];

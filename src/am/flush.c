@@ -4,7 +4,7 @@
  *		Writing a graph in memory to pages.
  *
  * Every vertex's place follows from its number, so links can be written before what
- * they point to: ground vertices first, in the order their rows came; then the upper
+ * they point to: ground vertices first, as arrange.c says; then the upper
  * ones, level by level; then chunks of heap TIDs.
  *
  *-------------------------------------------------------------------------
@@ -14,6 +14,7 @@
 #include "am/adopt.h"
 #include "am/arrange.h"
 #include "am/buffer.h"
+#include "am/chunks.h"
 #include "am/flush.h"
 #include "am/room.h"
 #include "am/slots.h"
@@ -55,7 +56,9 @@ typedef struct Flushing
 	NodeLevel *tails;		/* whose vectors have tails, in the order of these */
 	BlockNumber first_chunk_block;
 	uint64		nchunks;
-	uint64	   *chunks_before;	/* of each node with chunks: see chunk_place */
+	MemoryContext context;		/* of its own */
+	MemoryContext old;
+	const uint64 *chunk;		/* the first one of each node, or HNR_NO_CHUNK */
 } Flushing;
 
 /* Where a node stands at a level. */
@@ -66,12 +69,6 @@ place_of_node(void *state, uint32 node, int level, ItemPointer tid)
 	const HnrShape *shape = hnr_layout_shape(&f->index->layout, level);
 
 	hnr_place_of_position(shape, f->first_block[level], f->rank[level][node], tid);
-}
-
-static BlockNumber
-blocks_for(const HnrShape *shape, uint32 n)
-{
-	return (n + shape->per_page - 1) / shape->per_page * shape->parts;
 }
 
 /* Counts TIDs of a node. */
@@ -85,51 +82,44 @@ count_tids(Flushing *f, const HnrMemNode *node)
 	return n;
 }
 
-static uint32
-chunks_for(uint32 ntids)
-{
-	if (ntids <= HNR_INLINE_TIDS)
-		return 0;
-	return (ntids - HNR_INLINE_TIDS + HNR_CHUNK_TIDS - 1) / HNR_CHUNK_TIDS;
-}
-
+/* Lists the nodes of the ground, and their chunks. */
 static void
-place_of_chunk(Flushing *f, uint64 chunk, ItemPointer tid)
-{
-	ItemPointerSet(tid, f->first_chunk_block + chunk / HNR_CHUNKS_PER_PAGE,
-				   chunk % HNR_CHUNKS_PER_PAGE + 1);
-}
-
-/* Lists the nodes of each level and lays out the blocks. */
-static void
-plan(Flushing *f)
+plan_ground(Flushing *f)
 {
 	uint32		n = f->graph->nnodes;
-	BlockNumber block = HNR_METAPAGE + 1;
+	uint64	   *chunk = palloc_extended(sizeof(uint64) * n, MCXT_ALLOC_HUGE);
+
+	f->first_block[0] = HNR_METAPAGE + 1;
+	f->level_count[0] = n;
+	f->level_nodes[0] = hnr_arrange_nodes(f->graph, n, f->index->layout.ground.per_page);
+	f->rank[0] = palloc_extended(sizeof(uint32) * n, MCXT_ALLOC_HUGE);
+	for (uint32 i = 0; i < n; i++)
+	{
+		uint32		chunks = hnr_chunks_for(count_tids(f, hnr_mem_graph_node(f->graph, i)));
+
+		f->rank[0][f->level_nodes[0][i]] = i;
+		chunk[i] = chunks > 0 ? f->nchunks : HNR_NO_CHUNK;
+		f->nchunks += chunks;
+	}
+	f->chunk = chunk;
+}
+
+/* Lists the nodes of each level above and lays out the blocks, from this one on. */
+static void
+plan_upper(Flushing *f, BlockNumber block)
+{
+	uint32		n = f->graph->nnodes;
 
 	f->levels = f->graph->entry_level;
-	f->chunks_before = palloc_extended(sizeof(uint64) * n, MCXT_ALLOC_HUGE);
-	for (int level = 0; level <= f->levels; level++)
+	for (int level = 1; level <= f->levels; level++)
 		f->rank[level] = palloc_extended(sizeof(uint32) * n, MCXT_ALLOC_HUGE);
-	f->level_nodes[0] = hnr_arrange_nodes(f->graph, f->index->layout.ground.per_page);
 	for (uint32 i = 0; i < n; i++)
-		f->rank[0][f->level_nodes[0][i]] = i;
-	for (uint32 i = 0; i < n; i++)
-	{
-		HnrMemNode *node = hnr_mem_graph_node(f->graph, i);
-
-		for (int level = 1; level <= node->level; level++)
+		for (int level = 1; level <= hnr_mem_graph_node(f->graph, i)->level; level++)
 			f->rank[level][i] = f->level_count[level]++;
-		f->chunks_before[i] = f->nchunks;
-		f->nchunks += chunks_for(count_tids(f, node));
-	}
-	f->level_count[0] = n;
-	for (int level = 0; level <= f->levels; level++)
+	for (int level = 1; level <= f->levels; level++)
 	{
 		f->first_block[level] = block;
-		block += blocks_for(hnr_layout_shape(&f->index->layout, level), f->level_count[level]);
-		if (level == 0)
-			continue;
+		block += hnr_shape_blocks(&f->index->layout.upper, f->level_count[level]);
 		f->level_nodes[level] = palloc_extended(sizeof(uint32) * f->level_count[level], MCXT_ALLOC_HUGE);
 		for (uint32 i = 0; i < n; i++)
 			if (hnr_mem_graph_node(f->graph, i)->level >= level)
@@ -232,8 +222,8 @@ make_image(Flushing *f, uint32 position, int level, HnrVertexImage *image)
 	for (uint32 i = n->first_tid; i != HNR_MEM_NONE && image->ntids < HNR_INLINE_TIDS;
 		 i = hnr_mem_graph_tid(f->graph, i)->next)
 		image->tids[image->ntids++] = hnr_mem_graph_tid(f->graph, i)->tid;
-	if (chunks_for(count_tids(f, n)) > 0)
-		place_of_chunk(f, f->chunks_before[node], &image->link);
+	if (f->chunk[node] != HNR_NO_CHUNK)
+		hnr_chunk_place(f->first_chunk_block, f->chunk[node], &image->link);
 }
 
 /* Writes the vertices of one page (or of the parts of one vertex). */
@@ -302,13 +292,6 @@ write_batches(Flushing *f)
 	}
 }
 
-/* Chunk pages are filled in node order, a buffer at a time. */
-typedef struct ChunkWriter
-{
-	Buffer		buf;
-	uint64		next;			/* chunk to write */
-} ChunkWriter;
-
 /* Goes on to a new page, on which so many bytes will be in use. */
 static void
 next_page(Flushing *f, Buffer *buf, HnrPageKind kind, int used)
@@ -320,48 +303,66 @@ next_page(Flushing *f, Buffer *buf, HnrPageKind kind, int used)
 	MarkBufferDirty(*buf);
 }
 
-static HnrTidChunk *
-next_chunk(Flushing *f, ChunkWriter *w)
-{
-	int			pos = w->next % HNR_CHUNKS_PER_PAGE;
-
-	if (pos == 0)
-		next_page(f, &w->buf, HNR_PAGE_TIDS, HNR_CHUNKS_PER_PAGE * sizeof(HnrTidChunk));
-	w->next++;
-	return hnr_page_chunk(BufferGetPage(w->buf), pos + 1);
-}
-
 static void
 write_chunks(Flushing *f)
 {
-	ChunkWriter w = {InvalidBuffer, 0};
-	uint32		n = f->graph->nnodes;
+	HnrChunkWriter w;
 
-	for (uint32 i = 0; i < n && w.next < f->nchunks; i++)
+	hnr_chunks_begin(&w, f->index, f->strategy, f->first_chunk_block);
+	for (uint32 i = 0; i < f->graph->nnodes && w.next < f->nchunks; i++)
 	{
 		HnrMemNode *node = hnr_mem_graph_node(f->graph, i);
-		uint32		ntids = count_tids(f, node);
-		uint32		chunks = chunks_for(ntids);
 		uint32		at = node->first_tid;
+		uint32		left = count_tids(f, node);
+		ItemPointerData owner;
 
-		for (int skip = 0; skip < HNR_INLINE_TIDS && at != HNR_MEM_NONE; skip++)
-			at = hnr_mem_graph_tid(f->graph, at)->next;
-		for (uint32 c = 0; c < chunks; c++)
+		CHECK_FOR_INTERRUPTS();
+		place_of_node(f, i, 0, &owner);
+		for (int skip = 0; at != HNR_MEM_NONE; skip++, at = hnr_mem_graph_tid(f->graph, at)->next)
 		{
-			HnrTidChunk *chunk = next_chunk(f, &w);
-
-			place_of_node(f, i, 0, &chunk->owner);
-			chunk->generation = 1;
-			ItemPointerSetInvalid(&chunk->next);
-			if (c + 1 < chunks)
-				place_of_chunk(f, w.next, &chunk->next);
-			for (; at != HNR_MEM_NONE && chunk->ntids < HNR_CHUNK_TIDS;
-				 at = hnr_mem_graph_tid(f->graph, at)->next)
-				chunk->tids[chunk->ntids++] = hnr_mem_graph_tid(f->graph, at)->tid;
+			left--;
+			if (skip >= HNR_INLINE_TIDS)
+				hnr_chunks_add(&w, &owner, &hnr_mem_graph_tid(f->graph, at)->tid, left);
 		}
 	}
-	if (BufferIsValid(w.buf))
-		hnr_buffer_release(w.buf);
+	hnr_chunks_end(&w);
+}
+
+/* In a memory context of its own, the current one from here to end_flushing(). */
+static Flushing *
+begin_flushing(HnrIndex *index, HnrMemGraph *graph, HnrWeave *weave)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw flush",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	Flushing   *f = palloc0(sizeof(Flushing));
+
+	f->context = context;
+	f->old = old;
+	f->index = index;
+	f->graph = graph;
+	f->weave = weave;
+	f->strategy = GetAccessStrategy(BAS_BULKWRITE);
+	return f;
+}
+
+static void
+end_flushing(Flushing *f)
+{
+	FreeAccessStrategy(f->strategy);
+	MemoryContextSwitchTo(f->old);
+	MemoryContextDelete(f->context);
+}
+
+static void
+write_upper(Flushing *f)
+{
+	HnrEntry	entry = {.level = f->graph->entry_level};
+
+	for (int level = 1; level <= f->levels; level++)
+		write_range(f, level, 0, f->level_count[level]);
+	place_of_node(f, f->graph->entry, entry.level, &entry.tid);
+	hnr_index_set_entry(f->index, entry, true);
 }
 
 /* Pages of pieces are filled one after the other, as those of chunks are. */
@@ -405,38 +406,54 @@ void
 hnr_flush_graph(HnrIndex *index, HnrMemGraph *graph, HnrWeave *weave, HnrFlushProgress progress,
 				void *state)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw flush",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
-	Flushing   *f = palloc0(sizeof(Flushing));
-	HnrEntry	entry;
+	Flushing   *f = begin_flushing(index, graph, weave);
 
-	f->index = index;
-	f->graph = graph;
-	f->weave = weave;
 	f->progress = progress;
 	f->progress_state = state;
-	f->strategy = GetAccessStrategy(BAS_BULKWRITE);
-	entry.level = graph->entry_level;
-	if (entry.level >= 0)
+	if (graph->entry_level >= 0)
 	{
 		if (index->layout.room > 0)
 			hnr_index_set_room(index, hnr_room_choose(graph));
 		hnr_adopt_orphans(index, graph);
-		plan(f);
+		plan_ground(f);
+		plan_upper(f, f->first_block[0] + hnr_shape_blocks(&index->layout.ground, graph->nnodes));
 		begin_slots(f);
 		if (weave)
 			write_batches(f);
 		else
 			write_range(f, 0, 0, f->level_count[0]);
-		for (int level = 1; level <= f->levels; level++)
-			write_range(f, level, 0, f->level_count[level]);
+		write_upper(f);
 		write_chunks(f);
 		write_tails(f);
-		place_of_node(f, graph->entry, entry.level, &entry.tid);
-		hnr_index_set_entry(index, entry, true);
 	}
-	FreeAccessStrategy(f->strategy);
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
+	end_flushing(f);
+}
+
+void
+hnr_flush_ground(HnrIndex *index, const HnrFlushPart *part)
+{
+	Flushing   *f = begin_flushing(index, part->graph, part->weave);
+
+	f->first_block[0] = HNR_METAPAGE + 1 +
+		hnr_shape_blocks(&index->layout.ground, part->weave->state->first_position);
+	f->level_count[0] = part->weave->state->nlisted;
+	f->level_nodes[0] = part->order;
+	f->chunk = part->chunk;
+	f->first_chunk_block = part->first_chunk_block;
+	begin_slots(f);
+	write_batches(f);
+	end_flushing(f);
+}
+
+void
+hnr_flush_upper(HnrIndex *index, HnrMemGraph *graph, uint32 *positions, BlockNumber block)
+{
+	Flushing   *f = begin_flushing(index, graph, NULL);
+
+	f->first_block[0] = HNR_METAPAGE + 1;
+	f->rank[0] = positions;
+	plan_upper(f, block);
+	begin_slots(f);
+	write_upper(f);
+	end_flushing(f);
 }

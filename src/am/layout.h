@@ -107,6 +107,13 @@ hnr_slot_in_part(const HnrLayout *layout, const HnrPartLayout *pl, void *part, i
 /* Words of a vector. */
 extern int	hnr_layout_words(const HnrLayout *layout, const float *vec);
 
+/* Blocks that n vertices of a shape take. */
+static inline BlockNumber
+hnr_shape_blocks(const HnrShape *shape, uint32 n)
+{
+	return (n + shape->per_page - 1) / shape->per_page * shape->parts;
+}
+
 /* The part that holds slot i. */
 extern int	hnr_shape_part_of_slot(const HnrShape *shape, int i);
 

@@ -132,7 +132,7 @@ choose(HnrLinks *l, int n, int max, const float *self, HnrMemEdges *chosen)
 
 /* Whether a member is linked to another in any case. */
 static bool
-is_kept(HnrWeave *w, uint32 member, uint32 other)
+is_kept(const HnrWeave *w, uint32 member, uint32 other)
 {
 	const HnrFar *far = hnr_weave_far(w, member);
 
@@ -140,6 +140,24 @@ is_kept(HnrWeave *w, uint32 member, uint32 other)
 		if (far->member[i] == other)
 			return true;
 	return false;
+}
+
+bool
+hnr_links_kept(const HnrWeave *w, uint32 a, uint32 b)
+{
+	return is_kept(w, a, b) || is_kept(w, b, a);
+}
+
+/* The same of a candidate; takes the mark off that says so. */
+static bool
+take_kept(HnrWeave *w, uint32 member, HnrMemEdge *candidate)
+{
+	bool		marked = (candidate->node & HNR_LINK_KEPT) != 0;
+
+	candidate->node &= ~HNR_LINK_KEPT;
+	if (w->state->joining)
+		return marked;
+	return hnr_links_kept(w, member, candidate->node);
 }
 
 /*
@@ -150,8 +168,8 @@ static void
 put_kept_first(HnrLinks *l, int n, uint32 member)
 {
 	l->nkept = 0;
-	for (int i = 0; i < n && l->nkept < (l->slots + 1) / 2; i++)
-		if (is_kept(l->w, member, l->edge[i].node) || is_kept(l->w, l->edge[i].node, member))
+	for (int i = 0; i < n; i++)
+		if (take_kept(l->w, member, &l->edge[i]) && l->nkept < (l->slots + 1) / 2)
 		{
 			HnrMemEdge	e = l->edge[i];
 
@@ -268,21 +286,31 @@ from_of(HnrWeave *w, uint32 member)
 	return hnr_array_at(&w->from, member);
 }
 
+/* By nodes; what is marked comes before the same without a mark. */
 static int
 compare_nodes(const void *a, const void *b)
 {
 	uint32		x = ((const HnrMemEdge *) a)->node;
 	uint32		y = ((const HnrMemEdge *) b)->node;
 
+	if (((x ^ y) & ~HNR_LINK_KEPT) == 0)
+		return (x < y) - (x > y);
+	x &= ~HNR_LINK_KEPT;
+	y &= ~HNR_LINK_KEPT;
 	return (x > y) - (x < y);
 }
 
 static int
 compare_distances(const void *a, const void *b, void *member)
 {
-	if (hnr_weave_nearer(a, b, *(uint32 *) member))
+	HnrMemEdge	x = *(const HnrMemEdge *) a;
+	HnrMemEdge	y = *(const HnrMemEdge *) b;
+
+	x.node &= ~HNR_LINK_KEPT;
+	y.node &= ~HNR_LINK_KEPT;
+	if (hnr_weave_nearer(&x, &y, *(uint32 *) member))
 		return -1;
-	return hnr_weave_nearer(b, a, *(uint32 *) member) ? 1 : 0;
+	return hnr_weave_nearer(&y, &x, *(uint32 *) member) ? 1 : 0;
 }
 
 /* The links of a member: of those it chose and those who chose it. */
@@ -303,7 +331,7 @@ join_links(HnrLinks *l, uint32 member)
 		all[n++] = *chooser_at(w, i);
 	qsort(all, n, sizeof(HnrMemEdge), compare_nodes);
 	for (Size i = 0; i < n; i++)
-		if (unique == 0 || all[unique - 1].node != all[i].node)
+		if (unique == 0 || ((all[unique - 1].node ^ all[i].node) & ~HNR_LINK_KEPT) != 0)
 			all[unique++] = all[i];
 	qsort_arg(all, unique, sizeof(HnrMemEdge), compare_distances, &member);
 	n = Min(unique, MOST_CANDIDATES);
@@ -318,7 +346,7 @@ static uint32
 members_of_task(HnrWeave *w, uint32 task, uint32 *from)
 {
 	*from = task * TASK_MEMBERS;
-	return Min(*from + TASK_MEMBERS, w->state->n);
+	return Min(*from + TASK_MEMBERS, w->state->nlisted);
 }
 
 void
@@ -354,6 +382,18 @@ hnr_links_choose(HnrWeave *w, uint32 task)
 }
 
 void
+hnr_links_count(HnrWeave *w, uint32 member, uint32 n)
+{
+	pg_atomic_write_u64(from_of(w, member), n);
+}
+
+void
+hnr_links_put(HnrWeave *w, uint32 member, HnrMemEdge chooser)
+{
+	*chooser_at(w, pg_atomic_fetch_add_u64(from_of(w, member), 1)) = chooser;
+}
+
+void
 hnr_links_list(HnrWeave *w, uint32 task)
 {
 	uint32		from;
@@ -365,11 +405,9 @@ hnr_links_list(HnrWeave *w, uint32 task)
 
 		for (int j = 0; j < edges->count; j++)
 		{
-			uint64		place = pg_atomic_fetch_add_u64(from_of(w, edges->edge[j].node), 1);
-			HnrMemEdge *chooser = chooser_at(w, place);
+			HnrMemEdge	chooser = {.node = i,.distance = edges->edge[j].distance};
 
-			chooser->node = i;
-			chooser->distance = edges->edge[j].distance;
+			hnr_links_put(w, edges->edge[j].node, chooser);
 		}
 	}
 }
@@ -388,24 +426,44 @@ hnr_links_join(HnrWeave *w, uint32 task)
 	}
 }
 
-void
-hnr_links_run(HnrWeave *w, double share)
+static uint32
+ntasks(const HnrWeave *w)
 {
-	uint32		n = w->state->n;
-	uint32		ntasks = (n + TASK_MEMBERS - 1) / TASK_MEMBERS;
+	return (w->state->nlisted + TASK_MEMBERS - 1) / TASK_MEMBERS;
+}
+
+void
+hnr_links_choose_all(HnrWeave *w, double share)
+{
+	for (uint32 i = 0; i < w->state->nnodes; i++)
+		pg_atomic_init_u64(from_of(w, i), 0);
+	hnr_weave_step(w, HNR_STEP_KEEP, ntasks(w), share * 0.04);
+	hnr_weave_step(w, HNR_STEP_CHOOSE, ntasks(w), share * 0.96);
+}
+
+void
+hnr_links_begin_lists(HnrWeave *w)
+{
 	uint64		sum = 0;
 
-	for (uint32 i = 0; i < n; i++)
-		pg_atomic_init_u64(from_of(w, i), 0);
-	hnr_weave_step(w, HNR_STEP_KEEP, ntasks, share * 0.02);
-	hnr_weave_step(w, HNR_STEP_CHOOSE, ntasks, share * 0.53);
-	for (uint32 i = 0; i < n; i++)
+	for (uint32 i = 0; i < w->state->nlisted; i++)
 	{
 		uint64		count = pg_atomic_read_u64(from_of(w, i));
 
 		pg_atomic_write_u64(from_of(w, i), sum);
 		sum += count;
 	}
-	hnr_weave_step(w, HNR_STEP_LIST, ntasks, share * 0.05);
-	hnr_weave_step(w, HNR_STEP_JOIN, ntasks, share * 0.4);
+}
+
+void
+hnr_links_list_all(HnrWeave *w, double share)
+{
+	hnr_links_begin_lists(w);
+	hnr_weave_step(w, HNR_STEP_LIST, ntasks(w), share);
+}
+
+void
+hnr_links_join_all(HnrWeave *w, double share)
+{
+	hnr_weave_step(w, HNR_STEP_JOIN, ntasks(w), share);
 }

@@ -71,7 +71,7 @@ count_fresh(HnrWeave *w, float *before)
 	uint64		fresh = 0;
 	uint32		sampled = 0;
 
-	for (uint32 i = 0; i < w->state->n; i += SAMPLE, sampled++)
+	for (uint32 i = 0; i < w->state->nlisted; i += SAMPLE, sampled++)
 	{
 		const HnrMemEdge *near = hnr_array_at(&w->near, i);
 		int			count = *(uint32 *) hnr_array_at(&w->counts, i);
@@ -107,7 +107,7 @@ hnr_cells_run(HnrWeave *w, int most_partitions, double share)
 	HnrWeaveState *state = w->state;
 	float	   *before;
 
-	for (uint32 i = 0; i < state->n; i++)
+	for (uint32 i = 0; i < state->nlisted; i++)
 	{
 		*(uint32 *) hnr_array_at(&w->counts, i) = 0;
 		memset(hnr_array_at(&w->nearest_leaders, i), 0xFF, sizeof(uint32) * HNR_LEADERS);
@@ -120,7 +120,7 @@ hnr_cells_run(HnrWeave *w, int most_partitions, double share)
 		hnr_weave_step(w, HNR_STEP_COMPARE, 1, share);
 		return;
 	}
-	before = palloc_extended(sizeof(float) * (Size) (state->n / SAMPLE + 1),
+	before = palloc_extended(sizeof(float) * (Size) (state->nlisted / SAMPLE + 1),
 							 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	for (int p = 0; p < most_partitions; p++)
 	{

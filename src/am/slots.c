@@ -147,13 +147,13 @@ rotated_size(HnrWeave *w)
 static HnrArray *
 rotated_array(HnrWeave *w)
 {
-	if (rotated_size(w) <= w->near.item)
+	if (!w->state->joining && rotated_size(w) <= w->near.item)
 		return &w->near;
 	return w->rotated.nblocks > 0 ? &w->rotated : NULL;
 }
 
 void
-hnr_slots_make_arrays(HnrWeave *w)
+hnr_slots_make_arrays(HnrWeave *w, bool any)
 {
 	HnrArena   *arena = w->graph->arena;
 	Size		rotated = rotated_size(w);
@@ -161,9 +161,10 @@ hnr_slots_make_arrays(HnrWeave *w)
 
 	w->batch = hnr_slots_batch(w->graph->index);
 	hnr_array_init(&w->slots, arena, bytes_of_node(w->graph->index));
-	hnr_array_reserve(&w->slots, 2 * w->batch);
+	if (any)
+		hnr_array_reserve(&w->slots, 2 * w->batch);
 	hnr_array_init(&w->rotated, arena, Max(rotated, 1));
-	if (rotated > w->near.item &&
+	if (any && (w->state->joining || rotated > w->near.item) &&
 		hnr_mem_graph_size(w->graph) + all <= (Size) maintenance_work_mem * 1024)
 		hnr_array_reserve(&w->rotated, w->graph->nnodes);
 }
@@ -203,7 +204,7 @@ hnr_slots_rotate(HnrWeave *w, uint32 task)
 void
 hnr_slots_fill(HnrWeave *w, uint32 task)
 {
-	uint32		end = Min(w->state->position + w->batch, w->graph->nnodes);
+	uint32		end = Min(w->state->position + w->batch, w->state->nlisted);
 	uint32		from = w->state->position + task * FILL_TASK;
 	uint32		to = Min(from + FILL_TASK, end);
 
@@ -214,24 +215,28 @@ hnr_slots_fill(HnrWeave *w, uint32 task)
 }
 
 void
+hnr_slots_set_position(HnrWeave *w, uint32 node, uint32 position)
+{
+	*(uint32 *) hnr_array_at(rank_array(w), node) = position;
+}
+
+void
 hnr_slots_begin(HnrWeave *w, const uint32 *order)
 {
-	uint32		n = w->graph->nnodes;
-
-	for (uint32 i = 0; i < n; i++)
+	for (uint32 i = 0; i < w->state->nlisted; i++)
 	{
 		*(uint32 *) hnr_array_at(order_array(w), i) = order[i];
-		*(uint32 *) hnr_array_at(rank_array(w), order[i]) = i;
+		hnr_slots_set_position(w, order[i], w->state->first_position + i);
 	}
 	w->progress = NULL;
 	if (rotated_size(w) > 0 && rotated_array(w))
-		hnr_weave_step(w, HNR_STEP_ROTATE, (n - 1) / ROTATE_TASK + 1, 0);
+		hnr_weave_step(w, HNR_STEP_ROTATE, (w->graph->nnodes - 1) / ROTATE_TASK + 1, 0);
 }
 
 void
 hnr_slots_ask(HnrWeave *w, uint32 position)
 {
-	uint32		count = Min(w->batch, w->graph->nnodes - position);
+	uint32		count = Min(w->batch, w->state->nlisted - position);
 
 	w->state->position = position;
 	hnr_weave_begin_step(w, HNR_STEP_FILL, (count - 1) / FILL_TASK + 1);

@@ -50,13 +50,20 @@ hnr_place_of_position(const HnrShape *shape, BlockNumber first, uint32 position,
  * takes part in that.  Two batches at a time are at hand.
  */
 extern void hnr_slots_begin(HnrWeave *w, const uint32 *order);
+
+/* Before that, of other nodes: where each stands at the ground. */
+extern void hnr_slots_set_position(HnrWeave *w, uint32 node, uint32 position);
+
 extern void hnr_slots_ask(HnrWeave *w, uint32 position);
 extern void hnr_slots_wait(HnrWeave *w);
 extern const char *hnr_slots_at(HnrWeave *w, uint32 position);
 
-/* Arrays for it, behind the others; the bytes of it, whatever the number of nodes. */
+/*
+ * Arrays for it, behind the others, with room only if there will be any slots; the bytes
+ * of it, whatever the number of nodes.
+ */
 extern uint32 hnr_slots_batch(const HnrIndex *index);
-extern void hnr_slots_make_arrays(HnrWeave *w);
+extern void hnr_slots_make_arrays(HnrWeave *w, bool any);
 extern Size hnr_slots_memory(const HnrIndex *index);
 
 #endif							/* HNR_SLOTS_H */

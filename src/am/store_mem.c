@@ -183,24 +183,11 @@ grow_vector_table(HnrMemGraph *graph)
 					  hnr_mem_graph_node(graph, i)->scale) = i;
 }
 
+/* Makes a vector, as it is encoded, that of a node. */
 static void
-add_tid(HnrMemGraph *graph, HnrMemNode *node, const HnrRow *row)
+put_encoded(HnrMemGraph *graph, uint32 node, const char *encoded)
 {
-	HnrMemTid  *tid;
-
-	hnr_array_reserve(&graph->tids, graph->ntids + 1);
-	tid = hnr_mem_graph_tid(graph, graph->ntids);
-	tid->tid = row->tid;
-	tid->next = node->first_tid;
-	node->first_tid = graph->ntids++;
-	node->error = Max(node->error, row->error);
-}
-
-/* Makes the vector in graph->encoded that of a node. */
-static void
-put_encoded(HnrMemGraph *graph, uint32 node)
-{
-	Size		size = encoded_size(graph, graph->encoded);
+	Size		size = encoded_size(graph, encoded);
 	char	   *to = hnr_array_at(&graph->vectors, node);
 
 	if (graph->varying)
@@ -208,52 +195,71 @@ put_encoded(HnrMemGraph *graph, uint32 node)
 		*(char **) to = MemoryContextAlloc(graph->varying, size);
 		to = *(char **) to;
 	}
-	memcpy(to, graph->encoded, size);
+	memcpy(to, encoded, size);
 }
 
-/* Adds a node with the vector in graph->encoded. */
-static uint32
-add_node(HnrMemGraph *graph, HnrScale scale)
+uint32
+hnr_mem_graph_put(HnrMemGraph *graph, const char *encoded, HnrScale scale, int level, bool linked)
 {
 	uint32		n = graph->nnodes;
 	HnrMemNode *node;
 
 	hnr_array_reserve(&graph->nodes, n + 1);
 	hnr_array_reserve(&graph->vectors, n + 1);
-	hnr_array_reserve(&graph->ground, n + 1);
-	put_encoded(graph, n);
+	if (linked)
+		hnr_array_reserve(&graph->ground, n + 1);
+	put_encoded(graph, n, encoded);
 	node = hnr_mem_graph_node(graph, n);
 	node->first_tid = HNR_MEM_NONE;
 	node->error = 0;
 	node->scale = scale;
-	node->level = random_level(graph->index->meta.m, &graph->prng);
+	node->level = level;
 	node->upper = graph->nupper;
 	graph->nupper += node->level;
 	hnr_array_reserve(&graph->upper, graph->nupper);
 	return graph->nnodes++;
 }
 
-uint32
-hnr_mem_graph_add(HnrMemGraph *graph, const HnrRow *row)
+void
+hnr_mem_graph_add_tid(HnrMemGraph *graph, uint32 node, const ItemPointerData *tid, float error)
 {
-	int			dims = graph->index->layout.dims;
-	HnrScale	scale = hnr_stored_scale(graph->encoding, dims, row->vec);
+	HnrMemNode *n = hnr_mem_graph_node(graph, node);
+	HnrMemTid  *t;
+
+	hnr_array_reserve(&graph->tids, graph->ntids + 1);
+	t = hnr_mem_graph_tid(graph, graph->ntids);
+	t->tid = *tid;
+	t->next = n->first_tid;
+	n->first_tid = graph->ntids++;
+	n->error = Max(n->error, error);
+}
+
+uint32
+hnr_mem_graph_find(HnrMemGraph *graph, const char *encoded, HnrScale scale, bool linked)
+{
 	uint32	   *place;
-	uint32		node;
 
 	if (graph->by_vector == NULL || graph->nnodes > graph->by_vector_mask / 2)
 		grow_vector_table(graph);
+	place = vector_place(graph, encoded, scale);
+	if (*place == HNR_MEM_NONE)
+		*place = hnr_mem_graph_put(graph, encoded, scale,
+								   random_level(graph->index->meta.m, &graph->prng), linked);
+	return *place;
+}
+
+uint32
+hnr_mem_graph_add(HnrMemGraph *graph, const HnrRow *row)
+{
+	HnrScale	scale = hnr_stored_scale(graph->encoding, graph->index->layout.dims, row->vec);
+	uint32		before = graph->nnodes;
+	uint32		node;
+
 	hnr_stored_encode(graph->encoding, row->vec, hnr_layout_words(&graph->index->layout, row->vec),
 					  scale, graph->encoded);
-	place = vector_place(graph, graph->encoded, scale);
-	if (*place != HNR_MEM_NONE)
-	{
-		add_tid(graph, hnr_mem_graph_node(graph, *place), row);
-		return HNR_MEM_NONE;
-	}
-	*place = node = add_node(graph, scale);
-	add_tid(graph, hnr_mem_graph_node(graph, node), row);
-	return node;
+	node = hnr_mem_graph_find(graph, graph->encoded, scale, true);
+	hnr_mem_graph_add_tid(graph, node, &row->tid, row->error);
+	return node == before ? node : HNR_MEM_NONE;
 }
 
 int

@@ -93,6 +93,20 @@ extern void hnr_mem_graph_free(HnrMemGraph *graph);
  */
 extern uint32 hnr_mem_graph_add(HnrMemGraph *graph, const HnrRow *row);
 
+/*
+ * For a part of a larger graph.  The node with a vector that is stored as the graph has
+ * it (graph->vector_size bytes); if there is none, one is added, with edges at the ground
+ * if it is to have any: such nodes come first.  TIDs are added apart.
+ */
+extern uint32 hnr_mem_graph_find(HnrMemGraph *graph, const char *encoded, HnrScale scale,
+								 bool linked);
+extern void hnr_mem_graph_add_tid(HnrMemGraph *graph, uint32 node, const ItemPointerData *tid,
+								  float error);
+
+/* The same for vectors that are known to be new, up to which level is known, too. */
+extern uint32 hnr_mem_graph_put(HnrMemGraph *graph, const char *encoded, HnrScale scale, int level,
+								bool linked);
+
 /* Says that all rows were added: what only serves to add more is freed. */
 extern void hnr_mem_graph_complete(HnrMemGraph *graph);
 

@@ -66,7 +66,7 @@ hnr_team_size(Relation heap, double rows)
 	if (n < 0)
 		n = rows < LEAST_ROWS ? 0 : max_parallel_maintenance_workers;
 	n = Min(n, max_parallel_maintenance_workers);
-	while (n > 0 && maintenance_work_mem / (n + 1) < PROCESS_KB)
+	while (n > 0 && maintenance_work_mem / (n + 1) < PROCESS_KB && !HNR_DEBUG_FAULT("build_any_memory"))
 		n--;
 	return n;
 }

@@ -34,6 +34,9 @@
 /* Shares of the work. */
 #define SAMPLES_SHARE	0.08
 #define CANDIDATES_SHARE 0.52
+#define CHOICE_SHARE	0.22
+#define LIST_SHARE		0.02
+#define JOIN_SHARE		0.16
 
 /* Partitions are made until the last finds little that is new, but no more than these. */
 #define MOST_PARTITIONS	6
@@ -79,6 +82,13 @@ hnr_weave_memory(const HnrIndex *index)
 }
 
 Size
+hnr_weave_sample_memory(void)
+{
+	return sizeof(HnrMemEdge) * SAMPLE_NEAREST + sizeof(uint32) * (2 + HNR_LEADERS) + sizeof(HnrFar) +
+		(sizeof(uint16) + sizeof(uint32)) * HNR_OVERLAP + sizeof(uint64);
+}
+
+Size
 hnr_weave_process_memory(const HnrIndex *index)
 {
 	Size		leaf = leaf_size(index);
@@ -95,33 +105,39 @@ new_weave(HnrMemGraph *graph, HnrWeaveState *state)
 	w->graph = graph;
 	w->state = state;
 	w->leaf = leaf_size(graph->index);
-	w->most_near = most_near(graph->index);
-	w->keep = Max(w->most_near / 4, 8);
+	w->most_near = state->sample ? SAMPLE_NEAREST : most_near(graph->index);
+	w->keep = state->sample ? SAMPLE_NEAREST : Max(w->most_near / 4, 8);
 	w->enough = enough(graph->index);
 	return w;
 }
 
-/* Each array with the size of its items and their number, where n is all nodes. */
+/* Each array with the size of its items and their number. */
 static void
-make_arrays(HnrWeave *w, uint32 n)
+make_arrays(HnrWeave *w, uint64 nlinks)
 {
 	HnrArena   *arena = w->graph->arena;
+	bool		joining = w->state->joining;
+	uint32		nodes = w->state->nnodes;
+	uint32		listed = w->state->nlisted;
+	uint32		near = joining ? nlinks / w->most_near + 1 : listed;
+	uint32		sampled = joining ? 0 : listed / w->state->sampling;
+	uint32		found = joining ? 0 : nodes;	/* of what serves to find candidates */
 	const struct
 	{
 		HnrArray   *array;
 		Size		item;
 		uint32		count;
 	}			arrays[] = {
-		{&w->node_of, sizeof(uint32), n / HNR_SAMPLED},
-		{&w->near, sizeof(HnrMemEdge) * w->most_near, n},
-		{&w->counts, sizeof(uint32), n},
-		{&w->far, sizeof(HnrFar), n / HNR_SAMPLED},
-		{&w->nearest_leaders, sizeof(uint32) * HNR_LEADERS, n},
-		{&w->assigned, sizeof(uint16) * HNR_OVERLAP, n},
-		{&w->members, sizeof(uint32), n * HNR_OVERLAP},
+		{&w->node_of, sizeof(uint32), sampled},
+		{&w->near, sizeof(HnrMemEdge) * w->most_near, near},
+		{&w->counts, sizeof(uint32), nodes},
+		{&w->far, sizeof(HnrFar), sampled},
+		{&w->nearest_leaders, sizeof(uint32) * HNR_LEADERS, Min(found, listed)},
+		{&w->assigned, sizeof(uint16) * HNR_OVERLAP, found},
+		{&w->members, sizeof(uint32), joining ? listed : found * HNR_OVERLAP},
 		{&w->cell, sizeof(HnrCell), w->leaf},
 		{&w->leaders, sizeof(uint32), w->leaf},
-		{&w->from, sizeof(pg_atomic_uint64), n},
+		{&w->from, sizeof(pg_atomic_uint64), nodes},
 	};
 
 	for (int i = 0; i < lengthof(arrays); i++)
@@ -129,17 +145,51 @@ make_arrays(HnrWeave *w, uint32 n)
 		hnr_array_init(arrays[i].array, arena, arrays[i].item);
 		hnr_array_reserve(arrays[i].array, arrays[i].count);
 	}
-	hnr_slots_make_arrays(w);
+}
+
+static HnrWeave *
+create(HnrMemGraph *graph, uint32 nlisted, uint32 sampling)
+{
+	HnrWeaveState *state = palloc0(sizeof(HnrWeaveState));
+
+	state->nnodes = graph->nnodes;
+	state->nlisted = nlisted;
+	state->sampling = sampling;
+	state->sample = sampling == 1;
+	pg_atomic_init_u32(&state->next_task, 0);
+	return new_weave(graph, state);
 }
 
 HnrWeave *
 hnr_weave_create(HnrMemGraph *graph)
 {
-	HnrWeave   *w = new_weave(graph, palloc0(sizeof(HnrWeaveState)));
+	HnrWeave   *w = create(graph, graph->nnodes, HNR_SAMPLED);
 
-	w->state->nnodes = graph->nnodes;
-	pg_atomic_init_u32(&w->state->next_task, 0);
-	make_arrays(w, graph->nnodes);
+	make_arrays(w, 0);
+	hnr_slots_make_arrays(w, true);
+	return w;
+}
+
+HnrWeave *
+hnr_weave_create_part(HnrMemGraph *graph, uint32 nlisted, uint32 sampling)
+{
+	HnrWeave   *w = create(graph, nlisted, sampling);
+
+	make_arrays(w, 0);
+	hnr_slots_make_arrays(w, false);
+	return w;
+}
+
+HnrWeave *
+hnr_weave_create_join(HnrMemGraph *graph, uint32 nlisted, uint64 nlinks)
+{
+	HnrWeave   *w = create(graph, nlisted, HNR_SAMPLED);
+
+	w->state->joining = true;
+	w->state->numbered = true;
+	w->state->n = nlisted;
+	make_arrays(w, nlinks);
+	hnr_slots_make_arrays(w, true);
 	return w;
 }
 
@@ -239,11 +289,11 @@ hnr_weave_step(HnrWeave *w, HnrStep step, uint32 ntasks, double share)
 
 /* The node that member i of sample number s is. */
 static uint32
-expand(int s, uint32 i)
+expand(const HnrWeave *w, int s, uint32 i)
 {
 	for (; s > 0; s--)
 		i = 2 * i + ((i + s) * 0x9E3779B1U >> 31);
-	return hnr_weave_sampled(i);
+	return hnr_weave_sampled(w, i);
 }
 
 /* Adds what a member of sample s found to its far candidates. */
@@ -252,14 +302,14 @@ keep_far(HnrWeave *w, int s, uint32 member)
 {
 	const HnrMemEdge *near = hnr_array_at(&w->near, member);
 	int			count = Min(*(uint32 *) hnr_array_at(&w->counts, member), SAMPLE_NEAREST);
-	uint32	   *far = ((HnrFar *) hnr_array_at(&w->far, expand(s, member) / HNR_SAMPLED))->member;
+	uint32	   *far = ((HnrFar *) hnr_array_at(&w->far, expand(w, s, member) / w->state->sampling))->member;
 	int			n = 0;
 
 	while (n < HNR_FAR && far[n] != HNR_MEM_NONE)
 		n++;
 	for (int i = 0; i < count && n < HNR_FAR; i++)
 	{
-		uint32		other = expand(s, near[i].node);
+		uint32		other = expand(w, s, near[i].node);
 		bool		have = false;
 
 		for (int j = 0; j < n && !have; j++)
@@ -274,7 +324,8 @@ static void
 run_samples(HnrWeave *w, double share)
 {
 	HnrWeaveState *state = w->state;
-	uint32		size = w->graph->nnodes / HNR_SAMPLED;
+	uint32		nlisted = state->nlisted;
+	uint32		size = nlisted / state->sampling;
 	int			nsamples = 0;
 
 	for (uint32 i = 0; i < size; i++)
@@ -285,26 +336,39 @@ run_samples(HnrWeave *w, double share)
 	/* the smallest first: what comes first counts most */
 	for (int s = nsamples; s >= 0 && size >> s >= LEAST_SAMPLE; s--)
 	{
-		state->n = size >> s;
+		state->n = state->nlisted = size >> s;
 		for (uint32 i = 0; i < state->n; i++)
-			*(uint32 *) hnr_array_at(&w->node_of, i) = expand(s, i);
+			*(uint32 *) hnr_array_at(&w->node_of, i) = expand(w, s, i);
 		hnr_cells_run(w, 1, share / (2 << s));
 		for (uint32 i = 0; i < state->n; i++)
 			keep_far(w, s, i);
 	}
+	state->nlisted = nlisted;
+}
+
+void
+hnr_weave_run_samples(HnrWeave *w)
+{
+	run_samples(w, 1);
+}
+
+void
+hnr_weave_choose(HnrWeave *w)
+{
+	run_samples(w, SAMPLES_SHARE);
+	w->state->n = w->graph->nnodes;
+	w->state->numbered = true;
+	hnr_cells_run(w, MOST_PARTITIONS, CANDIDATES_SHARE);
+	hnr_links_choose_all(w, CHOICE_SHARE);
 }
 
 void
 hnr_weave_run(HnrWeave *w)
 {
-	HnrWeaveState *state = w->state;
-
 	if (w->graph->nnodes == 0)
 		return;
 	hnr_growth_link_upper(w->graph);
-	run_samples(w, SAMPLES_SHARE);
-	state->n = w->graph->nnodes;
-	state->numbered = true;
-	hnr_cells_run(w, MOST_PARTITIONS, CANDIDATES_SHARE);
-	hnr_links_run(w, 1 - SAMPLES_SHARE - CANDIDATES_SHARE);
+	hnr_weave_choose(w);
+	hnr_links_list_all(w, LIST_SHARE);
+	hnr_links_join_all(w, JOIN_SHARE);
 }

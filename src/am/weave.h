@@ -19,6 +19,24 @@ extern HnrWeave *hnr_weave_attach(HnrMemGraph *graph, HnrWeaveState *state);
 /* Links all nodes at all levels and sets the graph's entry point. */
 extern void hnr_weave_run(HnrWeave *w);
 
+/*
+ * For a part of a larger graph (shards.c).  The first nodes choose links, to all nodes, at
+ * the ground; one in `sampling` of them is in samples, or (1) all are, and nothing else is
+ * wanted of them.
+ */
+extern HnrWeave *hnr_weave_create_part(HnrMemGraph *graph, uint32 nlisted, uint32 sampling);
+extern void hnr_weave_choose(HnrWeave *w);
+
+/* Then there are only far candidates, in w->far; and what that takes, a node. */
+extern void hnr_weave_run_samples(HnrWeave *w);
+extern Size hnr_weave_sample_memory(void);
+
+/*
+ * And for joining what was chosen, nlinks by or for the first nodes, which w->near takes,
+ * one after the other, by node; w->from tells where each node's end.
+ */
+extern HnrWeave *hnr_weave_create_join(HnrMemGraph *graph, uint32 nlisted, uint64 nlinks);
+
 /* Bytes that it needs beside the graph, a node; and a process, however many. */
 extern Size hnr_weave_memory(const HnrIndex *index);
 extern Size hnr_weave_process_memory(const HnrIndex *index);

@@ -20,7 +20,7 @@
 #include "storage/barrier.h"
 #include "storage/lwlock.h"
 
-/* Candidates some way off, of one member in HNR_SAMPLED: see weave.c. */
+/* Candidates some way off, mostly of one member in HNR_SAMPLED: see weave.c. */
 #define HNR_SAMPLED	4
 #define HNR_FAR		48
 #define HNR_FAR_KEPT 8			/* of these at most are linked in any case */
@@ -68,9 +68,14 @@ typedef struct HnrWeaveState
 	pg_atomic_uint32 next_task;
 	uint32		n;				/* members of the ground, or of a sample of it */
 	bool		numbered;		/* all of the ground; else a sample, see node_of */
+	uint32		nlisted;		/* of the members: the others are candidates and have none */
+	uint32		sampling;		/* one member in so many is in samples */
+	bool		joining;		/* near has links to be joined, by marks: see links.c */
+	bool		sample;			/* only far candidates are looked for */
 	int			partition;		/* counts on from sample to sample */
 	int			nleaders;
 	uint32		position;		/* of the first of a batch */
+	uint32		first_position; /* of all; a multiple of what stands on a page */
 	uint32		nnodes;			/* of the graph */
 	int			tranche;		/* of these, by members: */
 	LWLock		lock[HNR_WEAVE_LOCKS];
@@ -125,20 +130,20 @@ hnr_weave_node(const HnrWeave *w, uint32 member)
 	return w->state->numbered ? member : *(uint32 *) hnr_array_at(&w->node_of, member);
 }
 
-/* The one that has, of each HNR_SAMPLED members. */
+/* The one that has, of each `sampling` members. */
 static inline uint32
-hnr_weave_sampled(uint32 group)
+hnr_weave_sampled(const HnrWeave *w, uint32 group)
 {
-	return group * HNR_SAMPLED + (group * 0x9E3779B1U >> 16) % HNR_SAMPLED;
+	return group * w->state->sampling + (group * 0x9E3779B1U >> 16) % w->state->sampling;
 }
 
-/* A member's far candidates, or NULL: one member in HNR_SAMPLED has some. */
+/* A member's far candidates, or NULL: one member in `sampling` has some. */
 static inline HnrFar *
 hnr_weave_far(const HnrWeave *w, uint32 member)
 {
-	uint32		group = member / HNR_SAMPLED;
+	uint32		group = member / w->state->sampling;
 
-	if (group >= w->state->n / HNR_SAMPLED || hnr_weave_sampled(group) != member)
+	if (group >= w->state->nlisted / w->state->sampling || hnr_weave_sampled(w, group) != member)
 		return NULL;
 	return hnr_array_at(&w->far, group);
 }
@@ -192,8 +197,27 @@ extern void hnr_cells_compare(HnrWeave *w, uint32 task);
 extern void hnr_cells_choose_leaders(const uint32 *members, uint32 count, int n, uint64 seed,
 									 uint32 *leaders);
 
-/* Chooses links from them; likewise. */
-extern void hnr_links_run(HnrWeave *w, double share);
+/*
+ * Chooses links from them; likewise.  In two parts: which a member chooses, and of those
+ * it chose and those who chose it, which it has.
+ */
+extern void hnr_links_choose_all(HnrWeave *w, double share);
+extern void hnr_links_list_all(HnrWeave *w, double share);
+extern void hnr_links_join_all(HnrWeave *w, double share);
+
+/*
+ * Where the lists to join come from elsewhere (stitch.c): how long each member's is, of
+ * all members; then what is in it, in the end.
+ */
+extern void hnr_links_count(HnrWeave *w, uint32 member, uint32 n);
+extern void hnr_links_begin_lists(HnrWeave *w);
+extern void hnr_links_put(HnrWeave *w, uint32 member, HnrMemEdge chooser);
+
+/* Whether two members are linked in any case. */
+extern bool hnr_links_kept(const HnrWeave *w, uint32 a, uint32 b);
+
+/* Marks a link that is made in any case, where they stand joined by member. */
+#define HNR_LINK_KEPT	0x80000000U
 extern void hnr_links_keep(HnrWeave *w, uint32 task);
 extern void hnr_links_choose(HnrWeave *w, uint32 task);
 extern void hnr_links_list(HnrWeave *w, uint32 task);

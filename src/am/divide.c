@@ -1,0 +1,464 @@
+/*-------------------------------------------------------------------------
+ *
+ * divide.c
+ *		Rows in a temporary file, divided into shards of which one at a time fits into
+ *		memory.  See shards.h.
+ *
+ * Some rows, chosen at random, are leaders, and each row goes to the cell of the nearest.
+ * Cells near each other make up a shard.  A row is also a guest in the shards that have
+ * the next nearest leaders' cells: so what two rows near each other are in has them both.
+ *
+ * Rows with equal vectors have to meet in one shard, to become one vertex.  They are in the
+ * same cell, because ties go to the first leader; and where a cell takes several shards,
+ * which one is up to the vector.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "am/points.h"
+#include "am/shards.h"
+#include "am/slots.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "throttle.h"
+#include "utils/memutils.h"
+
+/* Leaders for each shard, and how many there may be in all. */
+#define LEADERS			12
+#define LEAST_LEADERS	64
+#define MOST_LEADERS	2000
+
+/* Cells of a row: its own, and where it is a guest. */
+#define MEET			4
+
+/* Of rows one in so many, at least, is in the sample of all shards. */
+#define LEAST_STRIDE	HNR_SAMPLED
+
+#define STRIP			HNR_POINTS_STRIP
+
+typedef struct RowCells
+{
+	uint32		hash;			/* of the vector */
+	uint16		cell[MEET];		/* nearest first, as many as there are */
+} RowCells;
+
+typedef struct Division
+{
+	HnrShards  *s;
+	HnrSpill   *rows;
+	HnrArena   *arena;
+	HnrMemGraph *leaders;
+	HnrPoints  *columns;		/* they */
+	HnrPoints  *strip;
+	const float *center;		/* that vectors are moved by, or NULL */
+	float	   *distances;
+	char	   *row;			/* scratch: a record */
+	HnrSpill   *cells;			/* RowCells, by row */
+	int			ncells;
+	int			meet;			/* cells that each row has */
+	uint32	   *weight;			/* rows of each cell's own */
+	int		   *first_shard;	/* of each cell */
+	int		   *pieces;			/* how many it has */
+} Division;
+
+static Size
+row_size(const HnrShards *s)
+{
+	return sizeof(HnrShardRow) + s->vector_size;
+}
+
+/* Chooses leaders, all different. */
+static void
+choose_leaders(Division *d, int n)
+{
+	HnrShards  *s = d->s;
+	uint32	   *at = palloc(sizeof(uint32) * n);
+	uint32	   *all = palloc(sizeof(uint32) * n);
+	float	   *center = palloc(sizeof(float) * s->index->layout.dims);
+
+	hnr_cells_choose_leaders(NULL, s->nrows, n, s->nrows, at);
+	d->arena = hnr_arena_create(false);
+	d->leaders = hnr_mem_graph_create(s->index, false, d->arena);
+	for (int i = 0; i < n; i++)
+	{
+		hnr_spill_read_at(d->rows, at[i], d->row);
+		hnr_mem_graph_find(d->leaders, d->row + sizeof(HnrShardRow), ((HnrShardRow *) d->row)->scale, false);
+	}
+	hnr_mem_graph_complete(d->leaders);
+	d->ncells = d->leaders->nnodes;
+	d->meet = Min(MEET, d->ncells);
+	for (int i = 0; i < d->ncells; i++)
+		all[i] = i;
+	d->columns = hnr_points_create(d->leaders, d->ncells, true);
+	d->strip = hnr_points_create(d->leaders, STRIP, false);
+	d->distances = palloc_extended(sizeof(float) * STRIP * hnr_points_width(d->ncells), MCXT_ALLOC_HUGE);
+	hnr_points_load(d->columns, all, d->ncells, NULL);
+	if (s->index->metric->kind == HNR_METRIC_L2)
+	{
+		hnr_points_center(d->columns, center);
+		hnr_points_move(d->columns, center);
+		d->center = center;
+	}
+	pfree(all);
+	pfree(at);
+}
+
+/* The nearest leaders' cells, from distances; of equal ones, the first. */
+static void
+find_nearest(const Division *d, const float *distances, RowCells *cells)
+{
+	HnrMemEdge	near[HNR_POINTS_MOST];
+	int			n = hnr_points_nearest(distances, hnr_points_width(d->ncells), d->meet, INFINITY, near);
+
+	for (int i = 0; i < d->meet; i++)
+	{
+		int			least = i;
+		HnrMemEdge	swap;
+
+		/* distances that are no numbers: anywhere */
+		if (i >= n)
+		{
+			cells->cell[i] = i > 0 ? cells->cell[0] : cells->hash % d->ncells;
+			continue;
+		}
+		for (int j = i + 1; j < n; j++)
+			if (hnr_mem_compare_edges(&near[j], &near[least]) < 0)
+				least = j;
+		swap = near[i];
+		near[i] = near[least];
+		near[least] = swap;
+		cells->cell[i] = near[i].node;
+	}
+}
+
+/* Finds the cells of all rows. */
+static void
+assign_rows(Division *d)
+{
+	HnrShards  *s = d->s;
+	int			dims = s->index->layout.dims;
+	int			width = hnr_points_width(d->ncells);
+	RowCells	cells[STRIP];
+
+	memset(cells, 0, sizeof(cells));
+	d->weight = palloc0(sizeof(uint32) * d->ncells);
+	d->cells = hnr_spill_create(sizeof(RowCells));
+	hnr_spill_rewind(d->rows);
+	for (uint32 from = 0; from < s->nrows; from += STRIP)
+	{
+		int			n = Min(STRIP, s->nrows - from);
+
+		CHECK_FOR_INTERRUPTS();
+		hnr_throttle(STRIP);
+		for (int i = 0; i < n; i++)
+		{
+			const char *stored = d->row + sizeof(HnrShardRow);
+
+			hnr_spill_read(d->rows, d->row);
+			cells[i].hash = hash_bytes((const unsigned char *) stored, s->vector_size);
+			hnr_stored_decode(s->index->layout.encoding, stored, dims, ((HnrShardRow *) d->row)->scale,
+							  d->strip->vec + (Size) i * d->strip->stride);
+		}
+		d->strip->n = n;
+		hnr_points_move(d->strip, d->center);
+		hnr_points_distances(d->strip, 0, n, d->columns, d->distances);
+		for (int i = 0; i < n; i++)
+		{
+			find_nearest(d, d->distances + (Size) i * width, &cells[i]);
+			d->weight[cells[i].cell[0]]++;
+			hnr_spill_write(d->cells, &cells[i]);
+		}
+	}
+}
+
+typedef struct Side
+{
+	int			cell;
+	float		side;			/* the less, the nearer to one end */
+} Side;
+
+static int
+compare_sides(const void *a, const void *b)
+{
+	const Side *x = a;
+	const Side *y = b;
+
+	if (x->side != y->side)
+		return x->side < y->side ? -1 : 1;
+	return x->cell - y->cell;
+}
+
+static float
+cell_distance(const Division *d, int a, int b)
+{
+	return hnr_metric_distance(d->s->index->metric, d->columns->dims,
+							   d->columns->vec + (Size) a * d->columns->stride,
+							   d->columns->vec + (Size) b * d->columns->stride);
+}
+
+/* The farthest of n cells from one. */
+static int
+farthest(const Division *d, const Side *cells, int n, int from)
+{
+	int			best = from;
+	float		most = -INFINITY;
+
+	for (int i = 0; i < n; i++)
+	{
+		float		distance = cell_distance(d, from, cells[i].cell);
+
+		if (cells[i].cell != from && distance > most)
+		{
+			best = cells[i].cell;
+			most = distance;
+		}
+	}
+	return best;
+}
+
+/* Gives n cells to `count` shards from `first` on, halving them again and again. */
+static void
+divide_cells(Division *d, Side *cells, int n, int first, int count)
+{
+	double		total = 0;
+	double		left = 0;
+	int			ends[2];
+	int			cut = 0;
+	int			half;
+
+	check_stack_depth();
+	for (int i = 0; i < n && (n == 1 || count == 1); i++)
+	{
+		d->first_shard[cells[i].cell] = first;
+		d->pieces[cells[i].cell] = count;
+	}
+	if (n == 1 || count == 1)
+		return;
+	ends[0] = farthest(d, cells, n, cells[0].cell);
+	ends[1] = farthest(d, cells, n, ends[0]);
+	for (int i = 0; i < n; i++)
+	{
+		total += d->weight[cells[i].cell];
+		cells[i].side = cell_distance(d, cells[i].cell, ends[0]) - cell_distance(d, cells[i].cell, ends[1]);
+	}
+	qsort(cells, n, sizeof(Side), compare_sides);
+	do
+		left += d->weight[cells[cut++].cell];
+	while (cut < n - 1 && left + d->weight[cells[cut].cell] / 2.0 < total * (count / 2) / count);
+	half = Min(Max((int) rint(count * left / Max(total, 1)), 1), count - 1);
+	divide_cells(d, cells, cut, first, half);
+	divide_cells(d, cells + cut, n - cut, first + half, count - half);
+}
+
+/* The shards of a row, its own first; returns how many. */
+static int
+find_shards(const Division *d, const RowCells *cells, int *shards)
+{
+	int			n = 0;
+
+	for (int i = 0; i < d->meet; i++)
+	{
+		int			shard = d->first_shard[cells->cell[i]] + cells->hash % d->pieces[cells->cell[i]];
+		bool		have = false;
+
+		for (int j = 0; j < n && !have; j++)
+			have = shards[j] == shard;
+		if (!have)
+			shards[n++] = shard;
+	}
+	return n;
+}
+
+/* Makes so many shards and counts their rows. */
+static void
+make_shards(Division *d, int n)
+{
+	HnrShards  *s = d->s;
+	Side	   *cells = palloc(sizeof(Side) * d->ncells);
+	RowCells	row;
+	int			shards[MEET];
+	uint32		id = 0;
+
+	for (int i = 0; i < d->ncells; i++)
+		cells[i].cell = i;
+	divide_cells(d, cells, d->ncells, 0, n);
+	pfree(cells);
+	s->nshards = n;
+	s->shard = palloc0(sizeof(HnrShard) * n);
+	hnr_spill_rewind(d->cells);
+	for (uint32 i = 0; i < s->nrows; i++)
+	{
+		int			count;
+
+		CHECK_FOR_INTERRUPTS();
+		hnr_spill_read(d->cells, &row);
+		count = find_shards(d, &row, shards);
+		s->shard[shards[0]].nrows++;
+		for (int j = 1; j < count; j++)
+			s->shard[shards[j]].nguests++;
+	}
+	for (int i = 0; i < n; i++)
+	{
+		s->shard[i].first_id = id;
+		id += s->shard[i].nrows;
+	}
+}
+
+/* Whether each shard fits into memory; pieces of a cell may be of few vectors. */
+static bool
+all_fit(const Division *d)
+{
+	HnrShards  *s = d->s;
+	Size		node = hnr_shards_node_memory(s->index);
+	Size		guest = hnr_shards_guest_memory(s->index);
+	Size		files = 3 * HNR_SPILL_MEMORY * s->nshards;
+
+	for (int i = 0; i < d->ncells; i++)
+	{
+		const HnrShard *shard = &s->shard[d->first_shard[i]];
+
+		if (d->pieces[i] == 1 && node * shard->nrows + guest * shard->nguests + files > s->budget)
+			return false;
+	}
+	return true;
+}
+
+/* Gives each row to its shards. */
+static void
+distribute(Division *d, uint32 stride)
+{
+	HnrShards  *s = d->s;
+	char	   *guest = palloc0(sizeof(HnrShardGuest) + s->vector_size);
+	uint32	   *next = palloc(sizeof(uint32) * s->nshards);
+	RowCells	cells;
+	int			shards[MEET];
+
+	for (int i = 0; i < s->nshards; i++)
+	{
+		next[i] = s->shard[i].first_id;
+		s->shard[i].rows = hnr_spill_create(row_size(s));
+		s->shard[i].guests = hnr_spill_create(sizeof(HnrShardGuest) + s->vector_size);
+	}
+	s->sample = hnr_spill_create(sizeof(HnrShardGuest) + s->vector_size);
+	hnr_spill_rewind(d->rows);
+	hnr_spill_rewind(d->cells);
+	for (uint32 i = 0; i < s->nrows; i++)
+	{
+		HnrShardGuest *g = (HnrShardGuest *) guest;
+		int			n;
+
+		CHECK_FOR_INTERRUPTS();
+		hnr_throttle(1);
+		hnr_spill_read(d->rows, d->row);
+		hnr_spill_read(d->cells, &cells);
+		n = find_shards(d, &cells, shards);
+		hnr_spill_write(s->shard[shards[0]].rows, d->row);
+		g->id = next[shards[0]]++;
+		g->scale = ((HnrShardRow *) d->row)->scale;
+		memcpy(guest + sizeof(HnrShardGuest), d->row + sizeof(HnrShardRow), s->vector_size);
+		for (int j = 1; j < n; j++)
+			hnr_spill_write(s->shard[shards[j]].guests, guest);
+		if ((cells.hash >> 8) % stride == 0)
+			hnr_spill_write(s->sample, guest);
+	}
+	pfree(next);
+	pfree(guest);
+}
+
+/*
+ * Divides cells into as many shards as it takes; false if there are too many.  Whatever
+ * their number, half of memory is left by the buffers of their files.
+ */
+static bool
+settle_shards(Division *d, int most)
+{
+	HnrShards  *s = d->s;
+	double		needed = (double) hnr_shards_node_memory(s->index) * s->nrows;
+	int			n = (int) Min(needed / s->budget + 2, most + 1.0);
+
+	d->first_shard = palloc(sizeof(int) * d->ncells);
+	d->pieces = palloc(sizeof(int) * d->ncells);
+	for (; n <= most; n += n / 8 + 1)
+	{
+		make_shards(d, n);
+		if (all_fit(d))
+			return true;
+		pfree(s->shard);
+	}
+	return false;
+}
+
+static void
+end_division(Division *d)
+{
+	if (d->cells)
+		hnr_spill_free(d->cells);
+	hnr_mem_graph_free(d->leaders);
+	hnr_arena_free(d->arena);
+}
+
+static int
+how_many_leaders(const HnrShards *s)
+{
+	Size		leader = sizeof(float) * (2 * s->index->layout.dims + STRIP) + s->vector_size;
+	double		shards = (double) hnr_shards_node_memory(s->index) * s->nrows / s->budget;
+	double		most = Min(Min(MOST_LEADERS, (Size) maintenance_work_mem * 1024 / 4 / leader), s->nrows);
+
+	return (int) Max(Min(Max(shards * LEADERS, LEAST_LEADERS), most), 1);
+}
+
+static void
+tell(const HnrShards *s)
+{
+	uint64		guests = 0;
+
+	for (int i = 0; i < s->nshards; i++)
+		guests += s->shard[i].nguests;
+	ereport(DEBUG1,
+			(errmsg_internal("hnsw graph is made in %d shards, of %u rows and " UINT64_FORMAT " guests",
+							 s->nshards, s->nrows, guests)));
+}
+
+HnrShards *
+hnr_shards_divide(HnrIndex *index, HnrSpill *rows, int nworkers)
+{
+	Size		memory = (Size) maintenance_work_mem * 1024;
+	Size		fixed = hnr_weave_process_memory(index) * (nworkers + 1) + hnr_slots_memory(index) + memory / 32;
+	int			most = memory / 2 / (3 * HNR_SPILL_MEMORY);
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw division", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old;
+	Division	d = {0};
+	bool		settled;
+
+	if (hnr_spill_count(rows) >= HNR_LINK_KEPT || memory / 2 < fixed || most < 2)
+		return NULL;
+	d.s = palloc0(sizeof(HnrShards));
+	d.s->index = index;
+	d.s->nworkers = nworkers;
+	d.s->nrows = hnr_spill_count(rows);
+	d.s->vector_size = hnr_shards_vector_size(index);
+	d.s->budget = memory - fixed;
+	d.rows = rows;
+	d.row = palloc(row_size(d.s));
+	old = MemoryContextSwitchTo(context);
+	choose_leaders(&d, how_many_leaders(d.s));
+	MemoryContextSwitchTo(old);
+	assign_rows(&d);
+	settled = settle_shards(&d, most);
+	if (settled)
+	{
+		d.s->budget -= 3 * HNR_SPILL_MEMORY * d.s->nshards;
+		distribute(&d, Max(LEAST_STRIDE, d.s->nrows / Max(d.s->budget / hnr_shards_sample_memory(index), 1) + 1));
+	}
+	end_division(&d);
+	if (settled)
+	{
+		tell(d.s);
+		hnr_spill_free(rows);
+	}
+	MemoryContextDelete(context);
+	return settled ? d.s : NULL;
+}
