@@ -151,7 +151,7 @@ unused_meta_problem(const HnrMetaPage *meta)
 	if (BlockNumberIsValid(meta->pending_head) || BlockNumberIsValid(meta->pending_tail) ||
 		meta->pending_rows != 0)
 		return "the metapage names pending rows, which this version has not";
-	if (memcmp(meta->reserved, zero.reserved, sizeof(zero.reserved)) != 0)
+	if (meta->unused != 0 || memcmp(meta->reserved, zero.reserved, sizeof(zero.reserved)) != 0)
 		return "the metapage has a value where this version has none";
 	return NULL;
 }

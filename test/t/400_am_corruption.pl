@@ -57,27 +57,54 @@ use constant {
 	META_SLOTS_UPPER => CONTENTS + 20,
 	META_SEED => CONTENTS + 24,
 	META_PENDING => CONTENTS + 40,
+	META_ROOM => CONTENTS + 56,
 	META_RESERVED => CONTENTS + 100,
 };
 my $slots = VECTOR + 4 * 8;		# of a vertex of 8 dimensions
 
 sub tid { return pack('SSS', $_[0] >> 16, $_[0] & 0xFFFF, $_[1]); }
 
-# A table like all others here, and its index.
+# By type: the operator and its class, what one in each so many coordinates of a row is, and
+# how a vector becomes a value.
+my %of_type = (
+	vector => [ '<->', 'vector_l2_ops', 1, sub { $_[0] } ],
+	sparsevec => [ '<->', 'sparsevec_l2_ops', 97, sub { "$_[0]::sparsevec" } ],
+	bit => [ '<~>', 'bit_hamming_ops', 1, sub { "binary_quantize($_[0])::bit($_[1])" } ],
+);
+my %table_of;
+
+# A value of the table's type, from an expression of i and j.
+sub value_of
+{
+	my ($name, $coordinate) = @_;
+	my ($type, $dims) = @{ $table_of{$name} };
+	return $of_type{$type}[3]->("ARRAY(SELECT $coordinate FROM generate_series(1, $dims) j)::vector", $dims);
+}
+
+# Of a row i, of which a sparse vector has few coordinates.
+sub row_of
+{
+	my ($name, $function) = @_;
+	my $each = $of_type{ $table_of{$name}[0] }[2];
+	return value_of($name, "CASE WHEN (i + j) % $each = 0 THEN $function(i * j) ELSE 0 END");
+}
+
+# A table like all others here, and its index.  The vector of many rows has all coordinates.
 sub make_table
 {
 	my ($name, %table) = @_;
 	my $dims = $table{dims} || 8;
 	my $rows = $table{rows} || 200;
+	my $type = $table{type} || 'vector';
 
+	$table_of{$name} = [ $type, $dims ];
+	my ($row, $many) = (row_of($name, 'sin'), value_of($name, '2'));
 	$node->safe_psql(
 		'postgres', qq{
-		CREATE TABLE $name (id int, e vector($dims)) WITH (autovacuum_enabled = off);
-		INSERT INTO $name SELECT i, ARRAY(SELECT sin(i * j) FROM generate_series(1, $dims) j)::vector
-			FROM generate_series(1, $rows) i;
-		INSERT INTO $name SELECT 1000 + i, ARRAY(SELECT 2 FROM generate_series(1, $dims))::vector
-			FROM generate_series(1, 60) i;
-		CREATE INDEX ${name}_e ON $name USING hnsw (e vector_l2_ops) WITH (m = 4, ef_construction = 16);
+		CREATE TABLE $name (id int, e $type($dims)) WITH (autovacuum_enabled = off);
+		INSERT INTO $name SELECT i, $row FROM generate_series(1, $rows) i;
+		INSERT INTO $name SELECT 1000 + i, $many FROM generate_series(1, 60) i;
+		CREATE INDEX ${name}_e ON $name USING hnsw (e $of_type{$type}[1]) WITH (m = 4, ef_construction = 16);
 	});
 }
 
@@ -120,6 +147,8 @@ sub block_of_kind
 }
 
 my ($GROUND, $UPPER, $PART, $TIDS, $TAIL) = (2, 3, 4, 5, 6);
+my @sparse = (type => 'sparsevec', dims => 2000);
+my @bit = (type => 'bit', dims => 75);
 
 # What to damage: a name, what check_index finds and says, and a function that gives the
 # place in the file and the bytes to write there.
@@ -241,6 +270,12 @@ my @damages = (
 	[ 'part generation', qr/vertex_part: .*another generation/, sub { part($_[0], 0, pack('L', 9)) }, dims => 5000, rows => 20 ],
 	[ 'part number', qr/vertex_part: .*not in order/, sub { part($_[0], 4, pack('S', 2)) }, dims => 5000, rows => 20 ],
 	[ 'part kind', qr/vertex_part: .*part of a vertex is missing/, sub { (block_of_kind($_[0], $PART) * BLCKSZ + KIND, pack('S', $UPPER)) }, dims => 5000, rows => 20 ],
+	[ 'room', qr/metapage: .*room/, sub { (META_ROOM, pack('L', 5)) } ],
+	[ 'no room', qr/metapage: .*room/, sub { (META_ROOM, pack('L', 0)) }, @sparse ],
+	[ 'fewer coordinates', qr/tid_of_other_vector: /, sub { (BLCKSZ + CONTENTS + VECTOR + 8, pack('L', 2)) }, @sparse ],
+	[ 'index', qr/vector: .*not ascending/, sub { (BLCKSZ + CONTENTS + VECTOR + 12, pack('L', 0xFFFFFFFF)) }, @sparse ],
+	[ 'sparse error', qr/rounding_error: /, sub { (BLCKSZ + CONTENTS + ERROR, pack('f', 0)) }, @sparse ],
+	[ 'bits', qr/vector: .*behind its end/, sub { (BLCKSZ + CONTENTS + VECTOR + 11, pack('C', 1)) }, @bit ],
 );
 
 # The second vertex of block 1 begins where the first one's bytes end.
@@ -294,7 +329,8 @@ sub part
 my $random = $ENV{HNR_TEST_ROUNDS} || 20;
 srand($ENV{HNR_TEST_SEED} || 1);
 make_table("d$_", @{ $damages[$_] }[ 3 .. $#{ $damages[$_] } ]) for 0 .. $#damages;
-make_table("r$_", $_ % 5 == 0 ? (dims => 5000, rows => 20) : ()) for 1 .. $random;
+make_table("r$_", $_ % 5 == 0 ? (dims => 5000, rows => 20) : $_ % 5 == 1 ? @sparse : $_ % 5 == 2 ? @bit : ())
+  for 1 .. $random;
 my @names = ((map { "d$_" } 0 .. $#damages), (map { "r$_" } 1 .. $random));
 my %path = map { $_ => index_file($_) } @names;
 
@@ -346,12 +382,12 @@ sub state_of
 sub use_index
 {
 	my ($name) = @_;
-	my $dims = $node->safe_psql('postgres', "SELECT vector_dims(e) FROM $name LIMIT 1");
-	my $vector = "ARRAY(SELECT 0.5 FROM generate_series(1, $dims))::vector";
+	my $operator = $of_type{ $table_of{$name}[0] }[0];
+	my ($half, $many, $row) = (value_of($name, '0.5'), value_of($name, '2'), row_of($name, 'cos'));
 	my @states = (
-		state_of("SET enable_seqscan = off; SELECT id FROM $name ORDER BY e <-> $vector LIMIT 300;"),
-		state_of("INSERT INTO $name VALUES (2000, ARRAY(SELECT 2 FROM generate_series(1, $dims))::vector);"),
-		state_of("INSERT INTO $name SELECT 3000 + i, ARRAY(SELECT cos(i * j) FROM generate_series(1, $dims) j)::vector FROM generate_series(1, 5) i;"),
+		state_of("SET enable_seqscan = off; SELECT id FROM $name ORDER BY e $operator $half LIMIT 300;"),
+		state_of("INSERT INTO $name VALUES (2000, $many);"),
+		state_of("INSERT INTO $name SELECT 3000 + i, $row FROM generate_series(1, 5) i;"),
 		state_of("DELETE FROM $name WHERE id % 3 = 1 OR id > 1030; VACUUM $name;"),
 		state_of("SELECT count(*) FROM check_index('${name}_e', true);"));
 	# 0A000: a damaged version number
