@@ -171,18 +171,18 @@ product(const float *a, const float *b)
 	return hnr_distance->sparse_product(s.n, s.index, s.value, t.n, t.index, t.value);
 }
 
-static double
+static float
 square(const float *vec)
 {
 	Sparse		s = sparse(vec);
 
-	return hnr_exact_inner_product(s.n, s.value, s.value);
+	return hnr_distance->inner_product(s.n, s.value, s.value);
 }
 
 float
 hnr_sparse_l2_squared(int width, const float *a, const float *b)
 {
-	double		squares = square(a) + square(b);
+	double		squares = (double) square(a) + square(b);
 	double		distance = squares - 2.0 * product(a, b);
 
 	/* written so that what is beyond the range of float is summed, too */
