@@ -27,6 +27,7 @@
 #include "am/log.h"
 #include "am/phases.h"
 #include "am/place.h"
+#include "am/renew.h"
 #include "am/shards.h"
 #include "am/slots.h"
 #include "am/store_mem.h"
@@ -194,7 +195,7 @@ weave_and_write(Building *b)
 	HNR_DEBUG_POINT("build_linking");
 	hnr_weave_run(w);
 	hnr_build_set_phase(HNR_BUILD_WRITE);
-	hnr_flush_graph(b->index, b->graph, w, report_writing, b);
+	hnr_flush_graph(b->index, b->graph, w, NULL, report_writing, b);
 	if (team)
 		hnr_team_end(team, w);
 }
@@ -210,7 +211,7 @@ finish_graph(Building *b)
 		if (b->growth == NULL)
 			grow_all(b);
 		hnr_build_set_phase(HNR_BUILD_WRITE);
-		hnr_flush_graph(b->index, b->graph, NULL, report_writing, b);
+		hnr_flush_graph(b->index, b->graph, NULL, NULL, report_writing, b);
 	}
 	hnr_mem_graph_free(b->graph);
 	hnr_arena_free(b->arena);
@@ -459,6 +460,8 @@ hnr_build(Relation heap, Relation rel, IndexInfo *info)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("index \"%s\" already contains data", RelationGetRelationName(rel))));
 	hnr_place_forget(rel);
+	if (hnr_renew_is_wanted(rel))
+		return hnr_renew_build(heap, rel, info);
 	b.rel = rel;
 	b.link_share = LINK_SHARE;
 	b.context = CurrentMemoryContext;

@@ -45,6 +45,7 @@ typedef struct Flushing
 	uint32	   *rank[HNR_MAX_LEVEL + 1];	/* positions by node */
 	int			levels;
 	HnrWeave   *weave;			/* whose workers make the slots of the ground, or NULL */
+	const HnrKnownSlots *known; /* or NULL */
 	HnrSlotMaker *maker;
 	HnrArray	rotated;		/* vectors of all nodes, where it makes these slots */
 	float	   *vec;			/* scratch: of a node, and its slots */
@@ -140,6 +141,7 @@ begin_slots(Flushing *f)
 	uint32		n = f->graph->nnodes;
 
 	f->maker = hnr_slot_maker_create(f->index, f->graph, place_of_node, f);
+	f->maker->known = f->known;
 	f->vec = palloc(sizeof(float) * f->index->layout.dims);
 	f->slots = palloc((Size) f->index->layout.slot_size *
 					  Max(f->index->layout.ground.slots, f->index->layout.upper.slots));
@@ -403,11 +405,12 @@ write_tails(Flushing *f)
 }
 
 void
-hnr_flush_graph(HnrIndex *index, HnrMemGraph *graph, HnrWeave *weave, HnrFlushProgress progress,
-				void *state)
+hnr_flush_graph(HnrIndex *index, HnrMemGraph *graph, HnrWeave *weave,
+				const HnrKnownSlots *known, HnrFlushProgress progress, void *state)
 {
 	Flushing   *f = begin_flushing(index, graph, weave);
 
+	f->known = known;
 	f->progress = progress;
 	f->progress_state = state;
 	if (graph->entry_level >= 0)

@@ -8,6 +8,7 @@
 #ifndef HNR_FLUSH_H
 #define HNR_FLUSH_H
 
+#include "am/slots.h"
 #include "am/weave.h"
 
 /* Bytes that it needs beside the graph, a node: what stands where. */
@@ -19,10 +20,10 @@ typedef void (*HnrFlushProgress) (void *state, double done);
 /*
  * Appends the graph to the relation, which holds only its metapage, and sets the
  * entry point.  Nothing is logged: see build.c.  Who made the graph, if at once, makes
- * the slots of its ground level.
+ * the slots of its ground level; or, else, some are known.
  */
 extern void hnr_flush_graph(HnrIndex *index, HnrMemGraph *graph, HnrWeave *weave,
-							HnrFlushProgress progress, void *state);
+							const HnrKnownSlots *known, HnrFlushProgress progress, void *state);
 
 /*
  * A graph that does not fit into memory is written in parts (stitch.c).  A part of its

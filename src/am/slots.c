@@ -32,6 +32,7 @@ hnr_slot_maker_create(const HnrIndex *index, HnrMemGraph *graph, HnrPlaceFn plac
 	m->graph = graph;
 	m->place = place;
 	m->place_state = place_state;
+	m->is_known = palloc(sizeof(bool) * index->layout.ground.slots);
 	m->self = palloc(sizeof(float) * index->layout.dims);
 	m->other = palloc(sizeof(float) * index->layout.dims);
 	m->rotated_self = palloc(sizeof(float) * Max(rdims, 1));
@@ -76,7 +77,8 @@ int
 hnr_slot_maker_fill(HnrSlotMaker *m, uint32 node, int level, char *slots)
 {
 	HnrMemEdges *edges = hnr_mem_graph_edges(m->graph, node, level);
-	HnrCodecPoint self = {m->self, NULL};
+	HnrCodecPoint self = {NULL, NULL};
+	bool		known = m->known && level == 0;
 
 	qsort(edges->edge, edges->count, sizeof(HnrMemEdge), hnr_mem_compare_edges);
 	if (m->index->codec->quantizer == NULL)
@@ -84,19 +86,30 @@ hnr_slot_maker_fill(HnrSlotMaker *m, uint32 node, int level, char *slots)
 		fill_plain(m, edges, level, slots);
 		return edges->count;
 	}
-	hnr_mem_graph_decode(m->graph, node, m->self);
-	self.rotated = rotated_of(m, node, m->self, m->rotated_self);
+	if (known)
+		m->known->fill(m->known->state, node, edges, slots, m->is_known);
 	for (int i = 0; i < edges->count; i++)
 	{
 		uint32		other = edges->edge[i].node;
+		HnrSlot    *slot = (HnrSlot *) (slots + (Size) i * m->index->layout.slot_size);
 		HnrCodecPoint there = {m->other, NULL};
 		ItemPointerData tid;
 
+		m->place(m->place_state, other, level, &tid);
+		if (known && m->is_known[i])
+		{
+			slot->vertex = tid;
+			continue;
+		}
+		if (self.vec == NULL)
+		{
+			hnr_mem_graph_decode(m->graph, node, m->self);
+			self.vec = m->self;
+			self.rotated = rotated_of(m, node, m->self, m->rotated_self);
+		}
 		hnr_mem_graph_decode(m->graph, other, m->other);
 		there.rotated = rotated_of(m, other, m->other, m->rotated_other);
-		m->place(m->place_state, other, level, &tid);
-		hnr_codec_encode(m->index->codec, self, there, &tid,
-						 (HnrSlot *) (slots + (Size) i * m->index->layout.slot_size));
+		hnr_codec_encode(m->index->codec, self, there, &tid, slot);
 	}
 	return edges->count;
 }

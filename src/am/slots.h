@@ -13,6 +13,19 @@
 /* Tells where a node will stand at a level. */
 typedef void (*HnrPlaceFn) (void *state, uint32 node, int level, ItemPointer tid);
 
+/*
+ * Slots that need not be made: puts those of a node's ground level that it has where they
+ * belong by the order of its edges, and says which.  Their TIDs are set by the caller.
+ */
+typedef void (*HnrKnownSlotsFn) (void *state, uint32 node, const HnrMemEdges *edges, char *slots,
+								 bool *known);
+
+typedef struct HnrKnownSlots
+{
+	HnrKnownSlotsFn fill;
+	void	   *state;
+} HnrKnownSlots;
+
 typedef struct HnrSlotMaker
 {
 	const HnrIndex *index;
@@ -20,6 +33,8 @@ typedef struct HnrSlotMaker
 	const HnrArray *rotated;	/* vectors of all nodes, or NULL: rotated when needed */
 	HnrPlaceFn	place;
 	void	   *place_state;
+	const HnrKnownSlots *known;	/* or NULL */
+	bool	   *is_known;		/* scratch */
 	float	   *self;			/* scratch */
 	float	   *other;
 	float	   *rotated_self;

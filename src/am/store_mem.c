@@ -249,6 +249,15 @@ hnr_mem_graph_find(HnrMemGraph *graph, const char *encoded, HnrScale scale, bool
 }
 
 uint32
+hnr_mem_graph_add_node(HnrMemGraph *graph)
+{
+	HnrScale	none = {0};
+
+	return hnr_mem_graph_put(graph, graph->encoded, none,
+							 random_level(graph->index->meta.m, &graph->prng), true);
+}
+
+uint32
 hnr_mem_graph_add(HnrMemGraph *graph, const HnrRow *row)
 {
 	HnrScale	scale = hnr_stored_scale(graph->encoding, graph->index->layout.dims, row->vec);

@@ -107,6 +107,9 @@ extern void hnr_mem_graph_add_tid(HnrMemGraph *graph, uint32 node, const ItemPoi
 extern uint32 hnr_mem_graph_put(HnrMemGraph *graph, const char *encoded, HnrScale scale, int level,
 								bool linked);
 
+/* Adds a node without a vector, rows or edges, for a vertex that is there already. */
+extern uint32 hnr_mem_graph_add_node(HnrMemGraph *graph);
+
 /* Says that all rows were added: what only serves to add more is freed. */
 extern void hnr_mem_graph_complete(HnrMemGraph *graph);
 

@@ -321,7 +321,7 @@ keep_far(HnrWeave *w, int s, uint32 member)
 
 /* Finds the far candidates. */
 static void
-run_samples(HnrWeave *w, double share)
+run_samples(HnrWeave *w, int least, double share)
 {
 	HnrWeaveState *state = w->state;
 	uint32		nlisted = state->nlisted;
@@ -334,7 +334,7 @@ run_samples(HnrWeave *w, double share)
 	while (size >> (nsamples + 1) >= LEAST_SAMPLE)
 		nsamples++;
 	/* the smallest first: what comes first counts most */
-	for (int s = nsamples; s >= 0 && size >> s >= LEAST_SAMPLE; s--)
+	for (int s = nsamples; s >= least && size >> s >= LEAST_SAMPLE; s--)
 	{
 		state->n = state->nlisted = size >> s;
 		for (uint32 i = 0; i < state->n; i++)
@@ -347,15 +347,15 @@ run_samples(HnrWeave *w, double share)
 }
 
 void
-hnr_weave_run_samples(HnrWeave *w)
+hnr_weave_run_samples(HnrWeave *w, int least)
 {
-	run_samples(w, 1);
+	run_samples(w, least, 1);
 }
 
 void
 hnr_weave_choose(HnrWeave *w)
 {
-	run_samples(w, SAMPLES_SHARE);
+	run_samples(w, 0, SAMPLES_SHARE);
 	w->state->n = w->graph->nnodes;
 	w->state->numbered = true;
 	hnr_cells_run(w, MOST_PARTITIONS, CANDIDATES_SHARE);

@@ -27,8 +27,11 @@ extern void hnr_weave_run(HnrWeave *w);
 extern HnrWeave *hnr_weave_create_part(HnrMemGraph *graph, uint32 nlisted, uint32 sampling);
 extern void hnr_weave_choose(HnrWeave *w);
 
-/* Then there are only far candidates, in w->far; and what that takes, a node. */
-extern void hnr_weave_run_samples(HnrWeave *w);
+/*
+ * Then there are only far candidates, in w->far, without those of the `least` largest
+ * samples; and what that takes, a node.
+ */
+extern void hnr_weave_run_samples(HnrWeave *w, int least);
 extern Size hnr_weave_sample_memory(void);
 
 /*

@@ -61,7 +61,7 @@ index_arg(FunctionCallInfo fcinfo)
 
 /*
  * SQL: rebuild_index(index regclass, m int, ef_construction int, online bool,
- * measure bool) returns bigint, the job's id.  Null options keep the present
+ * measure bool, warm_start bool) returns bigint, the job's id.  Null options keep the present
  * ones.  Errors as hnr_rebuild_start().
  */
 Datum
@@ -75,6 +75,8 @@ hnr_rebuild_index(PG_FUNCTION_ARGS)
 		.recall_before = -1
 	};
 
+	if (!PG_ARGISNULL(5))
+		request.warm_start = PG_GETARG_BOOL(5) ? HNR_WARM_WHERE_POSSIBLE : HNR_WARM_NEVER;
 	if (!PG_ARGISNULL(1))
 	{
 		request.m = PG_GETARG_INT32(1);

@@ -19,6 +19,7 @@ typedef struct HnrRebuildRequest
 	HnrJobTrigger trigger;
 	Oid			requested_by;	/* role whose right it is checked against */
 	bool		measure;		/* recall before and after */
+	HnrWarmStart warm_start;
 	double		recall_before;	/* known already: used instead of measuring; else -1 */
 } HnrRebuildRequest;
 

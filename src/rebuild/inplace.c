@@ -74,6 +74,7 @@ close_job(HnrJob *job, const HnrTarget *target)
 	job->ef_construction_after = job->ef_construction ?
 		job->ef_construction : target->ef_construction;
 	job->worker_pid = MyProcPid;
+	job->method = "scratch";
 	hnr_job_enter(job, HNR_STEP_DONE);
 }
 

@@ -25,7 +25,8 @@
 	"step_started_at, finished_at, tuples_done, tuples_total, " \
 	"cutover_attempts, lock_hold_ms, longest_wait_ms, shadow_oid, " \
 	"old_relfilenode, new_relfilenode, recall_before, recall_after, " \
-	"error_sqlstate, error_message, (phase_ms->>'measuring recall')::float8"
+	"error_sqlstate, error_message, (phase_ms->>'measuring recall')::float8, " \
+	"coalesce(warm_start::int4 + 1, 0), method, method_reason"
 
 static HnrJobState
 next_state(HnrFields *f)
@@ -45,6 +46,7 @@ form_job(HeapTuple row, TupleDesc desc)
 	HnrFields		f = {row, desc, 0};
 	HnrJob	   *job = palloc0(sizeof(HnrJob));
 	char	   *trigger;
+	double		measured_ms;
 
 	job->id = hnr_next_int64(&f);
 	job->parent_id = hnr_next_int64(&f);
@@ -86,7 +88,11 @@ form_job(HeapTuple row, TupleDesc desc)
 	job->recall_after = hnr_next_float(&f);
 	job->error_sqlstate = hnr_next_text(&f);
 	job->error_message = hnr_next_text(&f);
-	job->measured_ms = Max(hnr_next_float(&f), 0);
+	measured_ms = hnr_next_float(&f);	/* not in Max, which would read twice */
+	job->measured_ms = Max(measured_ms, 0);
+	job->warm_start = (HnrWarmStart) hnr_next_int(&f);
+	job->method = hnr_next_text(&f);
+	job->method_reason = hnr_next_text(&f);
 	return job;
 }
 
@@ -215,14 +221,16 @@ hnr_job_insert(HnrJob *job)
 	hnr_param(&a, INT4OID, Int32GetDatum(job->parallel_workers), false);
 	hnr_param_time(&a, job->requested_at);
 	hnr_param_float(&a, job->recall_before);
+	hnr_param(&a, BOOLOID, BoolGetDatum(job->warm_start == HNR_WARM_WHERE_POSSIBLE),
+			  job->warm_start == HNR_WARM_DECIDE);
 	hnr_access_write(&a,
 			  "INSERT INTO hnsw_rebuild.job (parent_id, index_oid, table_oid, "
 			  "index_name, owner, requested_by, trigger, state, step, phase, m, "
 			  "ef_construction, m_before, ef_construction_before, online, "
 			  "measure, maintenance_mem_kb, parallel_workers, requested_at, "
-			  "recall_before) "
+			  "recall_before, warm_start) "
 			  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
-			  "$14, $15, $16, $17, $18, $19, $20) RETURNING id",
+			  "$14, $15, $16, $17, $18, $19, $20, $21) RETURNING id",
 			  SPI_OK_INSERT_RETURNING);
 	job->id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
 										  SPI_tuptable->tupdesc, 1, &isnull));
@@ -292,6 +300,8 @@ hnr_job_write(const HnrJob *job)
 	hnr_param_float(&a, job->recall_after);
 	hnr_param_text(&a, job->error_sqlstate);
 	hnr_param_text(&a, job->error_message);
+	hnr_param_text(&a, job->method);
+	hnr_param_text(&a, job->method_reason);
 	hnr_access_write(&a,
 			  "UPDATE hnsw_rebuild.job SET index_oid = $2, state = $3, "
 			  "step = $4, phase = $5, worker_pid = $6, m_before = $7, "
@@ -302,7 +312,7 @@ hnr_job_write(const HnrJob *job)
 			  "lock_hold_ms = $18, longest_wait_ms = $19, shadow_oid = $20, "
 			  "old_relfilenode = $21, new_relfilenode = $22, "
 			  "recall_before = $23, recall_after = $24, error_sqlstate = $25, "
-			  "error_message = $26 WHERE id = $1",
+			  "error_message = $26, method = $27, method_reason = $28 WHERE id = $1",
 			  SPI_OK_UPDATE);
 	hnr_access_end(&a);
 }

@@ -116,6 +116,7 @@ new_job(const HnrRebuildRequest *request, const HnrTarget *target)
 	job->ef_construction_before = target->built_ef_construction;
 	job->online = true;
 	job->measure = request->measure;
+	job->warm_start = request->warm_start;
 	job->maintenance_mem_kb = maintenance_work_mem;
 	job->parallel_workers = max_parallel_maintenance_workers;
 	job->requested_at = GetCurrentTimestamp();

@@ -177,7 +177,7 @@ hnr_phase_build(HnrRun *run)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	hnr_run_progress(run, PROGRESS_CREATEIDX_PHASE_BUILD);
 	hnr_watch_shadow(run->ids.shadow);
-	index_concurrently_build(run->ids.table, run->ids.shadow);
+	hnr_build_shadow(run);
 	hnr_watch_shadow_end();
 	PopActiveSnapshot();
 	keep_progress(run);

@@ -63,6 +63,14 @@ typedef enum HnrJobTrigger
 	HNR_TRIGGER_AUTO			/* "auto": the launcher */
 } HnrJobTrigger;
 
+/* Whether a rebuild may begin with the old index's graph (warmstart.c). */
+typedef enum HnrWarmStart
+{
+	HNR_WARM_DECIDE,			/* where that is likely to be good enough */
+	HNR_WARM_NEVER,
+	HNR_WARM_WHERE_POSSIBLE
+} HnrWarmStart;
+
 /* One row of hnsw_rebuild.job; strings are palloc'd with it, NULL where null. */
 typedef struct HnrJob
 {
@@ -85,6 +93,9 @@ typedef struct HnrJob
 	int			ef_construction_after;
 	bool		online;
 	bool		measure;		/* recall before and after */
+	HnrWarmStart warm_start;
+	char	   *method;			/* "warm" or "scratch"; NULL until it is built */
+	char	   *method_reason;	/* why from scratch */
 	int			maintenance_mem_kb; /* settings of who asked, for the build */
 	int			parallel_workers;
 	TimestampTz requested_at;

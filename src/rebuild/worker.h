@@ -120,6 +120,10 @@ extern void hnr_shadow_drop(const HnrShadow *ids);
 /* Likewise all shadows of a table that no other worker claims. */
 extern void hnr_drop_leftovers(Oid table);
 
+/* warmstart.c */
+/* Builds the shadow; in a transaction, with a snapshot, the shadow watched. */
+extern void hnr_build_shadow(HnrRun *run);
+
 /* watch.c */
 /*
  * From now on an ERROR interrupts this process when another one waits for a

@@ -24,6 +24,7 @@ CREATE TABLE hnsw_rebuild.job (
 	ef_construction_after integer,
 	online boolean NOT NULL,
 	measure boolean NOT NULL,
+	warm_start boolean,
 	maintenance_mem_kb integer NOT NULL,
 	parallel_workers integer NOT NULL,
 	requested_at timestamptz NOT NULL,
@@ -42,7 +43,9 @@ CREATE TABLE hnsw_rebuild.job (
 	recall_before double precision,
 	recall_after double precision,
 	error_sqlstate text,
-	error_message text
+	error_message text,
+	method text CHECK (method IN ('warm', 'scratch')),
+	method_reason text
 );
 CREATE INDEX job_index_oid ON hnsw_rebuild.job (index_oid);
 CREATE INDEX job_active ON hnsw_rebuild.job (id) WHERE state IN ('queued', 'running');
@@ -57,11 +60,12 @@ CREATE FUNCTION rebuild_index(
 	m integer DEFAULT NULL,
 	ef_construction integer DEFAULT NULL,
 	online boolean DEFAULT true,
-	measure boolean DEFAULT true)
+	measure boolean DEFAULT true,
+	warm_start boolean DEFAULT NULL)
 RETURNS bigint
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'hnr_rebuild_index';
-COMMENT ON FUNCTION rebuild_index(regclass, integer, integer, boolean, boolean) IS
+COMMENT ON FUNCTION rebuild_index(regclass, integer, integer, boolean, boolean, boolean) IS
 	'start a rebuild of an hnsw index in the background and return its job id; with online => false, rebuild it in this transaction, blocking';
 
 CREATE FUNCTION cancel_rebuild(index regclass)
@@ -109,7 +113,9 @@ SELECT
 	j.recall_after,
 	j.error_sqlstate,
 	j.error_message,
-	j.worker_pid
+	j.worker_pid,
+	j.method,
+	j.method_reason
 FROM hnsw_rebuild.job j
 WHERE pg_catalog.pg_has_role(j.owner, 'USAGE')
 	OR pg_catalog.pg_has_role(
@@ -150,4 +156,6 @@ COMMENT ON COLUMN rebuild_history.recall_after IS 'the same of the new index';
 COMMENT ON COLUMN rebuild_history.error_sqlstate IS 'SQLSTATE of the error that ended it';
 COMMENT ON COLUMN rebuild_history.error_message IS 'its message';
 COMMENT ON COLUMN rebuild_history.worker_pid IS 'process that rebuilds, or did';
+COMMENT ON COLUMN rebuild_history.method IS 'warm: began with the old index''s graph; scratch; NULL: not built yet';
+COMMENT ON COLUMN rebuild_history.method_reason IS 'why it did not begin with the old index''s graph; NULL: it did, or was asked not to';
 

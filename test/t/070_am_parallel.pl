@@ -112,11 +112,11 @@ is($node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE bac
 	0, 'error in a worker: no worker stays');
 
 # in a rebuild's background worker
-$node->safe_psql('postgres', "SELECT rebuild_index('t_e')");
+$node->safe_psql('postgres', "SELECT rebuild_index('t_e', warm_start => false)");
 $node->safe_psql('postgres', "CALL wait_for_rebuild('t_e', '10 min')");
 is(pages(), $alone, 'rebuild: the same index');
 $node->safe_psql('postgres', q{ALTER DATABASE postgres SET hnsw_rebuild.debug_point_action = 'build_worker:error'});
-$node->safe_psql('postgres', "SELECT rebuild_index('t_e')");
+$node->safe_psql('postgres', "SELECT rebuild_index('t_e', warm_start => false)");
 ($result, $stdout, $stderr) = $node->psql('postgres', "CALL wait_for_rebuild('t_e', '10 min')");
 like($stderr, qr/fault at debug point "build_worker"/, 'error in a worker of a rebuild: its error');
 is($node->safe_psql('postgres', "SELECT count(*) FROM pg_class WHERE relname LIKE '%hnr_shadow%'"),

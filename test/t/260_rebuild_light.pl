@@ -136,7 +136,7 @@ my $size = q1("SELECT pg_relation_size('wide_e')");
 my $rate = int($size / $log_seconds / 1024);
 my $lsn = q1('SELECT pg_current_wal_insert_lsn()');
 set(wal_rate => "${rate}kB");
-q1("SELECT rebuild_index('wide_e', measure => false)");
+q1("SELECT rebuild_index('wide_e', measure => false, warm_start => false)");
 poll_sql($node, "SELECT blocks_done > 0 AND phase LIKE '%writing log' FROM pg_stat_progress_create_index");
 my $begin = time;
 my $before = q1('SELECT pg_current_wal_insert_lsn()');
@@ -162,7 +162,7 @@ sub hot_blocks
 cmp_ok($size, '>', 4 * 1024 * 1024, 'an index that would fill the buffer pool');
 hot_blocks() for 1 .. 5;
 my $blocks = hot_blocks();
-q1("SELECT rebuild_index('wide_e', measure => false)");
+q1("SELECT rebuild_index('wide_e', measure => false, warm_start => false)");
 is(wait_for_job($node), 'done', 'done');
 cmp_ok(hot_blocks(), '>=', 0.9 * $blocks, "what was in use is still there, of $blocks blocks");
 
@@ -173,7 +173,7 @@ SELECT count(*) FROM (SELECT e FROM wide WHERE id % 200 = 0) q,
 	LATERAL (SELECT FROM wide ORDER BY e <-> q.e LIMIT 400) n});
 my $old_part = q1("SELECT hnr_debug_buffered('wide_e')");
 my $quarter = q1("SELECT setting::int / 4 FROM pg_settings WHERE name = 'shared_buffers'");
-q1("SELECT rebuild_index('wide_e', measure => false)");
+q1("SELECT rebuild_index('wide_e', measure => false, warm_start => false)");
 is(wait_for_job($node), 'done', 'done');
 cmp_ok(q1("SELECT hnr_debug_buffered('wide_e')"), '>=',
 	0.9 * ($old_part < $quarter ? $old_part : $quarter), "the new index is in memory as the old one was ($old_part pages)");
@@ -186,7 +186,7 @@ INSERT INTO toasted SELECT i, (SELECT array_agg((hashint4(i * 1000 + j) % 100)::
 CREATE INDEX toasted_e ON toasted USING hnsw (e vector_l2_ops) WITH (m = 4, ef_construction = 8);
 });
 hot_blocks() for 1 .. 5;
-q1("SELECT rebuild_index('toasted_e', measure => false)");
+q1("SELECT rebuild_index('toasted_e', measure => false, warm_start => false)");
 is(wait_for_job($node), 'done', 'done');
 cmp_ok(hot_blocks(), '>=', 0.9 * $blocks, "likewise where vectors are toasted, of $blocks blocks");
 
@@ -201,7 +201,7 @@ like($err, qr/HINT: .*hnsw_rebuild.check_free_space/, 'and what to do');
 ($code, $out, $err) = $node->psql('postgres', "SELECT rebuild_index('wide_e', online => false)");
 like($err, qr/not enough disk space/, 'nor one in place');
 set(check_free_space => 'off');
-q1("SELECT rebuild_index('wide_e', measure => false)");
+q1("SELECT rebuild_index('wide_e', measure => false, warm_start => false)");
 is(wait_for_job($node), 'done', 'not asked for');
 q1('ALTER DATABASE postgres RESET hnsw_rebuild.debug_point_action');
 

@@ -59,7 +59,7 @@ cmp_ok(sql("SELECT extract(epoch FROM last_rebuild_duration) FROM index_status('
 # leave it the same share of a busy machine's time.
 $node->append_conf('postgresql.conf', 'hnsw_rebuild.max_cpu = 25');
 $node->reload;
-sql("SELECT rebuild_index('items_v', ef_construction => 200, measure => false)");
+sql("SELECT rebuild_index('items_v', ef_construction => 200, measure => false, warm_start => false)");
 my (@looks, %phases);
 while (1)
 {
@@ -104,7 +104,7 @@ ok( $node->poll_query_until('postgres',
 # --- A cancelled rebuild.
 $holder->query_safe('BEGIN');
 $holder->query_safe('SELECT count(*) FROM items WHERE id = 1');
-sql("SELECT rebuild_index('items_v')");
+sql("SELECT rebuild_index('items_v', warm_start => false)");
 $node->poll_query_until('postgres',
 	"SELECT cardinality(blocked_by) > 0 FROM index_status('items_v')");
 sql("SELECT cancel_rebuild('items_v')");

@@ -1,0 +1,78 @@
+/*-------------------------------------------------------------------------
+ *
+ * inherit.h
+ *		What a build takes over from an old index on the same rows: vectors, links and
+ *		their codes.
+ *
+ * In this order: create reads which heap TIDs the old index has; claim says which of them
+ * go into the new one; load makes a node of each vertex that has any, with its vector and
+ * those of its links that lead to other such nodes.  Known slots are read again when
+ * nodes are written.  README ("Build from an old graph") tells why that is right.
+ *
+ * Whatever is found wrong on a page is an error (ERRCODE_INDEX_CORRUPTED): the caller
+ * builds from scratch then.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_INHERIT_H
+#define HNR_INHERIT_H
+
+#include "am/slots.h"
+
+/* Fewer vertices than these are linked one by one in a build from scratch. */
+#define HNR_INHERIT_LEAST	2000
+
+typedef struct HnrInherit HnrInherit;
+
+/* What is known of a node's list, in a byte. */
+#define HNR_INHERITED_LOST		0x01	/* some neighbours are gone */
+#define HNR_INHERITED_ADDED		0x02	/* it was added after the last build */
+
+typedef struct HnrInheritFigures
+{
+	uint32		vertices;		/* live ones of the old index */
+	uint64		tids;
+	uint64		links;			/* after hnr_inherit_load: taken over */
+	uint64		lost;			/* and those that were not */
+} HnrInheritFigures;
+
+/*
+ * Why an index like planned cannot take over anything from an old one, as part of a
+ * sentence; NULL: it can.
+ */
+extern const char *hnr_inherit_obstacle(const HnrIndex *old, const HnrIndex *planned);
+
+/*
+ * For a graph without nodes; in the current memory context.  The caller holds a lock on the
+ * old index, and one on its table that keeps VACUUM away, until the last call.  is_wanted,
+ * asked now and then, tells whether somebody waits for the old index: that is an error
+ * (ERRCODE_LOCK_NOT_AVAILABLE).
+ */
+extern HnrInherit *hnr_inherit_create(HnrIndex *old, Relation heap, HnrMemGraph *graph,
+									  bool (*is_wanted) (Relation old));
+
+extern const HnrInheritFigures *hnr_inherit_figures(const HnrInherit *h);
+
+/* Whether the old index has a row; if so, it goes into the graph.  And the number of its vertex. */
+extern bool hnr_inherit_claim(HnrInherit *h, ItemPointer tid, uint32 *vertex);
+
+/* Makes the nodes, with links whose distances are exact. */
+extern void hnr_inherit_load(HnrInherit *h);
+
+/* The node of a vertex that has been claimed. */
+extern uint32 hnr_inherit_node(const HnrInherit *h, uint32 vertex);
+
+/* HNR_INHERITED_... of a node. */
+extern uint8 hnr_inherit_flags(const HnrInherit *h, uint32 node);
+
+/* An HnrKnownSlotsFn, with the HnrInherit as its state. */
+extern void hnr_inherit_slots(void *state, uint32 node, const HnrMemEdges *edges, char *slots,
+							  bool *known);
+
+/* Between pieces of work of so many microseconds: lets interrupts and others in. */
+extern void hnr_inherit_poll(HnrInherit *h, int us);
+
+/* Says that the old index will not be read any more. */
+extern void hnr_inherit_end(HnrInherit *h);
+
+#endif							/* HNR_INHERIT_H */

@@ -1,0 +1,86 @@
+/*-------------------------------------------------------------------------
+ *
+ * oldtids.c
+ *		The heap TIDs that an old index has.  See oldtids.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "am/oldtids.h"
+#include "utils/memutils.h"
+
+static inline uint64
+key_of(const ItemPointerData *tid)
+{
+	return (uint64) ItemPointerGetBlockNumberNoCheck(tid) << 16 |
+		ItemPointerGetOffsetNumberNoCheck(tid);
+}
+
+static inline int
+compare_tids(const HnrOldTid *a, const HnrOldTid *b)
+{
+	return (a->key > b->key) - (a->key < b->key);
+}
+
+#define ST_SORT sort_tids
+#define ST_ELEMENT_TYPE HnrOldTid
+#define ST_COMPARE(a, b) compare_tids(a, b)
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
+
+void
+hnr_oldtids_init(HnrOldTids *tids)
+{
+	memset(tids, 0, sizeof(*tids));
+	tids->max = 1024;
+	tids->tid = palloc(sizeof(HnrOldTid) * tids->max);
+}
+
+void
+hnr_oldtids_add(HnrOldTids *tids, const ItemPointerData *tid, uint32 vertex, uint32 generation)
+{
+	HnrOldTid  *t;
+
+	if (tids->n == tids->max)
+	{
+		tids->max *= 2;
+		tids->tid = repalloc_huge(tids->tid, sizeof(HnrOldTid) * tids->max);
+	}
+	t = &tids->tid[tids->n++];
+	t->key = key_of(tid);
+	t->vertex = vertex;
+	t->generation = generation;
+}
+
+void
+hnr_oldtids_sort(HnrOldTids *tids)
+{
+	sort_tids(tids->tid, tids->n);
+}
+
+const HnrOldTid *
+hnr_oldtids_find(HnrOldTids *tids, const ItemPointerData *tid)
+{
+	uint64		key = key_of(tid);
+	uint64		from = 0;
+	uint64		to = tids->n;
+
+	/* a table is mostly read in the order of its rows */
+	if (tids->next < tids->n && tids->tid[tids->next].key == key)
+		return &tids->tid[tids->next++];
+	while (from < to)
+	{
+		uint64		middle = from + (to - from) / 2;
+
+		if (tids->tid[middle].key < key)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	tids->next = from;
+	if (from == tids->n || tids->tid[from].key != key)
+		return NULL;
+	return &tids->tid[tids->next++];
+}

@@ -1,0 +1,351 @@
+/*-------------------------------------------------------------------------
+ *
+ * renew.c
+ *		The build of an index from the graph of an old one on the same rows.
+ *
+ * Phases: the old index is read for the rows that it has (inherit.c); the table is read, which
+ * decides which rows go into the new one; their vertices are taken over with vectors and
+ * links; links are made better where they have suffered (mend.c); the graph is written,
+ * with the codes of the links that have stayed; rows that the old index does not have are inserted.
+ *
+ * Locks: AccessShareLock on the old index.  The caller holds one on the table that keeps
+ * VACUUM away.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/tableam.h"
+#include "am/am.h"
+#include "am/encoding.h"
+#include "am/flush.h"
+#include "am/grow.h"
+#include "am/inherit.h"
+#include "am/insert.h"
+#include "am/log.h"
+#include "am/mend.h"
+#include "am/phases.h"
+#include "am/renew.h"
+#include "am/toasted.h"
+#include "commands/progress.h"
+#include "debug_point.h"
+#include "distance/distance.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "throttle.h"
+#include "utils/memutils.h"
+
+/* Rows whose vectors are compared with what the old index has. */
+#define SAMPLE		1000
+
+/* The most by which they may differ, as a share of their lengths, squared. */
+#define TOLERANCE	1e-4
+
+/* Rows that the old index does not have, of all, before it is given up. */
+#define MOST_NEW	0.1
+#define SOME_NEW	100
+
+/* Links lost, of all, before it is given up. */
+#define MOST_LOST	0.5
+
+/* Shares of the time, for progress. */
+#define LOADED		0.3
+#define LINKED		0.6
+
+typedef struct Renewal
+{
+	HnrIndex   *index;
+	HnrInherit *inherit;
+	HnrMemGraph *graph;
+	HnrToastReader *toasted;
+	MemoryContext row_context;
+	float	   *vec;			/* of a row */
+	double		rows;			/* seen */
+	double		indexed;
+	uint64		sample_every;
+	float	   *sample;			/* vectors of some rows that the old index has */
+	uint32	   *sample_vertex;
+	int			nsample;
+	float	   *fresh;			/* vectors of rows that it does not have */
+	ItemPointerData *fresh_tids;
+	uint32		nfresh;
+	uint32		maxfresh;
+} Renewal;
+
+static struct
+{
+	Oid			index;
+	Oid			old;
+	bool		(*is_wanted) (Relation old);
+}			offer;
+
+void
+hnr_build_offer(Oid index, Oid old, bool (*is_wanted) (Relation old))
+{
+	offer.index = index;
+	offer.old = old;
+	offer.is_wanted = is_wanted;
+}
+
+bool
+hnr_renew_is_wanted(Relation rel)
+{
+	return OidIsValid(offer.index) && offer.index == RelationGetRelid(rel);
+}
+
+static float *
+vector_in(const Renewal *r, float *vectors, uint32 i)
+{
+	return vectors + (Size) i * r->index->layout.dims;
+}
+
+static void
+add_fresh(Renewal *r, ItemPointer tid)
+{
+	Size		bytes = sizeof(float) * r->index->layout.dims;
+
+	if (r->nfresh == r->maxfresh)
+	{
+		r->maxfresh = Max(r->maxfresh * 2, 16);
+		if (bytes * r->maxfresh > (Size) maintenance_work_mem * 1024 / 8)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg_internal("too many rows are not in the old index")));
+		r->fresh = r->fresh ? repalloc_huge(r->fresh, bytes * r->maxfresh) :
+			MemoryContextAllocHuge(GetMemoryChunkContext(r), bytes * r->maxfresh);
+		r->fresh_tids = r->fresh_tids ?
+			repalloc_huge(r->fresh_tids, sizeof(ItemPointerData) * r->maxfresh) :
+			MemoryContextAllocHuge(GetMemoryChunkContext(r), sizeof(ItemPointerData) * r->maxfresh);
+	}
+	r->fresh_tids[r->nfresh] = *tid;
+	memcpy(vector_in(r, r->fresh, r->nfresh++), r->vec, bytes);
+}
+
+/* Forms r->vec of a row; false: it is not indexed. */
+static bool
+form_vector(Renewal *r, Relation rel, Datum value)
+{
+	MemoryContext old = MemoryContextSwitchTo(r->row_context);
+	bool		indexed;
+
+	if (TupleDescAttr(RelationGetDescr(rel), 0)->attlen == -1)
+		value = PointerGetDatum(hnr_toast_read(r->toasted, (struct varlena *) DatumGetPointer(value)));
+	indexed = hnr_metric_form_vector(r->index->metric, value, r->index->layout.column_dims, r->vec);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(r->row_context);
+	return indexed;
+}
+
+static void
+report_done(Renewal *r, double share)
+{
+	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, (int64) (r->rows * share));
+}
+
+static void
+see_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool tuple_is_alive, void *state)
+{
+	Renewal    *r = state;
+	uint32		vertex;
+
+	r->rows++;
+	report_done(r, LOADED / 2);
+	if (isnull[0])
+		return;
+	if (!hnr_inherit_claim(r->inherit, tid, &vertex))
+	{
+		if (form_vector(r, rel, values[0]))
+			add_fresh(r, tid);
+		return;
+	}
+	r->indexed++;
+	if ((uint64) r->indexed % r->sample_every == 0 && r->nsample < SAMPLE &&
+		form_vector(r, rel, values[0]))
+	{
+		r->sample_vertex[r->nsample] = vertex;
+		memcpy(vector_in(r, r->sample, r->nsample++), r->vec,
+			   sizeof(float) * r->index->layout.dims);
+	}
+	hnr_inherit_poll(r->inherit, 1);
+}
+
+/* An error if vectors of the sample are not what the old index has of them. */
+static void
+check_sample(Renewal *r)
+{
+	int			dims = r->index->layout.dims;
+	float	   *stored = palloc(sizeof(float) * dims);
+
+	for (int i = 0; i < r->nsample; i++)
+	{
+		float	   *vec = vector_in(r, r->sample, i);
+		double		length2;
+
+		(void) hnr_stored_round(r->index->metric, r->index->layout.encoding, dims, vec);
+		hnr_mem_graph_decode(r->graph, hnr_inherit_node(r->inherit, r->sample_vertex[i]), stored);
+		length2 = (double) hnr_distance->inner_product(dims, vec, vec) +
+			hnr_distance->inner_product(dims, stored, stored);
+		/* written so that NaN is none */
+		if (!(hnr_distance->l2_squared(dims, vec, stored) <= TOLERANCE * length2))
+			ereport(ERROR,
+					(errcode(ERRCODE_INDEX_CORRUPTED),
+					 errmsg_internal("the old index has another vector than the table")));
+	}
+	pfree(stored);
+}
+
+/* An error if a build from scratch would store vectors otherwise; the sample is not rounded yet. */
+static void
+check_encoding(Renewal *r)
+{
+	HnrEncoding now = hnr_choose_encoding(r->index->metric, r->index->layout.dims, r->sample,
+										  Min(r->nsample, HNR_ENCODING_SAMPLE));
+
+	if (now == HNR_ENCODING_FLOAT && r->index->metric->half_is_exact)
+		now = HNR_ENCODING_HALF;
+	if (now != r->index->layout.encoding)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg_internal("vectors would be stored otherwise now")));
+}
+
+/* Errors where little would be taken over. */
+static void
+check_worth(Renewal *r)
+{
+	const HnrInheritFigures *f = hnr_inherit_figures(r->inherit);
+
+	if (r->graph->nnodes < HNR_INHERIT_LEAST)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg_internal("few rows are left")));
+	if (r->nfresh > r->rows * MOST_NEW + SOME_NEW)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg_internal("too many rows are not in the old index")));
+	if (f->lost > (f->lost + f->links) * MOST_LOST)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg_internal("too many neighbors are gone")));
+}
+
+static void
+check_memory(Renewal *r)
+{
+	const HnrInheritFigures *f = hnr_inherit_figures(r->inherit);
+	const HnrLayout *layout = &r->index->layout;
+	Size		node = sizeof(HnrMemNode) + r->graph->vector_size + sizeof(HnrMemEdges) +
+		sizeof(HnrMemEdge) * layout->ground.slots + HNR_FLUSH_NODE + hnr_mend_memory(r->index) +
+		4 * sizeof(uint32);
+
+	if (node * f->vertices + 2 * sizeof(uint64) * f->tids + sizeof(HnrMemTid) * f->tids >
+		(Size) maintenance_work_mem * 1024)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg_internal("the old graph does not fit into maintenance_work_mem")));
+}
+
+/* Between two pages, when none is locked. */
+static void
+report_writing(void *state, double done)
+{
+	Renewal    *r = state;
+
+	report_done(r, LINKED + (1 - LINKED) * done);
+	hnr_inherit_poll(r->inherit, 0);
+}
+
+static void
+insert_fresh(Renewal *r)
+{
+	HnrRow		row;
+
+	for (uint32 i = 0; i < r->nfresh; i++)
+	{
+		row.vec = vector_in(r, r->fresh, i);
+		row.tid = r->fresh_tids[i];
+		row.error = hnr_stored_round(r->index->metric, r->index->layout.encoding,
+									 r->index->layout.dims, row.vec);
+		hnr_insert_row(r->index, &row, false);
+		r->indexed++;
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+static void
+write_graph(Renewal *r)
+{
+	HnrKnownSlots known = {.fill = hnr_inherit_slots,.state = r->inherit};
+
+	HNR_DEBUG_POINT("renew_mend");
+	hnr_growth_link_upper(r->graph);
+	hnr_mend_links(r->graph, r->inherit);
+	report_done(r, LINKED);
+	pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, HNR_BUILD_WRITE);
+	hnr_index_write_meta(r->index, MAIN_FORKNUM);
+	HNR_DEBUG_POINT("renew_write");
+	hnr_flush_graph(r->index, r->graph, NULL, &known, report_writing, r);
+}
+
+static void
+prepare(Renewal *r, Relation heap, Relation rel, Relation old_rel)
+{
+	HnrIndex   *old = hnr_index_open(old_rel);
+	const char *obstacle;
+	int			dims;
+
+	old->heap = heap;
+	r->index = hnr_index_plan(rel, old->layout.encoding);
+	dims = r->index->layout.dims;
+	obstacle = hnr_inherit_obstacle(old, r->index);
+	/* whose function may have been replaced */
+	if (obstacle == NULL && hnr_index_has_expressions(rel))
+		obstacle = "it is on an expression";
+	if (obstacle)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg_internal("%s", obstacle)));
+	r->vec = palloc(sizeof(float) * dims);
+	r->sample = palloc_extended(sizeof(float) * SAMPLE * (Size) dims, MCXT_ALLOC_HUGE);
+	r->sample_vertex = palloc(sizeof(uint32) * SAMPLE);
+	r->row_context = AllocSetContextCreate(CurrentMemoryContext, "hnsw build row",
+										   ALLOCSET_DEFAULT_SIZES);
+	r->toasted = hnr_toast_reader_create(heap);
+	r->graph = hnr_mem_graph_create(r->index, false, hnr_arena_create(false));
+	r->inherit = hnr_inherit_create(old, heap, r->graph, offer.is_wanted);
+	r->sample_every = hnr_inherit_figures(r->inherit)->tids / SAMPLE + 1;
+	check_memory(r);
+}
+
+IndexBuildResult *
+hnr_renew_build(Relation heap, Relation rel, IndexInfo *info)
+{
+	IndexBuildResult *result = palloc0(sizeof(IndexBuildResult));
+	Renewal    *r = palloc0(sizeof(Renewal));
+	Relation	old = index_open(offer.old, AccessShareLock);
+
+	pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, HNR_BUILD_GRAPH);
+	prepare(r, heap, rel, old);
+	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL,
+								 (int64) hnr_inherit_figures(r->inherit)->tids);
+	HNR_DEBUG_POINT("renew_scan");
+	result->heap_tuples = table_index_build_scan(heap, rel, info, true, true, see_row, r, NULL);
+	hnr_toast_reader_free(r->toasted);
+	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, (int64) r->rows);
+	HNR_DEBUG_POINT("renew_load");
+	hnr_inherit_load(r->inherit);
+	check_encoding(r);
+	check_sample(r);
+	check_worth(r);
+	report_done(r, LOADED);
+	write_graph(r);
+	hnr_inherit_end(r->inherit);
+	index_close(old, AccessShareLock);
+	insert_fresh(r);
+	report_done(r, 1);
+	hnr_arena_free(r->graph->arena);
+	hnr_build_set_phase(HNR_BUILD_LOG);
+	hnr_log_relation(rel);
+	result->index_tuples = r->indexed;
+	return result;
+}
