@@ -57,9 +57,9 @@ get_cells(HnrWeave *w)
 	c->loaded = -1;
 	c->most_leaders = w->leaf;
 	c->leaders = palloc(sizeof(uint32) * c->most_leaders);
-	c->leader_points = hnr_points_create(w->graph, c->most_leaders, true);
-	c->strip = hnr_points_create(w->graph, STRIP, false);
-	c->leaf = hnr_points_create(w->graph, w->leaf, true);
+	c->leader_points = hnr_points_create(w->graph, c->most_leaders, true, HNR_POINTS_OF_NODES);
+	c->strip = hnr_points_create(w->graph, STRIP, false, HNR_POINTS_OF_NODES);
+	c->leaf = hnr_points_create(w->graph, w->leaf, true, HNR_POINTS_OF_NODES);
 	c->center = palloc(sizeof(float) * w->graph->index->layout.dims);
 	c->distances = palloc_extended(sizeof(float) * hnr_points_width(w->leaf) *
 								   hnr_points_width(w->leaf), MCXT_ALLOC_HUGE);
@@ -80,7 +80,7 @@ static const float *
 load_columns(HnrCells *c, HnrPoints *points, const uint32 *members, int n)
 {
 	load(c, points, members, n, NULL);
-	if (c->w->graph->index->metric->kind != HNR_METRIC_L2)
+	if (!hnr_points_have_center(points))
 		return NULL;
 	hnr_points_center(points, c->center);
 	hnr_points_move(points, c->center);

@@ -92,8 +92,8 @@ choose_leaders(Division *d, int n)
 	d->meet = Min(MEET, d->ncells);
 	for (int i = 0; i < d->ncells; i++)
 		all[i] = i;
-	d->columns = hnr_points_create(d->leaders, d->ncells, true);
-	d->strip = hnr_points_create(d->leaders, STRIP, false);
+	d->columns = hnr_points_create(d->leaders, d->ncells, true, HNR_POINTS_OF_FLOATS);
+	d->strip = hnr_points_create(d->leaders, STRIP, false, HNR_POINTS_OF_FLOATS);
 	d->distances = palloc_extended(sizeof(float) * STRIP * hnr_points_width(d->ncells), MCXT_ALLOC_HUGE);
 	hnr_points_load(d->columns, all, d->ncells, NULL);
 	if (s->index->metric->kind == HNR_METRIC_L2)

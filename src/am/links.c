@@ -13,6 +13,7 @@
 #include <math.h>
 
 #include "am/weaving.h"
+#include "distance/bytes.h"
 #include "miscadmin.h"
 #include "throttle.h"
 #include "utils/memutils.h"
@@ -35,8 +36,11 @@ struct HnrLinks
 	int			dims;
 	int			new_degree;
 	int			slots;
-	float	   *self;
-	float	   *vec;			/* of those chosen, and of the one in question */
+	const void *self;			/* vectors: bytes in the graph, or floats */
+	const void **at;			/* of those chosen, and of the one in question */
+	bool		bytes;
+	float		scale;			/* of the distances of bytes */
+	float	   *vec;			/* room for floats: for self, then by place in `at` */
 	int			stride;
 	HnrMemEdge *edge;			/* candidates, nearest first */
 	int			nkept;
@@ -58,16 +62,14 @@ get_links(HnrWeave *w)
 	l->stride = TYPEALIGN(16, l->dims);
 	l->new_degree = hnr_new_degree(&index->layout, 0, index->meta.m);
 	l->slots = index->layout.ground.slots;
-	l->self = palloc(sizeof(float) * l->dims);
-	l->vec = palloc(sizeof(float) * l->stride * (Size) (l->slots + 1));
+	l->at = palloc(sizeof(void *) * (l->slots + 1));
+	l->bytes = hnr_byte_points_serve(w->graph);
+	if (l->bytes)
+		l->scale = hnr_byte_points_scale(w->graph);
+	else
+		l->vec = palloc(sizeof(float) * l->stride * (Size) (l->slots + 2));
 	l->edge = palloc(sizeof(HnrMemEdge) * most);
 	return l;
-}
-
-static float *
-vec_of(HnrLinks *l, int i)
-{
-	return l->vec + (Size) i * l->stride;
 }
 
 static HnrMemEdges *
@@ -76,27 +78,46 @@ edges_of(HnrWeave *w, uint32 member)
 	return hnr_mem_graph_edges(w->graph, member, 0);
 }
 
-static void
-decode(HnrLinks *l, uint32 member, float *vec)
+/* The vector of a member, which stays while no other takes its place; place -1 is for self. */
+static const void *
+take(HnrLinks *l, uint32 member, int place)
 {
+	float	   *vec;
+
+	if (l->bytes)
+		return hnr_mem_graph_encoded(l->w->graph, member);
+	vec = l->vec + (Size) (place + 1) * l->stride;
 	hnr_mem_graph_decode(l->w->graph, member, vec);
+	return vec;
+}
+
+/* Begins to fetch a vector that is compared soon: they lie anywhere. */
+static void
+prefetch(HnrLinks *l, uint32 member)
+{
+	const char *vec = hnr_mem_graph_encoded(l->w->graph, member);
+
+	for (Size i = 0; i < l->w->graph->vector_size; i += PG_CACHE_LINE_SIZE / 2)
+		__builtin_prefetch(vec + i);
 }
 
 static float
-distance(HnrLinks *l, const float *a, const float *b)
+distance(HnrLinks *l, const void *a, const void *b)
 {
+	if (l->bytes)
+		return l->scale * hnr_bytes->l2_squared(l->dims, a, b);
 	return hnr_metric_distance(l->w->graph->index->metric, l->dims, a, b);
 }
 
 /*
  * Whether a candidate is nearer to the member than to any chosen so far; if so, it is
- * chosen.  Chosen ones have their vectors in l->vec, in that order.
+ * chosen.  Chosen ones have their vectors in l->at, in that order.
  */
 static bool
 choose_if_diverse(HnrLinks *l, HnrMemEdge candidate, HnrMemEdges *chosen)
 {
 	for (int i = 0; i < chosen->count; i++)
-		if (distance(l, vec_of(l, chosen->count), vec_of(l, i)) < candidate.distance)
+		if (distance(l, l->at[chosen->count], l->at[i]) < candidate.distance)
 			return false;
 	chosen->edge[chosen->count++] = candidate;
 	return true;
@@ -108,7 +129,7 @@ choose_if_diverse(HnrLinks *l, HnrMemEdge candidate, HnrMemEdges *chosen)
  * are estimates, and are made exact here.
  */
 static void
-choose(HnrLinks *l, int n, int max, const float *self, HnrMemEdges *chosen)
+choose(HnrLinks *l, int n, int max, const void *self, HnrMemEdges *chosen)
 {
 	int			nwaiting = 0;
 
@@ -117,10 +138,12 @@ choose(HnrLinks *l, int n, int max, const float *self, HnrMemEdges *chosen)
 	{
 		HnrMemEdge	e = l->edge[i];
 
+		if (i + 1 < n)
+			prefetch(l, l->edge[i + 1].node);
 		if (n > max || self)
-			decode(l, e.node, vec_of(l, chosen->count));
+			l->at[chosen->count] = take(l, e.node, chosen->count);
 		if (self)
-			e.distance = distance(l, self, vec_of(l, chosen->count));
+			e.distance = distance(l, self, l->at[chosen->count]);
 		if (n <= max || i < l->nkept)
 			chosen->edge[chosen->count++] = e;
 		else if (!choose_if_diverse(l, e, chosen))
@@ -196,8 +219,10 @@ add_some(HnrLinks *l, int n, uint32 member, const uint32 *others, int most)
 
 /* How far apart two vectors are, whatever the metric takes for near. */
 static float
-separation(HnrLinks *l, const float *a, const float *b)
+separation(HnrLinks *l, const void *a, const void *b)
 {
+	if (l->bytes)
+		return sqrtf(distance(l, a, b));
 	if (l->w->graph->index->metric->kind == HNR_METRIC_L1)
 		return hnr_distance->l1(l->dims, a, b);
 	return sqrtf(hnr_distance->l2_squared(l->dims, a, b));
@@ -207,8 +232,7 @@ separation(HnrLinks *l, const float *a, const float *b)
 static float
 separation_from(HnrLinks *l, uint32 other)
 {
-	decode(l, other, vec_of(l, 0));
-	return separation(l, l->self, vec_of(l, 0));
+	return separation(l, l->self, take(l, other, 0));
 }
 
 /*
@@ -228,7 +252,7 @@ keep_some(HnrLinks *l, uint32 member)
 	int			nbeyond = 0;
 	int			nfar = 0;
 
-	decode(l, member, l->self);
+	l->self = take(l, member, -1);
 	if (count > 0)
 		limit = BEYOND * separation_from(l, near[Min(count, l->new_degree) - 1].node);
 	for (; nfar < HNR_FAR && far->member[nfar] != HNR_MEM_NONE; nfar++)
@@ -265,7 +289,7 @@ choose_links(HnrLinks *l, uint32 member)
 	if (hnr_weave_far(w, member))
 		n = add_some(l, n, member, hnr_weave_far(w, member)->member, HNR_FAR);
 	put_kept_first(l, n, member);
-	decode(l, member, l->self);
+	l->self = take(l, member, -1);
 	choose(l, n, l->new_degree, l->self, edges_of(w, member));
 }
 

@@ -318,7 +318,7 @@ load_group(Mending *m, const uint32 *nodes, int count)
 		for (int j = 0; j < edges_of(m, nodes[i])->count; j++)
 			n = add_column(m, n, edges_of(m, nodes[i])->edge[j].node);
 	hnr_points_load(m->columns, m->member, n, NULL);
-	if (m->metric->kind == HNR_METRIC_L2)
+	if (hnr_points_have_center(m->columns))
 	{
 		/* any of them will do: they are near each other */
 		memcpy(m->center, m->columns->vec, sizeof(float) * m->width);
@@ -435,8 +435,8 @@ init(Mending *m, HnrMemGraph *graph, HnrInherit *inherit)
 	m->column = palloc_extended(sizeof(uint32) * n, MCXT_ALLOC_HUGE);
 	memset(m->column, 0xFF, sizeof(uint32) * n);
 	m->member = palloc(sizeof(uint32) * MOST_COLUMNS);
-	m->rows = hnr_points_create(graph, GROUP, false);
-	m->columns = hnr_points_create(graph, MOST_COLUMNS, true);
+	m->rows = hnr_points_create(graph, GROUP, false, HNR_POINTS_OF_FLOATS);
+	m->columns = hnr_points_create(graph, MOST_COLUMNS, true, HNR_POINTS_OF_FLOATS);
 	m->center = palloc0(sizeof(float) * m->width);
 	m->distances = palloc(sizeof(float) * GROUP * MOST_COLUMNS);
 	m->edge = palloc(sizeof(HnrMemEdge) * (MOST_COLUMNS + HNR_POINTS_MOST + m->slots));

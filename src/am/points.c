@@ -28,7 +28,7 @@ alloc_floats(Size n)
 }
 
 HnrPoints *
-hnr_points_create(const HnrMemGraph *graph, int max, bool columns)
+hnr_points_create(const HnrMemGraph *graph, int max, bool columns, HnrPointsOf of)
 {
 	HnrPoints  *p = palloc0(sizeof(HnrPoints));
 
@@ -36,6 +36,11 @@ hnr_points_create(const HnrMemGraph *graph, int max, bool columns)
 	p->dims = graph->index->layout.dims;
 	p->stride = TYPEALIGN(ALIGNMENT / sizeof(float), p->dims);
 	p->max = hnr_points_width(max);
+	if (of == HNR_POINTS_OF_NODES && hnr_byte_points_serve(graph))
+	{
+		p->bytes = hnr_byte_points_create(graph, max, columns);
+		return p;
+	}
 	p->vec = alloc_floats((Size) p->max * p->stride);
 	p->square = alloc_floats(p->max);
 	if (columns && graph->index->metric->kind != HNR_METRIC_L1)
@@ -93,9 +98,14 @@ hnr_points_load(HnrPoints *p, const uint32 *nodes, int n, const float *center)
 {
 	Assert(n <= p->max);
 	p->n = n;
+	if (p->bytes)
+	{
+		hnr_byte_points_load(p->bytes, nodes, n);
+		return;
+	}
 	for (int i = 0; i < n; i++)
 		hnr_mem_graph_decode(p->graph, nodes[i], p->vec + (Size) i * p->stride);
-	if (center || p->graph->index->metric->kind != HNR_METRIC_L2)
+	if (center || !hnr_points_have_center(p))
 		hnr_points_move(p, center);
 }
 
@@ -154,7 +164,23 @@ distances_by_pairs(const HnrPoints *rows, int first, int count, const HnrPoints 
 	}
 }
 
-/* By products of blocks; HNR_BLOCK_COLUMNS divides from. */
+/* By bytes; HNR_BLOCK_COLUMNS divides from. */
+static void
+distances_by_bytes(const HnrPoints *rows, int first, int count, const HnrPoints *columns,
+				   int from, float *out)
+{
+	int			width = hnr_points_width(columns->n);
+
+	for (int c = from; c < columns->n; c += HNR_BLOCK_COLUMNS)
+		for (int r = 0; r < count; r += HNR_BLOCK_ROWS)
+			hnr_byte_points_block(rows->bytes, first + r, Min(HNR_BLOCK_ROWS, count - r),
+								  columns->bytes, c, width, out + (Size) r * width + c);
+	for (int r = 0; r < count; r++)
+		for (int c = columns->n; c < width; c++)
+			out[(Size) r * width + c] = INFINITY;
+}
+
+/* By products of blocks; likewise. */
 static void
 distances_by_blocks(const HnrPoints *rows, int first, int count, const HnrPoints *columns,
 					int from, float *out)
@@ -188,7 +214,9 @@ static void
 measure(const HnrPoints *rows, int first, int count, const HnrPoints *columns, int from,
 		float *out)
 {
-	if (columns->packed)
+	if (columns->bytes)
+		distances_by_bytes(rows, first, count, columns, from, out);
+	else if (columns->packed)
 		distances_by_blocks(rows, first, count, columns, from, out);
 	else
 		distances_by_pairs(rows, first, count, columns, from, out);

@@ -9,6 +9,7 @@
 #ifndef HNR_POINTS_H
 #define HNR_POINTS_H
 
+#include "am/byte_points.h"
 #include "am/store_mem.h"
 #include "distance/distance.h"
 
@@ -22,6 +23,7 @@ typedef struct HnrPoints
 	float	   *vec;
 	float	   *square;			/* of the lengths; only for squared L2 */
 	float	   *packed;			/* in blocks of columns, or NULL */
+	HnrBytePoints *bytes;		/* instead of vectors as floats, or NULL */
 } HnrPoints;
 
 /* Distances stand in rows of this many floats: those behind the last are infinite. */
@@ -31,8 +33,18 @@ hnr_points_width(int n)
 	return TYPEALIGN(HNR_BLOCK_COLUMNS, n);
 }
 
-/* For up to max vectors, in the current memory context. */
-extern HnrPoints *hnr_points_create(const HnrMemGraph *graph, int max, bool columns);
+/*
+ * For up to max vectors, in the current memory context.  Those of the graph's nodes, which
+ * are all there, or as floats, which others may be put beside.
+ */
+typedef enum HnrPointsOf
+{
+	HNR_POINTS_OF_NODES,
+	HNR_POINTS_OF_FLOATS
+} HnrPointsOf;
+
+extern HnrPoints *hnr_points_create(const HnrMemGraph *graph, int max, bool columns,
+									HnrPointsOf of);
 
 /*
  * Takes n nodes.  Squared L2 is made of products, which lose digits far from the origin:
@@ -41,6 +53,13 @@ extern HnrPoints *hnr_points_create(const HnrMemGraph *graph, int max, bool colu
  */
 extern void hnr_points_load(HnrPoints *points, const uint32 *nodes, int n, const float *center);
 extern void hnr_points_center(const HnrPoints *points, float *center);
+
+/* Whether they are to be moved by their centre. */
+static inline bool
+hnr_points_have_center(const HnrPoints *points)
+{
+	return points->graph->index->metric->kind == HNR_METRIC_L2 && points->bytes == NULL;
+}
 
 /* Moves vectors that have been loaded without a centre. */
 extern void hnr_points_move(HnrPoints *points, const float *center);

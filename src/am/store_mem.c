@@ -129,6 +129,23 @@ hnr_mem_graph_decode(const HnrMemGraph *graph, uint32 node, float *vec)
 						  graph->index->layout.dims, hnr_mem_graph_node(graph, node)->scale, vec);
 }
 
+static bool
+same_scale(HnrScale a, HnrScale b)
+{
+	return a.exponent == b.exponent && a.bias == b.bias;
+}
+
+bool
+hnr_mem_graph_bytes_alike(const HnrMemGraph *graph)
+{
+	if (graph->encoding != HNR_ENCODING_BYTE)
+		return false;
+	for (uint32 i = 1; i < graph->nnodes; i++)
+		if (!same_scale(hnr_mem_graph_node(graph, i)->scale, hnr_mem_graph_node(graph, 0)->scale))
+			return false;
+	return true;
+}
+
 void
 hnr_mem_graph_to_floats(HnrMemGraph *graph)
 {
@@ -147,9 +164,7 @@ hnr_mem_graph_to_floats(HnrMemGraph *graph)
 static bool
 same_vector(const HnrMemGraph *graph, uint32 node, const char *encoded, HnrScale scale)
 {
-	HnrScale	other = hnr_mem_graph_node(graph, node)->scale;
-
-	return other.exponent == scale.exponent && other.bias == scale.bias &&
+	return same_scale(hnr_mem_graph_node(graph, node)->scale, scale) &&
 		encoded_size(graph, hnr_mem_graph_encoded(graph, node)) == encoded_size(graph, encoded) &&
 		memcmp(hnr_mem_graph_encoded(graph, node), encoded, encoded_size(graph, encoded)) == 0;
 }

@@ -143,6 +143,12 @@ hnr_mem_graph_encoded(const HnrMemGraph *graph, uint32 node)
 	return graph->varying ? *(char **) at : at;
 }
 
+/*
+ * Whether all vectors are bytes that stand for coordinates by the same scale, so that bytes
+ * can be compared with bytes.  Looks at every node.
+ */
+extern bool hnr_mem_graph_bytes_alike(const HnrMemGraph *graph);
+
 /* Only where vectors are floats here. */
 static inline const float *
 hnr_mem_graph_floats(const HnrMemGraph *graph, uint32 node)

@@ -8,8 +8,9 @@
  * integers up to 2048 are stored as they are, whatever they stand beside.
  *
  * The exponent of bytes is the least with which all coordinates, and zero, are within
- * 255 steps; the bias is how many of these are below zero.  So the bytes of images and
- * of features counted in bytes are stored as they are.
+ * 255 steps, but not below zero for integers; the bias is how many steps are below zero.  So
+ * the bytes of images and of features counted in bytes are stored as they are, whatever
+ * the range of each vector.
  *
  *-------------------------------------------------------------------------
  */
@@ -142,6 +143,15 @@ rounding_for(HnrEncoding encoding, int n, const float *vec)
 	return rounding_with(encoding, half_exponent(round_one(&r, largest)));
 }
 
+static bool
+are_integers(int n, const float *vec)
+{
+	for (int i = 0; i < n; i++)
+		if (vec[i] != rintf(vec[i]))
+			return false;
+	return true;
+}
+
 HnrScale
 hnr_stored_scale(HnrEncoding encoding, int n, const float *vec)
 {
@@ -157,6 +167,8 @@ hnr_stored_scale(HnrEncoding encoding, int n, const float *vec)
 	else
 	{
 		scale.exponent = byte_exponent(least, largest);
+		if (scale.exponent < 0 && are_integers(n, vec))
+			scale.exponent = 0;
 		scale.bias = (uint8) -rint(ldexp(least, -scale.exponent));
 	}
 	return scale;

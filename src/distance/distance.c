@@ -11,6 +11,7 @@
 #include "distance/kernels.h"
 
 const HnrDistanceKernels *hnr_distance = &hnr_distance_scalar;
+const HnrByteKernels *hnr_bytes = NULL;
 
 /* What the build has, best first. */
 static const struct
@@ -28,6 +29,17 @@ static const struct
 	{&hnr_distance_scalar, HNR_CPU_ANY},
 };
 
+/* What goes with kernels on floats. */
+static const HnrByteKernels *
+bytes_beside(const HnrDistanceKernels *kernels)
+{
+#ifdef HNR_HAVE_X86_KERNELS
+	if (kernels == &hnr_distance_avx512 && hnr_cpu_has(HNR_CPU_AVX512VNNI))
+		return &hnr_bytes_avx512;
+#endif
+	return NULL;
+}
+
 bool
 hnr_distance_init(const char *isa)
 {
@@ -38,6 +50,7 @@ hnr_distance_init(const char *isa)
 		if (!hnr_cpu_has(choices[i].needs))
 			continue;
 		hnr_distance = choices[i].kernels;
+		hnr_bytes = bytes_beside(hnr_distance);
 		return true;
 	}
 	return false;

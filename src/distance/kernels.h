@@ -9,6 +9,7 @@
 #ifndef HNR_KERNELS_H
 #define HNR_KERNELS_H
 
+#include "distance/bytes.h"
 #include "distance/cpu.h"
 #include "distance/distance.h"
 
@@ -17,6 +18,7 @@ extern const HnrDistanceKernels hnr_distance_scalar;
 #ifdef HNR_HAVE_X86_KERNELS
 extern const HnrDistanceKernels hnr_distance_avx2;
 extern const HnrDistanceKernels hnr_distance_avx512;
+extern const HnrByteKernels hnr_bytes_avx512;
 #endif
 #ifdef HNR_HAVE_NEON_KERNELS
 extern const HnrDistanceKernels hnr_distance_neon;

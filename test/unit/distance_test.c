@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "distance/distance.h"
+#include "distance/bytes.h"
 #include "distance/half.h"
 
 #undef printf
@@ -338,6 +338,56 @@ test_bits(const HnrDistanceKernels *k, char *end_a, char *end_b)
 	report(shared, k->isa, "bits_shared, n = 1 .. 2000");
 }
 
+/* Vectors of bytes against sums, with the largest there are. */
+static void
+test_bytes(const HnrByteKernels *k, const char *isa, char *end_a, char *end_b)
+{
+	static int8 columns[MAX_N * HNR_BLOCK_COLUMNS];
+	bool		apart = true,
+				products = true;
+
+	for (int n = 1; n <= MAX_N; n += 1 + n / 64)
+	{
+		uint8	   *a = (uint8 *) end_a - n;
+		uint8	   *b = (uint8 *) end_b - n;
+		int32		sum = 0;
+
+		for (int i = 0; i < n; i++)
+		{
+			a[i] = n % 3 == 0 ? 255 : (uint8) random();
+			b[i] = n % 3 == 0 ? 0 : (uint8) random();
+			sum += (a[i] - b[i]) * (a[i] - b[i]);
+		}
+		apart &= k->l2_squared(n, a, b) == sum && k->l2_squared(n, b, a) == sum;
+	}
+	for (int n = HNR_BYTES_GROUP; n <= MAX_N; n += HNR_BYTES_GROUP * (1 + n / 256))
+	{
+		const uint8 *rows[HNR_BLOCK_ROWS];
+		int32		out[HNR_BLOCK_ROWS * HNR_BLOCK_COLUMNS];
+
+		for (int i = 0; i < n; i++)
+			((uint8 *) end_a - n)[i] = n % 3 == 0 ? 255 : (uint8) random();
+		for (int i = 0; i < n * HNR_BLOCK_COLUMNS; i++)
+			columns[i] = n % 3 == 0 ? -128 : (int8) random();
+		/* rows of which the last begins n before the end, and none is quite the same */
+		for (int r = 0; r < HNR_BLOCK_ROWS; r++)
+			rows[r] = (uint8 *) end_a - n - (r < HNR_BLOCK_ROWS - 1 ? r * HNR_BYTES_GROUP : 0);
+		k->block_products(n, rows, columns, out);
+		for (int r = 0; r < HNR_BLOCK_ROWS; r++)
+			for (int c = 0; c < HNR_BLOCK_COLUMNS; c++)
+			{
+				int32		sum = 0;
+
+				for (int i = 0; i < n; i++)
+					sum += rows[r][i] * columns[(i / HNR_BYTES_GROUP * HNR_BLOCK_COLUMNS + c) *
+												HNR_BYTES_GROUP + i % HNR_BYTES_GROUP];
+				products &= out[r * HNR_BLOCK_COLUMNS + c] == sum;
+			}
+	}
+	report(apart, isa, "bytes l2_squared, n = 1 .. 2000");
+	report(products, isa, "bytes block_products, n = 4 .. 2000");
+}
+
 /* n ascending indices and small whole numbers at the end of a page each. */
 static void
 random_sparse(int n, char *end_of_indices, char *end_of_values, int32 **index, float **value)
@@ -522,6 +572,8 @@ main(int argc, char **argv)
 			test_tiles(hnr_distance, end_a, end_b);
 			test_decoding(hnr_distance, end_a, end_b);
 			test_bits(hnr_distance, end_a, end_b);
+			if (hnr_bytes)
+				test_bytes(hnr_bytes, hnr_distance->isa, end_a, end_b);
 			test_sparse(hnr_distance, end_a, end_b);
 			test_blocks(hnr_distance, end_a);
 			test_least(hnr_distance, end_a);
