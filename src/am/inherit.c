@@ -129,6 +129,9 @@ add_tid(HnrInherit *h, BlockNumber at, const ItemPointerData *tid, uint32 vertex
 			return;
 		hnr_report_corrupted(h->old->rel, at, "A vertex names a row that no table has.");
 	}
+	/* the array doubles */
+	if (h->tids.n >= hnr_inherit_budget() / (2 * sizeof(HnrOldTid)))
+		hnr_inherit_no_memory();
 	hnr_oldtids_add(&h->tids, tid, vertex, generation);
 }
 
@@ -215,6 +218,20 @@ order_rows(HnrInherit *h)
 								 "Two vertices have the same row.");
 }
 
+Size
+hnr_inherit_budget(void)
+{
+	return (Size) maintenance_work_mem * 1024;
+}
+
+void
+hnr_inherit_no_memory(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg_internal("the old graph does not fit into maintenance_work_mem")));
+}
+
 HnrInherit *
 hnr_inherit_create(HnrIndex *old, Relation heap, HnrMemGraph *graph, bool (*is_wanted) (Relation old))
 {
@@ -234,6 +251,9 @@ hnr_inherit_create(HnrIndex *old, Relation heap, HnrMemGraph *graph, bool (*is_w
 				 errmsg_internal("index \"%s\" is too large to be taken over",
 						RelationGetRelationName(old->rel))));
 	h->nvertices = h->nblocks * ground(h)->per_page;
+	/* a node takes far more than this: do not take memory to find out that there is too little */
+	if (sizeof(uint32) * 8 * (Size) h->nvertices > hnr_inherit_budget())
+		hnr_inherit_no_memory();
 	h->generation = palloc_extended(sizeof(uint32) * h->nvertices, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	h->node = palloc_extended(sizeof(uint32) * h->nvertices, MCXT_ALLOC_HUGE);
 	memset(h->node, 0xFF, sizeof(uint32) * h->nvertices);

@@ -51,6 +51,10 @@ extern const char *hnr_inherit_obstacle(const HnrIndex *old, const HnrIndex *pla
 extern HnrInherit *hnr_inherit_create(HnrIndex *old, Relation heap, HnrMemGraph *graph,
 									  bool (*is_wanted) (Relation old));
 
+/* Bytes that all this may take, and the error where it does not do. */
+extern Size hnr_inherit_budget(void);
+extern void hnr_inherit_no_memory(void) pg_attribute_noreturn();
+
 extern const HnrInheritFigures *hnr_inherit_figures(const HnrInherit *h);
 
 /* Whether the old index has a row; if so, it goes into the graph.  And the number of its vertex. */

@@ -239,10 +239,8 @@ check_memory(Renewal *r)
 		4 * sizeof(uint32);
 
 	if (node * f->vertices + 2 * sizeof(uint64) * f->tids + sizeof(HnrMemTid) * f->tids >
-		(Size) maintenance_work_mem * 1024)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg_internal("the old graph does not fit into maintenance_work_mem")));
+		hnr_inherit_budget())
+		hnr_inherit_no_memory();
 }
 
 /* Between two pages, when none is locked. */
