@@ -173,11 +173,20 @@ keep_sampled(Mending *m, const HnrWeave *w, uint32 node, float limit)
 		add_kept(m, node, beyond[i]);
 }
 
+/* An HnrStepProgress: the samples take long, and somebody may wait for the old index. */
+static void
+poll(void *state, double done)
+{
+	hnr_inherit_poll(((Mending *) state)->inherit, 0);
+}
+
 static void
 keep_all(Mending *m)
 {
 	HnrWeave   *w = hnr_weave_create(m->graph);
 
+	w->progress = poll;
+	w->progress_state = m;
 	hnr_weave_run_samples(w, LEAST_SAMPLE);
 	for (uint32 i = 0; i < m->graph->nnodes; i++)
 	{

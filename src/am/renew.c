@@ -150,6 +150,7 @@ see_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool tuple_i
 
 	r->rows++;
 	report_done(r, LOADED / 2);
+	hnr_inherit_poll(r->inherit, 1);
 	if (isnull[0])
 		return;
 	if (!hnr_inherit_claim(r->inherit, tid, &vertex))
@@ -166,7 +167,6 @@ see_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool tuple_i
 		memcpy(vector_in(r, r->sample, r->nsample++), r->vec,
 			   sizeof(float) * r->index->layout.dims);
 	}
-	hnr_inherit_poll(r->inherit, 1);
 }
 
 /* An error if vectors of the sample are not what the old index has of them. */
