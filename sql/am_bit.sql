@@ -7,29 +7,6 @@
 -- d bits that depend on i alone, a third of them set
 CREATE FUNCTION bits(i int, d int) RETURNS bit varying LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
 	$$SELECT string_agg((hashint4(i * 100003 + j) % 3 = 0)::int::text, '' ORDER BY j)::bit varying FROM generate_series(1, d) j$$;
-
--- Part of the 10 nearest rows that the index finds; rows as near as the tenth count.
-CREATE FUNCTION recall_of_bits(op text, d int, queries int DEFAULT 20) RETURNS double precision LANGUAGE plpgsql
-SET enable_sort = off SET max_parallel_workers_per_gather = 0 AS $$
-DECLARE
-	q text;
-	found bigint := 0;
-	wanted bigint := 0;
-	kth double precision;
-	n bigint;
-BEGIN
-	FOR i IN 1..queries LOOP
-		q := am_test.bits(-i, d)::text;
-		PERFORM set_config('enable_indexscan', 'off', true), set_config('enable_seqscan', 'on', true);
-		EXECUTE format('SELECT max(x), count(*) FROM (SELECT e %1$s %2$L AS x FROM t WHERE e IS NOT NULL ORDER BY 1 LIMIT 10) s', op, q) INTO kth, n;
-		wanted := wanted + n;
-		PERFORM set_config('enable_indexscan', 'on', true), set_config('enable_seqscan', 'off', true);
-		EXECUTE format('SELECT count(*) FROM (SELECT e %1$s %2$L AS x FROM t ORDER BY e %1$s %2$L LIMIT 10) s
-			WHERE x <= %3$s', op, q, kth) INTO n;
-		found := found + n;
-	END LOOP;
-	RETURN found::float8 / nullif(wanted, 0);
-END $$;
 \set ECHO all
 
 CREATE TABLE t (id int, e bit(75));
@@ -41,7 +18,7 @@ CREATE INDEX hamming ON t USING hnsw (e bit_hamming_ops);
 CREATE INDEX jaccard ON t USING hnsw (e bit_jaccard_ops);
 CREATE TABLE operator AS SELECT * FROM (VALUES ('hamming', '<~>'), ('jaccard', '<%>')) v(index, op);
 SELECT index, c.* FROM operator, check_all(index::regclass) c;
-SELECT index, recall_of_bits(op, 75) > 0.9 AS recall, stored_as, vectors FROM operator, index_status(index::regclass) ORDER BY index;
+SELECT index, recall('t', op, 75, make => 'bits(%s, %s)', near => 0) > 0.9 AS recall, stored_as, vectors FROM operator, index_status(index::regclass) ORDER BY index;
 
 -- which index answers what, in order
 SET enable_seqscan = off;
@@ -66,7 +43,7 @@ UPDATE t SET e = bits(id + 5000, 75)::bit(75) WHERE id % 3 = 1;
 INSERT INTO t SELECT i, bits(i, 75)::bit(75) FROM generate_series(401, 600) i;
 VACUUM t;
 SELECT index, c.* FROM operator, check_all(index::regclass) c;
-SELECT index, recall_of_bits(op, 75) > 0.9 AS recall, index_degradation(index::regclass, 50) < 0.1 AS degradation FROM operator ORDER BY index;
+SELECT index, recall('t', op, 75, make => 'bits(%s, %s)', near => 0) > 0.9 AS recall, index_degradation(index::regclass, 50) < 0.1 AS degradation FROM operator ORDER BY index;
 
 -- rebuilt, at once and in the background
 SELECT rebuild_index('hamming', m => 12, online => false) > 0 AS rebuilt;
@@ -74,7 +51,7 @@ SELECT rebuild_index('jaccard', m => 12) > 0 AS started;
 CALL wait_for_rebuild('jaccard');
 REINDEX INDEX CONCURRENTLY hamming;
 SELECT index, c.* FROM operator, check_all(index::regclass) c;
-SELECT index, recall_of_bits(op, 75) > 0.9 AS recall, m, stored_as FROM operator, index_status(index::regclass) ORDER BY index;
+SELECT index, recall('t', op, 75, make => 'bits(%s, %s)', near => 0) > 0.9 AS recall, m, stored_as FROM operator, index_status(index::regclass) ORDER BY index;
 DROP TABLE t;
 
 -- every length, those that fill bytes and words and those that do not

@@ -8,29 +8,6 @@
 CREATE FUNCTION sparse(i int, n int, d int) RETURNS sparsevec LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
 	$$SELECT ('{' || coalesce(string_agg(format('%s:%s', at, 1 + abs(hashint4(i * 1009 + at) % 50)), ','), '') || '}/' || d)::sparsevec
 	FROM (SELECT DISTINCT 1 + abs(hashint4(i * 7919 + j)) % least(d, 40 + j * 3) AS at FROM generate_series(1, n) j) s$$;
-
--- Part of the 10 nearest rows that the index finds; rows as near as the tenth count.
-CREATE FUNCTION recall_of_sparse(op text, len int, d int, queries int DEFAULT 20) RETURNS double precision LANGUAGE plpgsql
-SET enable_sort = off SET max_parallel_workers_per_gather = 0 AS $$
-DECLARE
-	q text;
-	found bigint := 0;
-	wanted bigint := 0;
-	kth double precision;
-	n bigint;
-BEGIN
-	FOR i IN 1..queries LOOP
-		q := am_test.sparse(-i, len, d)::text;
-		PERFORM set_config('enable_indexscan', 'off', true), set_config('enable_seqscan', 'on', true);
-		EXECUTE format('SELECT max(x), count(*) FROM (SELECT e %1$s %2$L AS x FROM t WHERE e %1$s %2$L <> ''NaN'' ORDER BY 1 LIMIT 10) s', op, q) INTO kth, n;
-		wanted := wanted + n;
-		PERFORM set_config('enable_indexscan', 'on', true), set_config('enable_seqscan', 'off', true);
-		EXECUTE format('SELECT count(*) FROM (SELECT e %1$s %2$L AS x FROM t ORDER BY e %1$s %2$L LIMIT 10) s
-			WHERE x <= %3$s + 1e-6 * (abs(%3$s) + 1)', op, q, kth) INTO n;
-		found := found + n;
-	END LOOP;
-	RETURN found::float8 / nullif(wanted, 0);
-END $$;
 \set ECHO all
 
 CREATE TABLE t (id int, e sparsevec(100000));
@@ -43,7 +20,7 @@ CREATE INDEX cosine ON t USING hnsw (e sparsevec_cosine_ops);
 CREATE INDEX l1 ON t USING hnsw (e sparsevec_l1_ops);
 CREATE TABLE operator AS SELECT * FROM (VALUES ('l2', '<->'), ('ip', '<#>'), ('cosine', '<=>'), ('l1', '<+>')) v(index, op);
 SELECT index, c.* FROM operator, check_all(index::regclass) c;
-SELECT index, recall_of_sparse(op, 20, 100000) > 0.9 AS recall, stored_as, vectors FROM operator, index_status(index::regclass) ORDER BY index;
+SELECT index, recall('t', op, 100000, make => 'sparse(%s, 20, %s)') > 0.9 AS recall, stored_as, vectors FROM operator, index_status(index::regclass) ORDER BY index;
 
 -- which index answers what, in order
 SET enable_seqscan = off;
@@ -69,7 +46,7 @@ INSERT INTO t SELECT i, sparse(i, 20 + (i % 5) * 200, 100000) FROM generate_seri
 INSERT INTO t SELECT i, sparse(i, 4000, 100000) FROM generate_series(501, 505) i;
 VACUUM t;
 SELECT index, c.* FROM operator, check_all(index::regclass) c;
-SELECT index, recall_of_sparse(op, 20, 100000) > 0.9 AS recall, recall_of_sparse(op, 500, 100000) > 0.9 AS of_long, index_degradation(index::regclass, 50) < 0.15 AS degradation FROM operator ORDER BY index;
+SELECT index, recall('t', op, 100000, make => 'sparse(%s, 20, %s)') > 0.9 AS recall, recall('t', op, 100000, make => 'sparse(%s, 500, %s)') > 0.9 AS of_long, index_degradation(index::regclass, 50) < 0.15 AS degradation FROM operator ORDER BY index;
 SET enable_seqscan = off;
 SELECT id, e <-> sparse(503, 4000, 100000) AS distance FROM t ORDER BY e <-> sparse(503, 4000, 100000) LIMIT 1;
 RESET enable_seqscan;
@@ -80,7 +57,7 @@ SELECT rebuild_index('l2', m => 12) > 0 AS started;
 CALL wait_for_rebuild('l2');
 REINDEX INDEX CONCURRENTLY cosine;
 SELECT index, c.* FROM operator, check_all(index::regclass) c;
-SELECT index, recall_of_sparse(op, 20, 100000) > 0.9 AS recall, m, stored_as FROM operator, index_status(index::regclass) ORDER BY index;
+SELECT index, recall('t', op, 100000, make => 'sparse(%s, 20, %s)') > 0.9 AS recall, m, stored_as FROM operator, index_status(index::regclass) ORDER BY index;
 DROP TABLE t;
 
 -- pages that long vectors went on to are used again
