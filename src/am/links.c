@@ -25,7 +25,6 @@
 
 /* Which far candidates are linked in any case: see keep_some(). */
 #define KEPT_OF_SAMPLE	1
-#define BEYOND			1.5f
 
 /* What choosing a member's links takes at least (us), for the throttle. */
 #define LINK_US			2
@@ -217,15 +216,13 @@ add_some(HnrLinks *l, int n, uint32 member, const uint32 *others, int most)
 	return n;
 }
 
-/* How far apart two vectors are, whatever the metric takes for near. */
+/* hnr_weave_separation of vectors as they are taken. */
 static float
 separation(HnrLinks *l, const void *a, const void *b)
 {
 	if (l->bytes)
 		return sqrtf(distance(l, a, b));
-	if (l->w->graph->index->metric->kind == HNR_METRIC_L1)
-		return hnr_distance->l1(l->dims, a, b);
-	return sqrtf(hnr_distance->l2_squared(l->dims, a, b));
+	return hnr_weave_separation(l->w->graph->index, a, b);
 }
 
 /* Of l->self from another member. */
@@ -238,7 +235,7 @@ separation_from(HnrLinks *l, uint32 other)
 /*
  * Decides which of a member's far candidates it is linked to in any case, and puts them first:
  * the nearest in the smallest sample that it is in, and the nearest of those that are
- * BEYOND times as far as its m-th nearest: in other clusters, if there are clusters.
+ * HNR_FAR_BEYOND times as far as its m-th nearest: in other clusters, if there are clusters.
  */
 static void
 keep_some(HnrLinks *l, uint32 member)
@@ -254,7 +251,7 @@ keep_some(HnrLinks *l, uint32 member)
 
 	l->self = take(l, member, -1);
 	if (count > 0)
-		limit = BEYOND * separation_from(l, near[Min(count, l->new_degree) - 1].node);
+		limit = HNR_FAR_BEYOND * separation_from(l, near[Min(count, l->new_degree) - 1].node);
 	for (; nfar < HNR_FAR && far->member[nfar] != HNR_MEM_NONE; nfar++)
 	{
 		HnrMemEdge	e = {.node = far->member[nfar]};

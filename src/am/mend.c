@@ -31,9 +31,6 @@
 #define MOST_COLUMNS	1024
 #define NEAREST			32
 
-/* Far: so many times as far as the m-th nearest. */
-#define BEYOND			1.5f
-
 /* The largest sample is one node in HNR_SAMPLED, halved so often. */
 #define LEAST_SAMPLE	2
 
@@ -51,7 +48,7 @@ typedef struct Mending
 	int			width;			/* of a vector */
 	int			slots;
 	int			new_degree;
-	float		beyond;			/* BEYOND, as distances have it */
+	float		beyond;			/* HNR_FAR_BEYOND, as distances have it */
 	uint8	   *nkept;			/* by node: the first links of its list are kept */
 	uint64	   *back_end;		/* by node: where the links that lead there end */
 	HnrMemEdge *back;			/* these */
@@ -437,7 +434,8 @@ init(Mending *m, HnrMemGraph *graph, HnrInherit *inherit)
 	m->width = index->layout.dims;
 	m->slots = index->layout.ground.slots;
 	m->new_degree = hnr_new_degree(&index->layout, 0, index->meta.m);
-	m->beyond = m->metric->kind == HNR_METRIC_L1 ? BEYOND : BEYOND * BEYOND;
+	m->beyond = m->metric->kind == HNR_METRIC_L1 ? HNR_FAR_BEYOND :
+		HNR_FAR_BEYOND * HNR_FAR_BEYOND;
 	m->nkept = palloc_extended(n, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	m->back_end = palloc_extended(sizeof(uint64) * n, MCXT_ALLOC_HUGE);
 	m->back = palloc_extended(sizeof(HnrMemEdge) * m->slots * (Size) n, MCXT_ALLOC_HUGE);

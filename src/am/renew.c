@@ -107,7 +107,7 @@ add_fresh(Renewal *r, ItemPointer tid)
 	if (r->nfresh == r->maxfresh)
 	{
 		r->maxfresh = Max(r->maxfresh * 2, 16);
-		if (bytes * r->maxfresh > (Size) maintenance_work_mem * 1024 / 8)
+		if (bytes * r->maxfresh > hnr_inherit_budget() / 8)
 			ereport(ERROR,
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 					 errmsg_internal("too many rows are not in the old index")));

@@ -27,9 +27,6 @@
 #include "throttle.h"
 #include "utils/memutils.h"
 
-/* Far candidates beyond this many times the way to the nearest are in other clusters. */
-#define BEYOND			1.5f
-
 /* The share of the time that the sample of all shards takes. */
 #define SAMPLE_SHARE	0.03
 
@@ -167,19 +164,10 @@ load_guests(Choosing *c, HnrSpill *guests)
 	}
 }
 
-static float
-separation(Choosing *c, const float *a, const float *b)
-{
-	const HnrIndex *index = c->s->index;
-
-	if (index->metric->kind == HNR_METRIC_L1)
-		return hnr_distance->l1(index->layout.dims, a, b);
-	return sqrtf(hnr_distance->l2_squared(index->layout.dims, a, b));
-}
-
 /*
  * Links a member of the sample of all shards to others in any case: the nearest in the
- * smallest sample that it is in, which comes first, and the nearest BEYOND the nearest.
+ * smallest sample that it is in, which comes first, and the nearest HNR_FAR_BEYOND
+ * times as far as the nearest.
  */
 static void
 link_far(Choosing *c, uint32 member, float *vec, float *other)
@@ -195,8 +183,8 @@ link_far(Choosing *c, uint32 member, float *vec, float *other)
 	{
 		edge[n].node = far->member[n];
 		hnr_mem_graph_decode(c->graph, edge[n].node, other);
-		edge[n].distance = separation(c, vec, other);
-		limit = Min(limit, BEYOND * edge[n].distance);
+		edge[n].distance = hnr_weave_separation(index, vec, other);
+		limit = Min(limit, HNR_FAR_BEYOND * edge[n].distance);
 	}
 	if (n > 1)
 		hnr_weave_sort(edge + 1, n - 1, member);

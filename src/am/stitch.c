@@ -143,22 +143,40 @@ load_own(Batch *b)
 	}
 }
 
+/* Goes back to the first link of the shard; returns how many there are. */
+static uint64
+rewind_links(Batch *b)
+{
+	hnr_spill_rewind(b->shard->links);
+	return hnr_spill_count(b->shard->links);
+}
+
+/* The next link of one of the batch's vertices, of *left that are left; false: none is. */
+static bool
+next_link(Batch *b, uint64 *left, HnrShardLink *link, uint32 *node)
+{
+	while (*left > 0)
+	{
+		CHECK_FOR_INTERRUPTS();
+		(*left)--;
+		hnr_spill_read(b->shard->links, link);
+		*node = b->node[link->owner & ~HNR_LINK_KEPT];
+		if (*node != HNR_MEM_NONE)
+			return true;
+	}
+	return false;
+}
+
 /* Counts the links of the batch's vertices, and to how many others. */
 static void
 count_links(Batch *b)
 {
+	uint64		left = rewind_links(b);
 	HnrShardLink link;
+	uint32		node;
 
-	hnr_spill_rewind(b->shard->links);
-	for (uint64 i = hnr_spill_count(b->shard->links); i > 0; i--)
+	while (next_link(b, &left, &link, &node))
 	{
-		uint32		node;
-
-		CHECK_FOR_INTERRUPTS();
-		hnr_spill_read(b->shard->links, &link);
-		node = b->node[link.owner & ~HNR_LINK_KEPT];
-		if (node == HNR_MEM_NONE)
-			continue;
 		b->count[node]++;
 		b->nlinks++;
 		if (own_node(b, link.other) == HNR_MEM_NONE)
@@ -217,22 +235,17 @@ load_neighbors(Batch *b, uint32 *position)
 static void
 load_links(Batch *b)
 {
+	uint64		left = rewind_links(b);
 	HnrShardLink link;
+	uint32		node;
 
 	for (uint32 i = 0; i < b->to - b->from; i++)
 		hnr_links_count(b->w, i, b->count[i]);
 	hnr_links_begin_lists(b->w);
-	hnr_spill_rewind(b->shard->links);
-	for (uint64 i = hnr_spill_count(b->shard->links); i > 0; i--)
+	while (next_link(b, &left, &link, &node))
 	{
 		HnrMemEdge	edge;
-		uint32		node;
 
-		CHECK_FOR_INTERRUPTS();
-		hnr_spill_read(b->shard->links, &link);
-		node = b->node[link.owner & ~HNR_LINK_KEPT];
-		if (node == HNR_MEM_NONE)
-			continue;
 		edge.distance = link.distance;
 		edge.node = own_node(b, link.other);
 		if (edge.node == HNR_MEM_NONE)

@@ -413,7 +413,8 @@ hnr_disk_store_set_query(HnrStore *store, const float *query)
 	{
 		hnr_codec_rotate(ds->index->codec, query, ds->rotated);
 		hnr_code_query_set(ds->code_query, ds->rotated);
-		ds->doubt.query2 = hnr_distance->inner_product(ds->index->layout.dims, query, query);
+		if (ds->index->metric->kind == HNR_METRIC_IP)
+			ds->doubt.query2 = hnr_distance->inner_product(ds->index->layout.dims, query, query);
 	}
 }
 

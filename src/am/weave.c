@@ -244,6 +244,14 @@ do_task(HnrWeave *w, uint32 task)
 	}
 }
 
+float
+hnr_weave_separation(const HnrIndex *index, const float *a, const float *b)
+{
+	if (index->metric->kind == HNR_METRIC_L1)
+		return hnr_distance->l1(index->layout.dims, a, b);
+	return sqrtf(hnr_distance->l2_squared(index->layout.dims, a, b));
+}
+
 void
 hnr_weave_tasks(HnrWeave *w)
 {

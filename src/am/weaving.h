@@ -24,6 +24,7 @@
 #define HNR_SAMPLED	4
 #define HNR_FAR		48
 #define HNR_FAR_KEPT 8			/* of these at most are linked in any case */
+#define HNR_FAR_BEYOND 1.5f		/* so many times as far as what is near is in another cluster */
 
 /* Cells that a member is in, in one partition. */
 #define HNR_OVERLAP 3
@@ -175,6 +176,9 @@ hnr_weave_sort(HnrMemEdge *edge, int n, uint32 member)
 		edge[j] = e;
 	}
 }
+
+/* How far apart two vectors are, whatever the metric takes for near. */
+extern float hnr_weave_separation(const HnrIndex *index, const float *a, const float *b);
 
 /* Does a step of so many tasks with whoever is there; in the leader. */
 extern void hnr_weave_step(HnrWeave *w, HnrStep step, uint32 ntasks, double share);
