@@ -6,6 +6,7 @@ DECLARE
 	r record;
 	t text;
 	path text := pg_catalog.current_setting('search_path');
+	schema CONSTANT text := '@extschema@';
 BEGIN
 	-- As in migrate_before.sql.
 	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -40,13 +41,19 @@ BEGIN
 		EXECUTE pg_catalog.format('DROP FUNCTION %s', r.function);
 	END LOOP;
 
-	-- Operators stay, with the planner's hints of this extension; the last of them can be given by
-	-- a command from PostgreSQL 17 on only.
+	-- Types and operators stay, with the properties that this extension gives them.  Those of old
+	-- versions of pgvector have others; some can be changed by a command from PostgreSQL 17 on only.
 	FOREACH t IN ARRAY ARRAY['vector', 'halfvec', 'sparsevec'] LOOP
-		EXECUTE pg_catalog.format('ALTER OPERATOR @extschema@.<> (@extschema@.%1$s, @extschema@.%1$s) SET (RESTRICT = neqsel, JOIN = neqjoinsel)', t);
+		EXECUTE pg_catalog.format('ALTER TYPE %s.%s SET (STORAGE = external)', schema, t);
+		FOR r IN SELECT * FROM (VALUES ('<>', 'neq'), ('<=', 'scalarle'), ('>=', 'scalarge')) v (operator, estimate) LOOP
+			EXECUTE pg_catalog.format('ALTER OPERATOR %1$s.%2$s (%1$s.%3$s, %1$s.%3$s) SET (RESTRICT = %4$ssel, JOIN = %4$sjoinsel)',
+				schema, r.operator, t, r.estimate);
+		END LOOP;
 		UPDATE pg_catalog.pg_operator SET oprcanmerge = true
-			WHERE oid = pg_catalog.format('@extschema@.=(@extschema@.%1$s, @extschema@.%1$s)', t)::pg_catalog.regoperator;
+			WHERE oid = pg_catalog.format('%1$s.=(%1$s.%2$s, %1$s.%2$s)', schema, t)::pg_catalog.regoperator;
 	END LOOP;
+	UPDATE pg_catalog.pg_operator SET oprcom = 0
+		WHERE oid = pg_catalog.format('%1$s.-(%1$s.vector, %1$s.vector)', schema)::pg_catalog.regoperator;
 
 	-- Functions in expressions of indexes may be in the extension's schema.
 	PERFORM pg_catalog.set_config('search_path', path, true);

@@ -111,5 +111,15 @@ for my $libraries ('', 'hnsw_rebuild', 'hnsw_rebuild, vector')
 }
 
 unlike(slurp_file($node->logfile), qr/redefine|TRAP|PANIC|terminated by signal/, 'nothing in the log');
+
+# A session that has used ours cannot load theirs.
+preload('shared', '');
+{
+	my ($out, $err);
+
+	$node->psql('ours', "$search LOAD 'vector'; $search", stdout => \$out, stderr => \$err, on_error_stop => 0);
+	like($err, qr/attempt to redefine parameter "hnsw/, 'ours used, then theirs loaded: an error');
+	is($out, "$found\n$found", 'which does the session no harm');
+}
 $node->stop;
 done_testing();

@@ -23,7 +23,7 @@ sub error_of
 	return $err;
 }
 
-for my $schema ('public', 'Their Place')
+for my $schema ('public', 'Their 100% Place')
 {
 	my $db = $schema eq 'public' ? 'items' : 'elsewhere';
 	my $migrate = qq{CREATE EXTENSION hnsw_rebuild SCHEMA "$schema" VERSION 'pgvector';
@@ -196,6 +196,46 @@ ALTER EXTENSION vector DROP OPERATOR s.<#> (s.halfvec, s.halfvec);
 X
 like(error_of('shared', $take), qr/ERROR:  42710: operator s\.<#>\(s\.halfvec,s\.halfvec\) already exists and is not part of extension "vector"/,
 	'an operator of somebody else is in the way');
+
+# As old versions of pgvector have it: without what came later, and with other properties of what
+# there was.
+$node->safe_psql('postgres', 'CREATE DATABASE old');
+$node->safe_psql('old', <<'X');
+CREATE EXTENSION vector;
+DO $$
+DECLARE
+	r record;
+BEGIN
+	CREATE TEMP TABLE later AS SELECT i.type, i.identity FROM pg_depend d JOIN pg_extension e ON e.oid = refobjid AND extname = 'vector',
+			pg_identify_object(classid, objid, objsubid) i
+		WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass AND (i.identity ~ 'halfvec|sparsevec|\ybit\y|l1_|l2_normalize|subvector'
+			OR i.identity ~ 'vector_(mul|concat)|\.(\*|<\+>|\|\|)\(');
+	FOR r IN SELECT * FROM later LOOP
+		EXECUTE format('ALTER EXTENSION vector DROP %s %s', r.type, r.identity);
+	END LOOP;
+	DROP TYPE halfvec, sparsevec CASCADE;
+	FOR r IN SELECT * FROM later WHERE identity !~ 'halfvec|sparsevec' AND type <> 'cast' ORDER BY type DESC LOOP
+		EXECUTE format('DROP %s IF EXISTS %s CASCADE', r.type, r.identity);
+	END LOOP;
+END $$;
+ALTER TYPE vector SET (STORAGE = extended);
+ALTER OPERATOR <= (vector, vector) SET (RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
+ALTER OPERATOR >= (vector, vector) SET (RESTRICT = scalargtsel, JOIN = scalargtjoinsel);
+UPDATE pg_operator SET oprcom = oid WHERE oid = '-(vector, vector)'::regoperator;
+CREATE TABLE items AS SELECT i AS id, ARRAY[i, 1, 2]::vector(3) AS v FROM generate_series(1, 100) i;
+CREATE INDEX items_v ON items USING hnsw (v vector_l2_ops);
+CREATE INDEX items_order ON items (v);
+CREATE VIEW differences AS SELECT id, v - '[1,1,1]' AS d FROM items WHERE v <= '[9]';
+X
+is($node->safe_psql('old', "SELECT count(*) FROM pg_type WHERE typname IN ('halfvec', 'sparsevec')
+		UNION ALL SELECT count(*) FROM pg_opclass WHERE opcintype = 'bit'::regtype AND opcname ~ 'jaccard'"), "0\n0", 'an old version');
+$node->safe_psql('old', "BEGIN; CREATE EXTENSION hnsw_rebuild VERSION 'pgvector'; ALTER EXTENSION hnsw_rebuild UPDATE; COMMIT;");
+$node->safe_psql('postgres', 'DROP DATABASE fresh');
+$node->safe_psql('postgres', 'CREATE DATABASE fresh');
+$node->safe_psql('fresh', 'CREATE EXTENSION hnsw_rebuild');
+is(upgrade_catalog($node, 'old'), upgrade_catalog($node, 'fresh'), 'an old version: the extension is as if created');
+is($node->safe_psql('old', "SELECT count(*), sum(d) FROM differences; SELECT name, status FROM index_status()"),
+	"8|[28,0,8]\nitems_v|ready", 'an old version: views and indexes');
 
 # Left half-way, where the launcher comes to indexes that are not ours.
 $node->safe_psql('postgres', 'CREATE DATABASE halfway');
