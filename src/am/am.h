@@ -83,9 +83,9 @@ extern const char *hnr_build_phase_name(int64 subphase);
 /*
  * From now on, builds of an index by this process begin with the graph of an old one on
  * the same table (README, "Build from an old graph"), or fail; InvalidOid: no more.
- * is_wanted tells whether somebody waits for the old index, which is then an error.
+ * When the old one has been read, and its lock is given back, let_go is called.
  */
-extern void hnr_build_offer(Oid index, Oid old, bool (*is_wanted) (Relation old));
+extern void hnr_build_offer(Oid index, Oid old, void (*let_go) (void));
 
 /*
  * Bytes that a build of the index with m (0: the present one) would take, judging from

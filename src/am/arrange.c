@@ -55,6 +55,7 @@ hnr_arrange_nodes(HnrMemGraph *graph, uint32 n, int per_page)
 	{
 		HnrMemEdges *edges = hnr_mem_graph_edges(graph, i, 0);
 
+		CHECK_FOR_INTERRUPTS();
 		qsort(edges->edge, edges->count, sizeof(HnrMemEdge), hnr_mem_compare_edges);
 	}
 	while (a.nplaced < n)

@@ -314,6 +314,7 @@ hnr_array_reserve(HnrArray *array, uint32 n)
 	{
 		char	   *block;
 
+		CHECK_FOR_INTERRUPTS();
 		if (array->nblocks == array->maxblocks)
 		{
 			uint32		max = Max(array->maxblocks * 2, 16);

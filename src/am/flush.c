@@ -98,6 +98,7 @@ plan_ground(Flushing *f)
 	{
 		uint32		chunks = hnr_chunks_for(count_tids(f, hnr_mem_graph_node(f->graph, i)));
 
+		CHECK_FOR_INTERRUPTS();
 		f->rank[0][f->level_nodes[0][i]] = i;
 		chunk[i] = chunks > 0 ? f->nchunks : HNR_NO_CHUNK;
 		f->nchunks += chunks;

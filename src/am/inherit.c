@@ -28,14 +28,10 @@
 #define PAGE_US		2
 #define LOAD_US		2
 
-/* Pages, or vertices, between two looks whether somebody waits for the old index. */
-#define POLL_EVERY	64
-
 struct HnrInherit
 {
 	HnrIndex   *old;
 	HnrMemGraph *graph;
-	bool		(*is_wanted) (Relation old);
 	BufferAccessStrategy strategy;
 	BlockNumber nblocks;
 	BlockNumber heap_blocks;
@@ -51,7 +47,6 @@ struct HnrInherit
 	char	   *slots;			/* scratch: its slots */
 	float	   *self;
 	float	   *other;
-	int			polls;
 };
 
 static inline const HnrShape *
@@ -87,15 +82,10 @@ hnr_inherit_obstacle(const HnrIndex *old, const HnrIndex *planned)
 }
 
 void
-hnr_inherit_poll(HnrInherit *h, int us)
+hnr_inherit_poll(int us)
 {
 	CHECK_FOR_INTERRUPTS();
 	hnr_throttle(us);
-	if (h->is_wanted == NULL || ++h->polls % POLL_EVERY != 0 || !h->is_wanted(h->old->rel))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-			 errmsg_internal("another session waits for index \"%s\"", RelationGetRelationName(h->old->rel))));
 }
 
 /* The number of a vertex that a link names; an error if there can be none. */
@@ -191,7 +181,7 @@ read_rows(HnrInherit *h)
 		if (h->first_other == InvalidBlockNumber && (kind == HNR_PAGE_UPPER || kind == HNR_PAGE_TIDS))
 			h->first_other = block;
 		hnr_buffer_release(buf);
-		hnr_inherit_poll(h, PAGE_US);
+		hnr_inherit_poll(PAGE_US);
 	}
 }
 
@@ -206,11 +196,11 @@ order_rows(HnrInherit *h)
 	{
 		uint32		generation = h->generation[tid[i].vertex];
 
+		CHECK_FOR_INTERRUPTS();
 		if (generation != 0 && (tid[i].generation == 0 || tid[i].generation == generation))
 			tid[n++] = tid[i];
 	}
 	h->tids.n = h->figures.tids = n;
-	CHECK_FOR_INTERRUPTS();
 	hnr_oldtids_sort(&h->tids);
 	for (uint64 i = 1; i < n; i++)
 		if (tid[i - 1].key == tid[i].key)
@@ -233,13 +223,12 @@ hnr_inherit_no_memory(void)
 }
 
 HnrInherit *
-hnr_inherit_create(HnrIndex *old, Relation heap, HnrMemGraph *graph, bool (*is_wanted) (Relation old))
+hnr_inherit_create(HnrIndex *old, Relation heap, HnrMemGraph *graph)
 {
 	HnrInherit *h = palloc0(sizeof(HnrInherit));
 
 	h->old = old;
 	h->graph = graph;
-	h->is_wanted = is_wanted;
 	h->strategy = GetAccessStrategy(BAS_BULKREAD);
 	/* in this order: what the pages that are there now name is within the table */
 	h->nblocks = RelationGetNumberOfBlocks(old->rel);
@@ -305,6 +294,7 @@ make_nodes(HnrInherit *h)
 	{
 		uint32		node;
 
+		CHECK_FOR_INTERRUPTS();
 		if (h->node[i] == HNR_MEM_NONE)
 			continue;
 		node = hnr_mem_graph_add_node(graph);
@@ -444,12 +434,12 @@ hnr_inherit_load(HnrInherit *h)
 	for (uint32 i = 0; i < h->graph->nnodes; i++)
 	{
 		load_vertex(h, i);
-		hnr_inherit_poll(h, LOAD_US);
+		hnr_inherit_poll(LOAD_US);
 	}
 	for (uint32 i = 0; i < h->graph->nnodes; i++)
 	{
 		measure_links(h, i);
-		hnr_inherit_poll(h, LOAD_US);
+		hnr_inherit_poll(LOAD_US);
 	}
 	pfree(h->tids.tid);
 	h->tids.tid = NULL;

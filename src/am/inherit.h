@@ -44,12 +44,9 @@ extern const char *hnr_inherit_obstacle(const HnrIndex *old, const HnrIndex *pla
 
 /*
  * For a graph without nodes; in the current memory context.  The caller holds a lock on the
- * old index, and one on its table that keeps VACUUM away, until the last call.  is_wanted,
- * asked now and then, tells whether somebody waits for the old index: that is an error
- * (ERRCODE_LOCK_NOT_AVAILABLE).
+ * old index, and one on its table that keeps VACUUM away, until the last call.
  */
-extern HnrInherit *hnr_inherit_create(HnrIndex *old, Relation heap, HnrMemGraph *graph,
-									  bool (*is_wanted) (Relation old));
+extern HnrInherit *hnr_inherit_create(HnrIndex *old, Relation heap, HnrMemGraph *graph);
 
 /* Bytes that all this may take, and the error where it does not do. */
 extern Size hnr_inherit_budget(void);
@@ -73,8 +70,11 @@ extern uint8 hnr_inherit_flags(const HnrInherit *h, uint32 node);
 extern void hnr_inherit_slots(void *state, uint32 node, const HnrMemEdges *edges, char *slots,
 							  bool *known);
 
-/* Between pieces of work of so many microseconds: lets interrupts and others in. */
-extern void hnr_inherit_poll(HnrInherit *h, int us);
+/*
+ * Between pieces of work of so many microseconds: lets interrupts and others in.  An
+ * interrupt tells, too, that somebody waits for the old index, so nothing takes long without one.
+ */
+extern void hnr_inherit_poll(int us);
 
 /* Says that the old index will not be read any more. */
 extern void hnr_inherit_end(HnrInherit *h);

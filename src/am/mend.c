@@ -20,6 +20,7 @@
 #include <math.h>
 
 #include "am/arrange.h"
+#include "am/grow.h"
 #include "am/mend.h"
 #include "am/points.h"
 #include "am/weave.h"
@@ -170,20 +171,11 @@ keep_sampled(Mending *m, const HnrWeave *w, uint32 node, float limit)
 		add_kept(m, node, beyond[i]);
 }
 
-/* An HnrStepProgress: the samples take long, and somebody may wait for the old index. */
-static void
-poll(void *state, double done)
-{
-	hnr_inherit_poll(((Mending *) state)->inherit, 0);
-}
-
 static void
 keep_all(Mending *m)
 {
-	HnrWeave   *w = hnr_weave_create(m->graph);
+	HnrWeave   *w = hnr_weave_create_samples(m->graph, LEAST_SAMPLE);
 
-	w->progress = poll;
-	w->progress_state = m;
 	hnr_weave_run_samples(w, LEAST_SAMPLE);
 	for (uint32 i = 0; i < m->graph->nnodes; i++)
 	{
@@ -193,7 +185,7 @@ keep_all(Mending *m)
 		if (m->metric->kind != HNR_METRIC_IP)
 			keep_far(m, i, limit);
 		keep_sampled(m, w, i, limit);
-		hnr_inherit_poll(m->inherit, 1);
+		hnr_inherit_poll(1);
 	}
 }
 
@@ -213,8 +205,11 @@ list_back(Mending *m)
 
 	memset(m->back_end, 0, sizeof(uint64) * n);
 	for (uint32 i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		for (int j = 0; j < edges_of(m, i)->count; j++)
 			m->back_end[edges_of(m, i)->edge[j].node]++;
+	}
 	for (uint32 i = 0; i < n; i++)
 	{
 		uint64		count = m->back_end[i];
@@ -226,6 +221,7 @@ list_back(Mending *m)
 	{
 		HnrMemEdges *edges = edges_of(m, i);
 
+		CHECK_FOR_INTERRUPTS();
 		for (int j = 0; j < edges->count; j++)
 		{
 			HnrMemEdge *e = &m->back[m->back_end[edges->edge[j].node]++];
@@ -290,7 +286,7 @@ choose(Mending *m, uint32 node, int nkept, int n, int max)
 		m->chosen[nchosen++] = m->edge[i];
 	edges->count = nchosen;
 	memcpy(edges->edge, m->chosen, sizeof(HnrMemEdge) * nchosen);
-	hnr_inherit_poll(m->inherit, CHOOSE_US);
+	hnr_inherit_poll(CHOOSE_US);
 }
 
 /* ---- groups ---- */
@@ -456,7 +452,7 @@ init(Mending *m, HnrMemGraph *graph, HnrInherit *inherit)
 Size
 hnr_mend_memory(const HnrIndex *index)
 {
-	return hnr_weave_memory(index) + sizeof(uint8) + sizeof(uint64) + sizeof(uint32) +
+	return hnr_weave_samples_memory(LEAST_SAMPLE) + hnr_growth_upper_memory(index) + sizeof(uint8) + sizeof(uint64) + sizeof(uint32) +
 		sizeof(HnrMemEdge) * index->layout.ground.slots;
 }
 

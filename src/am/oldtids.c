@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "am/oldtids.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
 
 static inline uint64
@@ -26,6 +27,7 @@ compare_tids(const HnrOldTid *a, const HnrOldTid *b)
 #define ST_SORT sort_tids
 #define ST_ELEMENT_TYPE HnrOldTid
 #define ST_COMPARE(a, b) compare_tids(a, b)
+#define ST_CHECK_FOR_INTERRUPTS
 #define ST_SCOPE static
 #define ST_DEFINE
 #include "lib/sort_template.h"

@@ -76,15 +76,15 @@ static struct
 {
 	Oid			index;
 	Oid			old;
-	bool		(*is_wanted) (Relation old);
+	void		(*let_go) (void);
 }			offer;
 
 void
-hnr_build_offer(Oid index, Oid old, bool (*is_wanted) (Relation old))
+hnr_build_offer(Oid index, Oid old, void (*let_go) (void))
 {
 	offer.index = index;
 	offer.old = old;
-	offer.is_wanted = is_wanted;
+	offer.let_go = let_go;
 }
 
 bool
@@ -150,7 +150,7 @@ see_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool tuple_i
 
 	r->rows++;
 	report_done(r, LOADED / 2);
-	hnr_inherit_poll(r->inherit, 1);
+	hnr_inherit_poll(1);
 	if (isnull[0])
 		return;
 	if (!hnr_inherit_claim(r->inherit, tid, &vertex))
@@ -250,7 +250,7 @@ report_writing(void *state, double done)
 	Renewal    *r = state;
 
 	report_done(r, LINKED + (1 - LINKED) * done);
-	hnr_inherit_poll(r->inherit, 0);
+	hnr_inherit_poll(0);
 }
 
 static void
@@ -310,7 +310,7 @@ prepare(Renewal *r, Relation heap, Relation rel, Relation old_rel)
 										   ALLOCSET_DEFAULT_SIZES);
 	r->toasted = hnr_toast_reader_create(heap);
 	r->graph = hnr_mem_graph_create(r->index, false, hnr_arena_create(false));
-	r->inherit = hnr_inherit_create(old, heap, r->graph, offer.is_wanted);
+	r->inherit = hnr_inherit_create(old, heap, r->graph);
 	r->sample_every = hnr_inherit_figures(r->inherit)->tids / SAMPLE + 1;
 	check_memory(r);
 }
@@ -339,6 +339,7 @@ hnr_renew_build(Relation heap, Relation rel, IndexInfo *info)
 	write_graph(r);
 	hnr_inherit_end(r->inherit);
 	index_close(old, AccessShareLock);
+	offer.let_go();
 	insert_fresh(r);
 	report_done(r, 1);
 	hnr_arena_free(r->graph->arena);

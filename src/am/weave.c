@@ -89,6 +89,13 @@ hnr_weave_sample_memory(void)
 }
 
 Size
+hnr_weave_samples_memory(int least)
+{
+	return (sizeof(HnrFar) + sizeof(uint32)) / HNR_SAMPLED +
+		(hnr_weave_sample_memory() / HNR_SAMPLED >> least) + 1;
+}
+
+Size
 hnr_weave_process_memory(const HnrIndex *index)
 {
 	Size		leaf = leaf_size(index);
@@ -111,16 +118,17 @@ new_weave(HnrMemGraph *graph, HnrWeaveState *state)
 	return w;
 }
 
-/* Each array with the size of its items and their number. */
+/*
+ * Each array with the size of its items and their number.  Of so many nodes, so many are
+ * listed; there are more where there are samples only.
+ */
 static void
-make_arrays(HnrWeave *w, uint64 nlinks)
+make_arrays(HnrWeave *w, uint32 nodes, uint32 listed, uint64 nlinks)
 {
 	HnrArena   *arena = w->graph->arena;
 	bool		joining = w->state->joining;
-	uint32		nodes = w->state->nnodes;
-	uint32		listed = w->state->nlisted;
 	uint32		near = joining ? nlinks / w->most_near + 1 : listed;
-	uint32		sampled = joining ? 0 : listed / w->state->sampling;
+	uint32		sampled = joining ? 0 : w->state->nlisted / w->state->sampling;
 	uint32		found = joining ? 0 : nodes;	/* of what serves to find candidates */
 	const struct
 	{
@@ -165,7 +173,7 @@ hnr_weave_create(HnrMemGraph *graph)
 {
 	HnrWeave   *w = create(graph, graph->nnodes, HNR_SAMPLED);
 
-	make_arrays(w, 0);
+	make_arrays(w, graph->nnodes, graph->nnodes, 0);
 	hnr_slots_make_arrays(w, true);
 	return w;
 }
@@ -175,8 +183,19 @@ hnr_weave_create_part(HnrMemGraph *graph, uint32 nlisted, uint32 sampling)
 {
 	HnrWeave   *w = create(graph, nlisted, sampling);
 
-	make_arrays(w, 0);
+	make_arrays(w, graph->nnodes, nlisted, 0);
 	hnr_slots_make_arrays(w, false);
+	return w;
+}
+
+HnrWeave *
+hnr_weave_create_samples(HnrMemGraph *graph, int least)
+{
+	HnrWeave   *w = create(graph, graph->nnodes, HNR_SAMPLED);
+	uint32		most = graph->nnodes / HNR_SAMPLED >> least;
+
+	w->most_near = w->keep = SAMPLE_NEAREST;
+	make_arrays(w, most, most, 0);
 	return w;
 }
 
@@ -188,7 +207,7 @@ hnr_weave_create_join(HnrMemGraph *graph, uint32 nlisted, uint64 nlinks)
 	w->state->joining = true;
 	w->state->numbered = true;
 	w->state->n = nlisted;
-	make_arrays(w, nlinks);
+	make_arrays(w, graph->nnodes, nlisted, nlinks);
 	hnr_slots_make_arrays(w, true);
 	return w;
 }

@@ -34,6 +34,10 @@ extern void hnr_weave_choose(HnrWeave *w);
 extern void hnr_weave_run_samples(HnrWeave *w, int least);
 extern Size hnr_weave_sample_memory(void);
 
+/* For nothing else; and what that takes, a node. */
+extern HnrWeave *hnr_weave_create_samples(HnrMemGraph *graph, int least);
+extern Size hnr_weave_samples_memory(int least);
+
 /*
  * And for joining what was chosen, nlinks by or for the first nodes, which w->near takes,
  * one after the other, by node; w->from tells where each node's end.

@@ -10,7 +10,7 @@
  * for, which is measured before the shadow is ready: nobody has written into it yet.
  *
  * Locks: AccessShareLock on the live index while it is read.  Who wants to lock it exclusively is
- * noticed, and let in.
+ * noticed (watch.c), and let in.
  *
  *-------------------------------------------------------------------------
  */
@@ -95,15 +95,25 @@ check_recall(HnrRun *run)
 	table_close(table, AccessShareLock);
 }
 
-/* Keeps the error as the reason for a build from scratch, with all undone. */
+/*
+ * Keeps the error as the reason for a build from scratch, with all undone.  An interrupt is
+ * none of its own where somebody waited for the live index.
+ */
 static void
 give_up(HnrRun *run, MemoryContext context, ResourceOwner owner)
 {
+	bool		wanted = hnr_watch_index_end();
 	ErrorData  *error;
 
 	MemoryContextSwitchTo(run->context);
 	error = CopyErrorData();
 	FlushErrorState();
+	if (wanted)
+	{
+		error->sqlerrcode = ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+		error->message = psprintf("another session waits for index %s", run->job->index_name);
+		error->detail = NULL;
+	}
 	RollbackAndReleaseCurrentSubTransaction();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
@@ -113,6 +123,13 @@ give_up(HnrRun *run, MemoryContext context, ResourceOwner owner)
 			 errmsg("index %s is rebuilt from scratch: %s", run->job->index_name,
 					error->message),
 			 error->detail ? errdetail_internal("%s", error->detail) : 0));
+}
+
+/* The live index has been read. */
+static void
+let_go(void)
+{
+	(void) hnr_watch_index_end();
 }
 
 /* Whether the shadow is built, from the live index's graph. */
@@ -126,7 +143,8 @@ try_warm(HnrRun *run)
 	BeginInternalSubTransaction("warm start");
 	PG_TRY();
 	{
-		hnr_build_offer(run->ids.shadow, run->ids.live, hnr_table_is_wanted);
+		hnr_watch_index(run->ids.live);
+		hnr_build_offer(run->ids.shadow, run->ids.live, let_go);
 		index_concurrently_build(run->ids.table, run->ids.shadow);
 		hnr_build_offer(InvalidOid, InvalidOid, NULL);
 		check_recall(run);

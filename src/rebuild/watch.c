@@ -20,6 +20,13 @@
  * wait, and the shadow, which we have locked while we build or validate it.  So
  * for that time we watch a lock on the shadow as well.
  *
+ * The live index is locked while a build reads it, in a mode that is mostly held by the
+ * fast path: then there is no entry to look at until somebody else wants a stronger one.  Who
+ * waits stands in an entry, always, and its process tells which.  So for the live index the
+ * timer looks at what all processes wait for, and more often: queries queue up.
+ * Entries stay in shared memory when they are no longer used; one that is just being
+ * used for another lock is, at worst, taken for ours.
+ *
  * Statements that wait for a lock of our own strength (VACUUM, ANALYZE, CREATE
  * INDEX CONCURRENTLY) hold up nobody else; they wait.  But we may be waiting for
  * the very transaction that has now begun to wait for us.  The server looks for a
@@ -46,6 +53,7 @@
 #include "rebuild/worker.h"
 
 #define WATCH_INTERVAL_MS	100
+#define WATCH_INDEX_INTERVAL_MS	20
 
 /* Modes that conflict with reading or writing the table. */
 #define STRONGER_MODES \
@@ -56,6 +64,34 @@ static TimeoutId timer = MAX_TIMEOUTS;
 /* The table's, and for a while the shadow's. */
 static LOCK *volatile watched[2] = {NULL, NULL};
 static volatile LOCKMASK wish = 0;
+/* The live index, as long as a build reads it; and whether somebody waits for it. */
+static LOCKTAG index_tag;
+static volatile bool index_watched = false;
+static volatile bool index_wanted = false;
+
+static void
+interrupt(void)
+{
+	InterruptPending = true;
+	QueryCancelPending = true;
+	SetLatch(MyLatch);
+}
+
+/* In a signal handler: whether a process waits for the index in the mode that conflicts with ours. */
+static bool
+is_index_awaited(void)
+{
+	for (uint32 i = 0; i < ProcGlobal->allProcCount; i++)
+	{
+		volatile PGPROC *proc = &ProcGlobal->allProcs[i];
+		LOCK	   *lock = proc->waitLock;
+
+		if (lock != NULL && proc->waitLockMode == AccessExclusiveLock &&
+			memcmp(&lock->tag, &index_tag, sizeof(LOCKTAG)) == 0)
+			return true;
+	}
+	return false;
+}
 
 /* In a signal handler. */
 static void
@@ -68,16 +104,25 @@ look(void)
 	for (int i = 0; i < lengthof(watched); i++)
 		if (watched[i] != NULL)
 			waiting |= ((volatile LOCK *) watched[i])->waitMask;
-	if ((waiting & STRONGER_MODES) == 0)
+	if ((waiting & STRONGER_MODES) != 0)
 	{
-		if (waiting != 0)
-			CheckDeadLockAlert();
+		wish = waiting & STRONGER_MODES;
+		interrupt();
 		return;
 	}
-	wish = waiting & STRONGER_MODES;
-	InterruptPending = true;
-	QueryCancelPending = true;
-	SetLatch(MyLatch);
+	if (waiting != 0)
+		CheckDeadLockAlert();
+	if (index_watched && !index_wanted && is_index_awaited())
+	{
+		index_wanted = true;
+		interrupt();
+	}
+}
+
+static void
+start_timer(int interval)
+{
+	enable_timeout_every(timer, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), interval), interval);
 }
 
 /* The shared entry of a lock that this process holds; NULL: by the fast path. */
@@ -113,9 +158,36 @@ hnr_watch_start(const LOCKTAG *tag)
 	watched[0] = find_lock(tag);
 	if (watched[0] == NULL)
 		elog(ERROR, "lock to watch is not held");
-	enable_timeout_every(timer,
-						 TimestampTzPlusMilliseconds(GetCurrentTimestamp(), WATCH_INTERVAL_MS),
-						 WATCH_INTERVAL_MS);
+	start_timer(WATCH_INTERVAL_MS);
+}
+
+void
+hnr_watch_index(Oid index)
+{
+	SET_LOCKTAG_RELATION(index_tag, MyDatabaseId, index);
+	index_wanted = false;
+	index_watched = true;
+	start_timer(WATCH_INDEX_INTERVAL_MS);
+}
+
+bool
+hnr_watch_index_end(void)
+{
+	bool		wanted;
+
+	if (!index_watched)
+		return false;
+	index_watched = false;
+	wanted = index_wanted;
+	/* where it has not been an error yet, it need not be one any more */
+	if (wanted)
+	{
+		QueryCancelPending = false;
+		if (wish != 0 || hnr_worker_interrupted())
+			InterruptPending = QueryCancelPending = true;
+	}
+	start_timer(WATCH_INTERVAL_MS);
+	return wanted;
 }
 
 void
@@ -138,6 +210,7 @@ void
 hnr_watch_stop(void)
 {
 	watched[0] = watched[1] = NULL;
+	index_watched = false;
 	if (timer != MAX_TIMEOUTS)
 		disable_timeout(timer, false);
 	if (wish != 0)

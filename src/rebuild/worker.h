@@ -137,7 +137,14 @@ extern void hnr_watch_stop(void);
 extern void hnr_watch_shadow(Oid shadow);
 /* Before the commit. */
 extern void hnr_watch_shadow_end(void);
-/* Whether the watch raised the error; NULL, or the lock wished for. */
+/*
+ * The same when somebody waits for the live index, which is locked from now on or soon, in
+ * any mode; but then the lock that holds it up is one that the caller can do without.
+ */
+extern void hnr_watch_index(Oid index);
+/* Afterwards, or in a PG_CATCH: whether somebody waited for it. */
+extern bool hnr_watch_index_end(void);
+/* Whether the watch raised the error; NULL, or the lock wished for on table or shadow. */
 extern const char *hnr_watch_wish(void);
 /*
  * While we only look whether some transactions are over, which no deadlock detector

@@ -118,24 +118,59 @@ foreach my $point (@points)
 	is_sound("kill -9 at $point");
 }
 
-# ---- somebody wants the old index alone ----
+# ---- somebody wants the old index alone: is let in at once, wherever the rebuild stands ----
 
+sub gives_way
 {
-	my $pauser = pause_at($node, 'renew_load');
+	my ($point) = @_;
+	my $pauser = pause_at($node, $point);
 	my $other = $node->background_psql('postgres', on_error_stop => 0);
 
 	$node->safe_psql('postgres', "SELECT rebuild_index('items_e', measure => false)");
-	wait_for_pause($node);
-	$other->query_until(qr/begun/, "\\echo begun\nALTER INDEX items_e SET TABLESPACE pg_default;\n");
-	ok( poll_sql($node,
-			"SELECT count(*) = 1 FROM pg_locks WHERE relation = 'items_e'::regclass AND mode = 'AccessExclusiveLock' AND NOT granted"),
-		'a session waits for the index');
+	ok(wait_for_pause($node), "rebuild at $point");
+	$other->query_safe('ALTER INDEX items_e SET TABLESPACE pg_default');
+	is(wait_for_job($node), 'done', "$point: the rebuild lets another session in");
+	like(how(), qr/^scratch\|another session waits for index/, "$point: and goes on from scratch");
 	release($pauser);
-	is(wait_for_job($node), 'done', 'the rebuild lets it in');
-	like(how(), qr/^scratch\|another session waits/, 'and goes on from scratch');
 	$other->quit;
-	is_sound('another session');
+	is_sound("another session at $point");
+	return;
 }
+
+gives_way($_) foreach @points;
+
+# while the table is read, and no row is one for the index
+$node->safe_psql('postgres', <<'X');
+CREATE FUNCTION hnr_debug_point_visit(text) RETURNS void AS '$libdir/hnsw_rebuild' LANGUAGE C STRICT;
+CREATE FUNCTION is_first(id int) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN
+	IF id = 2990 THEN
+		PERFORM public.hnr_debug_point_visit('in_predicate');
+	END IF;
+	RETURN id <= 2500;
+END $$;
+DROP INDEX items_e;
+DELETE FROM items;
+VACUUM items;
+INSERT INTO items SELECT i, 0, vec(i) FROM generate_series(1, 3000) i;
+CREATE INDEX items_e ON items USING hnsw (e vector_l2_ops) WITH (m = 8, ef_construction = 40) WHERE is_first(id);
+X
+{
+	my $pauser = pause_at($node, 'in_predicate');
+	my $other = $node->background_psql('postgres', on_error_stop => 0);
+
+	$node->safe_psql('postgres', "SELECT rebuild_index('items_e', measure => false)");
+	ok(wait_for_pause($node), 'rebuild at a row that is not for the index');
+	$other->query_safe('ALTER INDEX items_e SET TABLESPACE pg_default');
+	release($pauser);
+	is(wait_for_job($node), 'done', 'the rebuild of a partial index lets another session in');
+	like(how(), qr/^scratch\|another session waits for index/, 'and goes on from scratch');
+	$other->quit;
+	is(rebuild('measure => false'), 'done', 'a partial index');
+	is(how(), 'warm|', 'begins with the old graph');
+	is($node->safe_psql('postgres', "SELECT count(*) FROM check_index('items_e', true)"), 0, 'partial: sound');
+}
+items();
 
 # ---- too little recall ----
 
