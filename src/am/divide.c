@@ -22,6 +22,7 @@
 #include "am/shards.h"
 #include "am/slots.h"
 #include "common/hashfn.h"
+#include "lib/hyperloglog.h"
 #include "miscadmin.h"
 #include "throttle.h"
 #include "utils/memutils.h"
@@ -36,6 +37,10 @@
 
 /* Of rows one in so many, at least, is in the sample of all shards. */
 #define LEAST_STRIDE	HNR_SAMPLED
+
+/* The number of different vectors, of which memory is needed, is known to 3 %: 1 kB for a shard. */
+#define COUNTER_BITS	10
+#define COUNTER_ERROR	1.07
 
 #define STRIP			HNR_POINTS_STRIP
 
@@ -60,6 +65,8 @@ typedef struct Division
 	int			ncells;
 	int			meet;			/* cells that each row has */
 	uint32	   *weight;			/* rows of each cell's own */
+	double		nvectors;		/* different ones, about */
+	double	   *shard_vectors;	/* of each shard's own */
 	int		   *first_shard;	/* of each cell */
 	int		   *pieces;			/* how many it has */
 } Division;
@@ -134,6 +141,16 @@ find_nearest(const Division *d, const float *distances, RowCells *cells)
 	}
 }
 
+/* How many different vectors a counter has seen, at most n; it is at its end. */
+static double
+count_vectors(hyperLogLogState *counter, uint32 n)
+{
+	double		vectors = Min(COUNTER_ERROR * estimateHyperLogLog(counter), n);
+
+	freeHyperLogLog(counter);
+	return vectors;
+}
+
 /* Finds the cells of all rows. */
 static void
 assign_rows(Division *d)
@@ -142,7 +159,9 @@ assign_rows(Division *d)
 	int			dims = s->index->layout.dims;
 	int			width = hnr_points_width(d->ncells);
 	RowCells	cells[STRIP];
+	hyperLogLogState counter;
 
+	initHyperLogLog(&counter, COUNTER_BITS);
 	memset(cells, 0, sizeof(cells));
 	d->weight = palloc0(sizeof(uint32) * d->ncells);
 	d->cells = hnr_spill_create(sizeof(RowCells));
@@ -169,9 +188,11 @@ assign_rows(Division *d)
 		{
 			find_nearest(d, d->distances + (Size) i * width, &cells[i]);
 			d->weight[cells[i].cell[0]]++;
+			addHyperLogLog(&counter, cells[i].hash);
 			hnr_spill_write(d->cells, &cells[i]);
 		}
 	}
+	d->nvectors = count_vectors(&counter, s->nrows);
 }
 
 typedef struct Side
@@ -272,22 +293,18 @@ find_shards(const Division *d, const RowCells *cells, int *shards)
 	return n;
 }
 
-/* Makes so many shards and counts their rows. */
+/* Counts what each shard has. */
 static void
-make_shards(Division *d, int n)
+count_rows(Division *d)
 {
 	HnrShards  *s = d->s;
-	Side	   *cells = palloc(sizeof(Side) * d->ncells);
+	hyperLogLogState *counter = palloc(sizeof(hyperLogLogState) * s->nshards);
 	RowCells	row;
 	int			shards[MEET];
 	uint32		id = 0;
 
-	for (int i = 0; i < d->ncells; i++)
-		cells[i].cell = i;
-	divide_cells(d, cells, d->ncells, 0, n);
-	pfree(cells);
-	s->nshards = n;
-	s->shard = palloc0(sizeof(HnrShard) * n);
+	for (int i = 0; i < s->nshards; i++)
+		initHyperLogLog(&counter[i], COUNTER_BITS);
 	hnr_spill_rewind(d->cells);
 	for (uint32 i = 0; i < s->nrows; i++)
 	{
@@ -297,17 +314,40 @@ make_shards(Division *d, int n)
 		hnr_spill_read(d->cells, &row);
 		count = find_shards(d, &row, shards);
 		s->shard[shards[0]].nrows++;
+		addHyperLogLog(&counter[shards[0]], row.hash);
 		for (int j = 1; j < count; j++)
 			s->shard[shards[j]].nguests++;
 	}
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < s->nshards; i++)
 	{
 		s->shard[i].first_id = id;
 		id += s->shard[i].nrows;
+		d->shard_vectors[i] = count_vectors(&counter[i], s->shard[i].nrows);
 	}
+	pfree(counter);
 }
 
-/* Whether each shard fits into memory; pieces of a cell may be of few vectors. */
+/* Makes so many shards. */
+static void
+make_shards(Division *d, int n)
+{
+	HnrShards  *s = d->s;
+	Side	   *cells = palloc(sizeof(Side) * d->ncells);
+
+	for (int i = 0; i < d->ncells; i++)
+		cells[i].cell = i;
+	divide_cells(d, cells, d->ncells, 0, n);
+	pfree(cells);
+	s->nshards = n;
+	s->shard = palloc0(sizeof(HnrShard) * n);
+	d->shard_vectors = palloc(sizeof(double) * n);
+	count_rows(d);
+}
+
+/*
+ * Whether each shard fits into memory.  That a vector has very many rows does not count:
+ * no division helps against it.
+ */
 static bool
 all_fit(const Division *d)
 {
@@ -316,13 +356,9 @@ all_fit(const Division *d)
 	Size		guest = hnr_shards_guest_memory(s->index);
 	Size		files = 3 * HNR_SPILL_MEMORY * s->nshards;
 
-	for (int i = 0; i < d->ncells; i++)
-	{
-		const HnrShard *shard = &s->shard[d->first_shard[i]];
-
-		if (d->pieces[i] == 1 && node * shard->nrows + guest * shard->nguests + files > s->budget)
+	for (int i = 0; i < s->nshards; i++)
+		if (node * d->shard_vectors[i] + (double) guest * s->shard[i].nguests + files > s->budget)
 			return false;
-	}
 	return true;
 }
 
@@ -376,7 +412,7 @@ static bool
 settle_shards(Division *d, int most)
 {
 	HnrShards  *s = d->s;
-	double		needed = (double) hnr_shards_node_memory(s->index) * s->nrows;
+	double		needed = hnr_shards_node_memory(s->index) * d->nvectors;
 	int			n = (int) Min(needed / s->budget + 2, most + 1.0);
 
 	d->first_shard = palloc(sizeof(int) * d->ncells);
@@ -387,6 +423,7 @@ settle_shards(Division *d, int most)
 		if (all_fit(d))
 			return true;
 		pfree(s->shard);
+		pfree(d->shard_vectors);
 	}
 	return false;
 }

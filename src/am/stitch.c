@@ -288,8 +288,24 @@ end_batch(Batch *b)
 }
 
 /*
- * Writes a shard's vertices from a position on, as many as fit, but no more than *most,
- * which is brought down to what fits; returns how many.
+ * How many vertices fit into memory, by a batch whose memory is known: whole pages, one at
+ * least.
+ */
+static uint32
+how_many_fit(const Batch *b, Size needed)
+{
+	uint32		per_page = b->s->index->layout.ground.per_page;
+	double		n = 0.9 * (b->to - b->from) * b->s->budget / needed;
+
+	return Max((uint32) Min(n, b->s->nrows) / per_page, 1) * per_page;
+}
+
+/*
+ * Writes a shard's vertices from a position on, as many as fit: *most is how many that
+ * are likely to be, by what the last ones took.  Returns how many were written.
+ *
+ * What others may have chosen one of them is in the shards that it is in, four at most,
+ * so even the vertices of a single page do not need much more than a shard did.
  */
 static uint32
 write_some(const Batch *all, uint32 from, uint32 *most)
@@ -299,19 +315,21 @@ write_some(const Batch *all, uint32 from, uint32 *most)
 	for (;;)
 	{
 		Batch		b = *all;
+		Size		needed;
 
 		b.from = from;
 		b.to = from + Min(*most, b.shard->nnodes - from);
 		b.record = palloc(sizeof(HnrShardNode) + b.s->vector_size);
 		load_own(&b);
 		count_links(&b);
-		if (memory_needed(&b) <= b.s->budget || b.to - b.from <= per_page)
+		needed = memory_needed(&b);
+		*most = how_many_fit(&b, needed);
+		if (needed <= b.s->budget || b.to - b.from <= per_page)
 		{
 			write_batch(&b);
 			end_batch(&b);
 			return b.to - b.from;
 		}
-		*most = Max((b.to - b.from) * 2 / 3 / per_page, 1) * per_page;
 		end_batch(&b);
 		MemoryContextReset(CurrentMemoryContext);
 	}

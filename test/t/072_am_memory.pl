@@ -107,6 +107,20 @@ $node->safe_psql('postgres', 'CREATE TABLE same AS SELECT vec(i % 3, 16)::vector
 shards("SET maintenance_work_mem = '1MB'; CREATE INDEX same_e ON same USING hnsw (e vector_l2_ops);");
 is($node->safe_psql('postgres', "SELECT finding, message FROM check_index('same_e', true)"), '', 'few vectors: check_index');
 
+# how many shards there are is up to the different vectors
+$node->safe_psql('postgres', <<'X');
+CREATE TABLE copies (e vector(16));
+INSERT INTO copies SELECT vec(i % 4000, 16) FROM generate_series(1, 40000) i;
+X
+{
+	my $sql = "SET maintenance_work_mem = '4MB'; CREATE INDEX copies_e ON copies USING hnsw (e vector_l2_ops) WITH (m = 8, ef_construction = 40);";
+	my ($n) = shards($sql);
+	cmp_ok($n, '>', 1, 'ten rows to a vector: shards');
+	cmp_ok($n, '<', 6, 'ten rows to a vector: no more than for a tenth of the rows');
+	is($node->safe_psql('postgres', "SELECT finding, message FROM check_index('copies_e', true)"), '', 'ten rows to a vector: check_index');
+	$node->safe_psql('postgres', 'DROP TABLE copies');
+}
+
 # workers
 my ($n, $err) = build("$small SET max_parallel_maintenance_workers = 2; ALTER TABLE t SET (parallel_workers = 2);
 	SET hnsw_rebuild.debug_point_action = 'build_any_memory:error';", 'vector_l2_ops');
