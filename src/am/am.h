@@ -81,11 +81,25 @@ typedef enum HnrBuildPhase
 extern const char *hnr_build_phase_name(int64 subphase);
 
 /*
- * From now on, builds of an index by this process begin with the graph of an old one on
- * the same table (README, "Build from an old graph"), or fail; InvalidOid: no more.
- * When the old one has been read, and its lock is given back, let_go is called.
+ * Builds of an index by this process begin with the graph of an old one on the same table
+ * (README, "Build from an old graph"), or fail.
  */
-extern void hnr_build_offer(Oid index, Oid old, void (*let_go) (void));
+typedef struct HnrBuildOffer
+{
+	Oid			index;
+	Oid			old;
+	/* The old one has been read, and its lock is given back. */
+	void		(*let_go) (void *state);
+	/*
+	 * Looks whether the new one is good enough; an error if not.  It is complete but for
+	 * the log, and has the rows that the active snapshot sees.
+	 */
+	void		(*check) (Relation table, Relation index, void *state);
+	void	   *state;
+} HnrBuildOffer;
+
+/* From now on; NULL: no more. */
+extern void hnr_build_offer(const HnrBuildOffer *offer);
 
 /*
  * Bytes that a build of the index with m (0: the present one) would take, judging from

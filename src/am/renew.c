@@ -34,6 +34,7 @@
 #include "pgstat.h"
 #include "throttle.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 /* Rows whose vectors are compared with what the old index has. */
 #define SAMPLE		1000
@@ -72,19 +73,15 @@ typedef struct Renewal
 	uint32		maxfresh;
 } Renewal;
 
-static struct
-{
-	Oid			index;
-	Oid			old;
-	void		(*let_go) (void);
-}			offer;
+static HnrBuildOffer offer;
 
 void
-hnr_build_offer(Oid index, Oid old, void (*let_go) (void))
+hnr_build_offer(const HnrBuildOffer *new_offer)
 {
-	offer.index = index;
-	offer.old = old;
-	offer.let_go = let_go;
+	if (new_offer)
+		offer = *new_offer;
+	else
+		memset(&offer, 0, sizeof(offer));
 }
 
 bool
@@ -315,18 +312,31 @@ prepare(Renewal *r, Relation heap, Relation rel, Relation old_rel)
 	check_memory(r);
 }
 
+/* Before it is logged: else, all would be for nothing. */
+static void
+check(Relation heap, Relation rel, Snapshot snapshot)
+{
+	PushActiveSnapshot(snapshot);
+	offer.check(heap, rel, offer.state);
+	PopActiveSnapshot();
+	UnregisterSnapshot(snapshot);
+}
+
 IndexBuildResult *
 hnr_renew_build(Relation heap, Relation rel, IndexInfo *info)
 {
 	IndexBuildResult *result = palloc0(sizeof(IndexBuildResult));
 	Renewal    *r = palloc0(sizeof(Renewal));
 	Relation	old = index_open(offer.old, AccessShareLock);
+	Snapshot	snapshot;
 
 	pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, HNR_BUILD_GRAPH);
 	prepare(r, heap, rel, old);
 	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL,
 								 (int64) hnr_inherit_figures(r->inherit)->tids);
 	HNR_DEBUG_POINT("renew_scan");
+	/* just older than that of the build, which is gone with the scan */
+	snapshot = RegisterSnapshot(GetTransactionSnapshot());
 	result->heap_tuples = table_index_build_scan(heap, rel, info, true, true, see_row, r, NULL);
 	hnr_toast_reader_free(r->toasted);
 	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, (int64) r->rows);
@@ -339,10 +349,11 @@ hnr_renew_build(Relation heap, Relation rel, IndexInfo *info)
 	write_graph(r);
 	hnr_inherit_end(r->inherit);
 	index_close(old, AccessShareLock);
-	offer.let_go();
+	offer.let_go(offer.state);
 	insert_fresh(r);
 	report_done(r, 1);
 	hnr_arena_free(r->graph->arena);
+	check(heap, rel, snapshot);
 	hnr_build_set_phase(HNR_BUILD_LOG);
 	hnr_log_relation(rel);
 	result->index_tuples = r->indexed;

@@ -147,6 +147,25 @@ hnr_job_newest(Oid index)
 					OIDOID, ObjectIdGetDatum(index));
 }
 
+double
+hnr_job_scratch_recall(const HnrJob *job)
+{
+	HnrAccess	a;
+	List	   *jobs;
+
+	hnr_access_begin(&a);
+	hnr_param_oid(&a, job->index_oid);
+	hnr_param_int(&a, job->m_after);
+	hnr_param_int(&a, job->ef_construction_after);
+	hnr_access_read(&a, "SELECT " JOB_COLUMNS " FROM hnsw_rebuild.job "
+					"WHERE index_oid = $1 AND m_after = $2 AND ef_construction_after = $3 AND "
+					"state = 'done' AND method = 'scratch' AND recall_after IS NOT NULL "
+					"ORDER BY id DESC LIMIT 1");
+	jobs = form_jobs(&a);
+	hnr_access_end(&a);
+	return jobs == NIL ? -1 : ((HnrJob *) linitial(jobs))->recall_after;
+}
+
 HnrJob *
 hnr_job_last_finished(Oid index)
 {

@@ -38,6 +38,11 @@ extern void hnr_job_set_worker(int64 id, int pid);
 extern bool hnr_job_cancel_queued(int64 id);
 /* Newest job of an index, whatever its state; NULL: none. */
 extern HnrJob *hnr_job_newest(Oid index);
+/*
+ * What the newest rebuild of a job's index from scratch, with the options that this one will
+ * have, was measured to find; -1: there is none.
+ */
+extern double hnr_job_scratch_recall(const HnrJob *job);
 /* All queued and running jobs (list of HnrJob *). */
 extern List *hnr_jobs_active(void);
 /* Leaves of a partitioned index's job, in order of id. */

@@ -146,6 +146,7 @@ hnr_phase_create(HnrRun *run)
 	job->m_after = job->m ? job->m : target.m;
 	job->ef_construction_after = job->ef_construction ?
 		job->ef_construction : target.ef_construction;
+	run->scratch_recall = hnr_job_scratch_recall(job);
 	hnr_job_write(job);
 	PopActiveSnapshot();
 	hnr_run_progress(run, PROGRESS_CREATEIDX_PHASE_WAIT_1);

@@ -7,7 +7,7 @@
  * The first is tried in a subtransaction, so that any error of it, such as that of a damaged
  * page, leaves the table's lock and the transaction as they were; then the shadow is
  * emptied and built from scratch.  The same if what was made finds less than what was asked
- * for, which is measured before the shadow is ready: nobody has written into it yet.
+ * for, which is measured before it is logged: nobody knows it yet.
  *
  * Locks: AccessShareLock on the live index while it is read.  Who wants to lock it exclusively is
  * noticed (watch.c), and let in.
@@ -19,7 +19,6 @@
 #include <math.h>
 
 #include "access/genam.h"
-#include "access/table.h"
 #include "access/xact.h"
 #include "catalog/index.h"
 #include "catalog/storage.h"
@@ -34,34 +33,54 @@
 #include "recall/recall.h"
 #include "rebuild/worker.h"
 
-/* An index that finds less than this is one whose graph is not worth taking over. */
-#define LEAST_BEFORE	0.5
+/* What a build from scratch is taken to reach where no record of one says it. */
+#define USUAL_RECALL	0.9
 
-/* By how much recall may fall; what the sample leaves uncertain is on top. */
+/* By how much recall may be below that; what the sample leaves uncertain is on top. */
 #define TOLERATED		0.01
 #define UNCERTAIN		2.0
 
+/* By how much it may have fallen for better links to put it right. */
+#define MENDABLE		0.1
+
+/* The recall of a build from scratch. */
+static double
+fresh_recall(const HnrRun *run)
+{
+	return run->scratch_recall >= 0 ? run->scratch_recall : USUAL_RECALL;
+}
+
 /* Why not even to try, or NULL. */
 static const char *
-reason_not_to(const HnrJob *job)
+reason_not_to(const HnrRun *run)
 {
+	const HnrJob *job = run->job;
+
 	if (job->warm_start == HNR_WARM_NEVER)
 		return "";
 	if (job->warm_start == HNR_WARM_DECIDE &&
-		job->recall_before >= 0 && job->recall_before < LEAST_BEFORE)
+		job->recall_before >= 0 && job->recall_before < fresh_recall(run) - MENDABLE)
 		return "the old index finds too little";
 	return NULL;
 }
 
-/* The recall that the new index is to have at least; 0: whatever it is. */
+/*
+ * The recall that the new index is to have at least; 0: whatever it is.  Who asks for a warm
+ * start knows what it is worth, and may ask for no measurement.
+ */
 static double
-wanted_recall(HnrRun *run, Relation shadow)
+wanted_recall(const HnrRun *run, Relation shadow)
 {
+	const HnrJob *job = run->job;
 	double		threshold = hnr_option_auto_rebuild_threshold(shadow);
 	double		wanted = 0;
 
-	if (run->job->recall_before >= 0)
-		wanted = run->job->recall_before - TOLERATED;
+	if (job->warm_start == HNR_WARM_DECIDE)
+		wanted = fresh_recall(run) - TOLERATED;
+	else if (!job->measure)
+		return 0;
+	if (job->recall_before >= 0)
+		wanted = Max(wanted, job->recall_before - TOLERATED);
 	if (threshold >= 0)
 		wanted = Max(wanted, 1 - threshold);
 	return wanted;
@@ -69,30 +88,26 @@ wanted_recall(HnrRun *run, Relation shadow)
 
 /* An error where the shadow finds too little. */
 static void
-check_recall(HnrRun *run)
+check_recall(Relation table, Relation shadow, void *state)
 {
+	HnrRun	   *run = state;
 	HnrRecallRequest request = {
 		.sample_size = HNR_RECALL_DEFAULT_SAMPLE,
-		.k = HNR_RECALL_DEFAULT_K,
-		.is_wanted = hnr_table_is_wanted
+		.k = HNR_RECALL_DEFAULT_K
 	};
 	HnrRecall	recall;
-	Relation	table = table_open(run->ids.table, AccessShareLock);
-	Relation	shadow = index_open(run->ids.shadow, AccessShareLock);
 	double		wanted = wanted_recall(run, shadow);
 
-	if (wanted > 0 && run->job->measure)
-	{
-		hnr_recall_measure(table, shadow, &request, &recall);
-		if (recall.sample > 0 &&
-			(recall.recall + UNCERTAIN * recall.std_error < wanted ||
-			 HNR_DEBUG_FAULT("rebuild_warm_recall")))
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg_internal("recall is %.3f, not %.3f", recall.recall, wanted)));
-	}
-	index_close(shadow, AccessShareLock);
-	table_close(table, AccessShareLock);
+	HNR_DEBUG_POINT("rebuild_warm_recall");
+	if (wanted <= 0)
+		return;
+	hnr_recall_measure(table, shadow, &request, &recall);
+	if (recall.sample > 0 &&
+		(recall.recall + UNCERTAIN * recall.std_error < wanted ||
+		 HNR_DEBUG_FAULT("rebuild_warm_recall_low")))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg_internal("recall is %.3f, not %.3f", recall.recall, wanted)));
 }
 
 /*
@@ -127,7 +142,7 @@ give_up(HnrRun *run, MemoryContext context, ResourceOwner owner)
 
 /* The live index has been read. */
 static void
-let_go(void)
+let_go(void *state)
 {
 	(void) hnr_watch_index_end();
 }
@@ -138,16 +153,22 @@ try_warm(HnrRun *run)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
+	HnrBuildOffer offer = {
+		.index = run->ids.shadow,
+		.old = run->ids.live,
+		.let_go = let_go,
+		.check = check_recall,
+		.state = run
+	};
 	volatile bool done = false;
 
 	BeginInternalSubTransaction("warm start");
 	PG_TRY();
 	{
 		hnr_watch_index(run->ids.live);
-		hnr_build_offer(run->ids.shadow, run->ids.live, let_go);
+		hnr_build_offer(&offer);
 		index_concurrently_build(run->ids.table, run->ids.shadow);
-		hnr_build_offer(InvalidOid, InvalidOid, NULL);
-		check_recall(run);
+		hnr_build_offer(NULL);
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
@@ -155,7 +176,7 @@ try_warm(HnrRun *run)
 	}
 	PG_CATCH();
 	{
-		hnr_build_offer(InvalidOid, InvalidOid, NULL);
+		hnr_build_offer(NULL);
 		/* asked to stop, or to let others have the table: no error of the old index */
 		if (hnr_worker_interrupted() || hnr_watch_wish() != NULL)
 			PG_RE_THROW();
@@ -180,7 +201,7 @@ void
 hnr_build_shadow(HnrRun *run)
 {
 	HnrJob	   *job = run->job;
-	const char *reason = reason_not_to(job);
+	const char *reason = reason_not_to(run);
 
 	job->method = "warm";
 	job->method_reason = NULL;

@@ -53,6 +53,7 @@ typedef struct HnrRun
 	Oid			shadow_filenode;
 	Oid			am;
 	bool		index_safe;		/* no expressions, no predicate */
+	double		scratch_recall;	/* of the last build from scratch; -1: not known */
 	TransactionId limit_xmin;	/* of the validation's snapshot */
 	bool		warmed;			/* the shadow has been read into memory, or is not to be */
 	bool		swapped;		/* the cut-over is committed */

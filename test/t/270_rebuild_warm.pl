@@ -91,7 +91,7 @@ foreach my $point (@points)
 
 # ---- an error, a cancel, kill -9 at each point ----
 
-foreach my $point (@points)
+foreach my $point (@points, 'rebuild_warm_recall')
 {
 	$node->safe_psql('postgres',
 		"ALTER DATABASE postgres SET hnsw_rebuild.debug_point_action = '$point:error'");
@@ -175,11 +175,54 @@ items();
 # ---- too little recall ----
 
 $node->safe_psql('postgres',
-	"ALTER DATABASE postgres SET hnsw_rebuild.debug_point_action = 'rebuild_warm_recall:error'");
+	"ALTER DATABASE postgres SET hnsw_rebuild.debug_point_action = 'rebuild_warm_recall_low:error'");
 is(rebuild(), 'done', 'a rebuild whose recall is too low');
 like(how(), qr/^scratch\|recall is [\d.]+, not [\d.]+$/, 'is done again from scratch');
 $node->safe_psql('postgres', 'ALTER DATABASE postgres RESET hnsw_rebuild.debug_point_action');
 is_sound('too little recall');
+
+# what is enough, by the record of the last rebuild from scratch
+sub set_recalls
+{
+	my ($scratch) = @_;
+
+	$node->safe_psql('postgres',
+		"UPDATE hnsw_rebuild.job SET recall_after = $scratch WHERE index_oid = 'items_e'::regclass AND method = 'scratch'");
+	return;
+}
+
+is(rebuild(), 'done', 'a rebuild');
+is(how(), 'warm|', 'that is good enough');
+set_recalls('1.2');
+is(rebuild(), 'done', 'a rebuild of what finds less by far than one from scratch');
+is(how(), 'scratch|the old index finds too little', 'does not begin with it');
+set_recalls('1.05');
+is(rebuild(), 'done', 'a rebuild that finds less than one from scratch');
+like(how(), qr/^scratch\|recall is [\d.]+, not 1.040$/, 'is done again');
+set_recalls('1.05');
+is(rebuild('measure => false'), 'done', 'a rebuild without measurement');
+like(how(), qr/^scratch\|recall is [\d.]+, not 1.040$/, 'is held to that as well');
+set_recalls('1.2');
+is(rebuild('warm_start => true'), 'done', 'one that is to begin with the old graph');
+is(how(), 'warm|', 'does, if it finds no less than before');
+items();
+
+# rows that come and go meanwhile are none that it does not find
+foreach my $writes (
+	[ 'renew_scan', 'DELETE FROM items WHERE id % 3 = 0' ],
+	[ 'renew_load', 'DELETE FROM items WHERE id % 3 = 1; INSERT INTO items SELECT i, 0, vec(i) FROM generate_series(50001, 51500) i' ])
+{
+	my ($point, $sql) = @$writes;
+	my $pauser = pause_at($node, $point);
+
+	$node->safe_psql('postgres', "SELECT rebuild_index('items_e', measure => false)");
+	ok(wait_for_pause($node), "rebuild at $point");
+	$node->safe_psql('postgres', $sql);
+	release($pauser);
+	is(wait_for_job($node) . '|' . how(), 'done|warm|', "many writes at $point");
+	is_sound("many writes at $point");
+}
+items();
 
 # ---- damage ----
 
