@@ -14,9 +14,12 @@
 #include "postgres.h"
 
 #include "am/buffer.h"
+#include "am/node.h"
 #include "am/place.h"
 #include "am/tail.h"
 #include "am/wal.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
 
 /* Where in a vector a piece begins, and how many words of it there are. */
 static int
@@ -169,11 +172,99 @@ hnr_tail_store(HnrIndex *index, const ItemPointerData *tid, uint32 generation, c
 	}
 }
 
-/* The vertex that a piece names, on a locked page, or NULL; sets *tail to its first piece. */
-static const HnrVertex *
-owner_on_page(HnrIndex *index, Page page, const HnrPiece *piece, ItemPointer tail)
+/*
+ * Tails that a vacuum has followed, by owner: the pieces in their order.  Such a tail stays
+ * as it is, because only a vacuum removes vertices, and a later pass of it.
+ */
+typedef struct InUse
 {
-	OffsetNumber pos = ItemPointerGetOffsetNumberNoCheck(&piece->owner);
+	HnrNodeId	owner;
+	uint32		generation;
+	int			npieces;
+	ItemPointerData *piece;
+} InUse;
+
+struct HnrTailsInUse
+{
+	HnrIndex   *index;
+	MemoryContext context;		/* reset when there are enough of them */
+	HTAB	   *tails;
+	int64		npieces;
+};
+
+#define MAX_PIECES_IN_USE	100000
+
+HnrTailsInUse *
+hnr_tails_in_use(HnrIndex *index)
+{
+	HnrTailsInUse *tails = palloc0(sizeof(HnrTailsInUse));
+
+	tails->index = index;
+	tails->context = AllocSetContextCreate(CurrentMemoryContext, "hnsw tails in use",
+										   ALLOCSET_DEFAULT_SIZES);
+	return tails;
+}
+
+void
+hnr_tails_in_use_free(HnrTailsInUse *tails)
+{
+	MemoryContextDelete(tails->context);
+	pfree(tails);
+}
+
+/* Forgets the others where there are many. */
+static InUse *
+add_in_use(HnrTailsInUse *tails, HnrNodeId owner)
+{
+	if (tails->npieces > MAX_PIECES_IN_USE)
+	{
+		MemoryContextReset(tails->context);
+		tails->tails = NULL;
+		tails->npieces = 0;
+	}
+	if (tails->tails == NULL)
+	{
+		HASHCTL		info = {.keysize = sizeof(HnrNodeId),.entrysize = sizeof(InUse),.hcxt = tails->context};
+
+		tails->tails = hash_create("hnsw tails in use", 256, &info,
+								   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	return hash_search(tails->tails, &owner, HASH_ENTER, NULL);
+}
+
+/* Follows the tail of a vertex in use from its first piece on. */
+static const InUse *
+follow(HnrTailsInUse *tails, const ItemPointerData *owner, uint32 generation, ItemPointerData at)
+{
+	const HnrLayout *layout = &tails->index->layout;
+	int			most = hnr_tail_pieces(layout->room, layout->dims);
+	InUse	   *entry = add_in_use(tails, hnr_node_of_tid(owner));
+
+	entry->generation = generation;
+	entry->npieces = 0;
+	entry->piece = MemoryContextAlloc(tails->context, sizeof(ItemPointerData) * most);
+	while (entry->npieces < most && may_be_piece(&at))
+	{
+		BlockNumber block = ItemPointerGetBlockNumberNoCheck(&at);
+		Buffer		buf = hnr_buffer_read(tails->index->rel, block, BUFFER_LOCK_SHARE,
+										  HNR_KIND_BIT(HNR_PAGE_TAIL));
+
+		do
+		{
+			entry->piece[entry->npieces++] = at;
+			at = hnr_page_piece(BufferGetPage(buf), ItemPointerGetOffsetNumberNoCheck(&at))->next;
+		} while (entry->npieces < most && ItemPointerGetBlockNumberNoCheck(&at) == block &&
+				 may_be_piece(&at));
+		hnr_buffer_release(buf);
+	}
+	tails->npieces += entry->npieces;
+	return entry;
+}
+
+/* The vertex in use at a place on a locked page, or NULL; sets *tail to its first piece. */
+static const HnrVertex *
+owner_on_page(HnrIndex *index, Page page, OffsetNumber pos, ItemPointer tail)
+{
 	int			kind = PageIsNew(page) || !hnr_page_is_ours(page) ? 0 : hnr_page_head(page)->kind;
 	const HnrShape *shape = kind == HNR_PAGE_GROUND ? &index->layout.ground : &index->layout.upper;
 	const HnrVertex *v;
@@ -182,23 +273,7 @@ owner_on_page(HnrIndex *index, Page page, const HnrPiece *piece, ItemPointer tai
 		return NULL;
 	v = hnr_vertex_at(shape, page, pos);
 	*tail = ((const HnrVarying *) ((const char *) v + shape->part[0].vec_offset))->tail;
-	return (v->state == HNR_VERTEX_LIVE || v->state == HNR_VERTEX_DELETED) &&
-		v->generation == piece->generation ? v : NULL;
-}
-
-/* Whether a list leads to a piece, as that number in it. */
-static bool
-leads_to(HnrIndex *index, ItemPointerData at, const ItemPointerData *tid, const HnrPiece *piece)
-{
-	for (int number = 0; number < piece->number && may_be_piece(&at); number++)
-	{
-		Buffer		buf = hnr_buffer_read(index->rel, ItemPointerGetBlockNumberNoCheck(&at),
-										  BUFFER_LOCK_SHARE, HNR_KIND_BIT(HNR_PAGE_TAIL));
-
-		at = hnr_page_piece(BufferGetPage(buf), ItemPointerGetOffsetNumberNoCheck(&at))->next;
-		hnr_buffer_release(buf);
-	}
-	return hnr_same_tid(&at, tid);
+	return v->state == HNR_VERTEX_LIVE || v->state == HNR_VERTEX_DELETED ? v : NULL;
 }
 
 static bool
@@ -221,33 +296,68 @@ free_piece(HnrIndex *index, const ItemPointerData *tid)
 }
 
 /*
- * Whether a piece is free now.  The vertex is written last, under a lock that is held from
+ * Frees a piece whose owner's tail is not known, unless that is a vertex in use: then
+ * returns its tail, else NULL.  The vertex is written last, under a lock that is held from
  * before its tail is.
  */
-static bool
-reclaim_piece(HnrIndex *index, const ItemPointerData *tid, const HnrPiece *piece)
+static const InUse *
+look_at_owner(HnrTailsInUse *tails, const ItemPointerData *tid, const HnrPiece *piece,
+			  bool *is_free)
 {
 	BlockNumber block = ItemPointerGetBlockNumberNoCheck(&piece->owner);
+	const HnrVertex *owner = NULL;
 	ItemPointerData tail;
-	bool		is_free = false;
+	uint32		generation = 0;
 	Buffer		buf;
+
+	if (block == HNR_METAPAGE)
+		return NULL;
+	/* a page that a crash took back with the vertex */
+	if (block >= RelationGetNumberOfBlocks(tails->index->rel))
+	{
+		*is_free = free_piece(tails->index, tid);
+		return NULL;
+	}
+	buf = hnr_buffer_try_exclusive(tails->index->rel, block);
+	if (!BufferIsValid(buf))
+		return NULL;
+	owner = owner_on_page(tails->index, BufferGetPage(buf),
+						  ItemPointerGetOffsetNumberNoCheck(&piece->owner), &tail);
+	if (owner)
+		generation = owner->generation;
+	else
+		*is_free = free_piece(tails->index, tid);
+	hnr_buffer_release(buf);
+	return owner ? follow(tails, &piece->owner, generation, tail) : NULL;
+}
+
+/* Whether a piece is free now. */
+static bool
+reclaim_piece(HnrTailsInUse *tails, const ItemPointerData *tid, const HnrPiece *piece)
+{
+	const InUse *known = NULL;
+	bool		is_free = false;
 
 	if (!ItemPointerIsValid(&piece->owner))
 		return true;
-	if (block == HNR_METAPAGE || block >= RelationGetNumberOfBlocks(index->rel))
+	if (tails->tails)
+	{
+		HnrNodeId	owner = hnr_node_of_tid(&piece->owner);
+
+		known = hash_search(tails->tails, &owner, HASH_FIND, NULL);
+	}
+	if (known == NULL)
+		known = look_at_owner(tails, tid, piece, &is_free);
+	if (known == NULL)
+		return is_free;
+	if (piece->generation == known->generation && piece->number < known->npieces &&
+		hnr_same_tid(&known->piece[piece->number], tid))
 		return false;
-	buf = hnr_buffer_try_exclusive(index->rel, block);
-	if (!BufferIsValid(buf))
-		return false;
-	if (owner_on_page(index, BufferGetPage(buf), piece, &tail) == NULL ||
-		!leads_to(index, tail, tid, piece))
-		is_free = free_piece(index, tid);
-	hnr_buffer_release(buf);
-	return is_free;
+	return free_piece(tails->index, tid);
 }
 
 void
-hnr_tail_reclaim(HnrIndex *index, BlockNumber block, Page page)
+hnr_tail_reclaim(HnrTailsInUse *tails, BlockNumber block, Page page)
 {
 	bool		any_free = false;
 
@@ -256,8 +366,8 @@ hnr_tail_reclaim(HnrIndex *index, BlockNumber block, Page page)
 		ItemPointerData tid;
 
 		ItemPointerSet(&tid, block, pos);
-		any_free |= reclaim_piece(index, &tid, hnr_page_piece(page, pos));
+		any_free |= reclaim_piece(tails, &tid, hnr_page_piece(page, pos));
 	}
 	if (any_free)
-		hnr_place_record(index, block, HNR_PAGE_TAIL);
+		hnr_place_record(tails->index, block, HNR_PAGE_TAIL);
 }

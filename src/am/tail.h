@@ -55,11 +55,17 @@ extern void hnr_tail_store(HnrIndex *index, const ItemPointerData *tid, uint32 g
 /* Makes a piece: its number, owner, generation and next are set. */
 extern void hnr_piece_fill(const HnrLayout *layout, const float *vec, HnrPiece *piece);
 
+/* What a vacuum knows of tails in use while it goes through the pages. */
+typedef struct HnrTailsInUse HnrTailsInUse;
+
+extern HnrTailsInUse *hnr_tails_in_use(HnrIndex *index);
+extern void hnr_tails_in_use_free(HnrTailsInUse *tails);
+
 /*
  * With a copy of a page of pieces: frees those that no vertex leads to, as a removed
  * vertex leaves them, or a crash amid an insertion.  Does not wait for whoever changes a
  * vertex.
  */
-extern void hnr_tail_reclaim(HnrIndex *index, BlockNumber block, Page page);
+extern void hnr_tail_reclaim(HnrTailsInUse *tails, BlockNumber block, Page page);
 
 #endif							/* HNR_TAIL_H */

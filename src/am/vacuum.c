@@ -225,6 +225,7 @@ static void
 collect_dead(HnrVacuum *vac)
 {
 	const HnrLayout *layout = &vac->index->layout;
+	HnrTailsInUse *tails = hnr_tails_in_use(vac->index);
 	BlockNumber parts_end = 0;	/* before it stand parts of the last vertex seen */
 	PageLook	look;
 
@@ -255,7 +256,7 @@ collect_dead(HnrVacuum *vac)
 		if (lost_part > 0)
 			hnr_place_reclaim_part(vac->index, block, lost_part);
 		if (kind == HNR_PAGE_TAIL)
-			hnr_tail_reclaim(vac->index, block, vac->copy.data);
+			hnr_tail_reclaim(tails, block, vac->copy.data);
 		if (look.reusable || kind == 0)
 			hnr_place_record(vac->index, block, kind);
 		if (look.npruned > 0)
@@ -265,6 +266,7 @@ collect_dead(HnrVacuum *vac)
 	}
 	pfree(look.pruned);
 	pfree(look.chunked);
+	hnr_tails_in_use_free(tails);
 }
 
 /*

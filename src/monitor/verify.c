@@ -11,7 +11,7 @@
  * more at the end.
  *
  * Locks: AccessShareLock on table and index, content locks in share mode one at a
- * time; works on a standby.  Memory: 9 bytes a page, 10 bytes a vertex or chunk, and
+ * time; works on a standby.  Memory: 9 bytes a page, 10 bytes a vertex, chunk or piece, and
  * 8 bytes a vertex reached; heap TIDs are sorted within maintenance_work_mem.
  *
  *-------------------------------------------------------------------------
@@ -86,6 +86,7 @@ static const struct
 	[HNR_FOUND_UNREACHABLE] = {"unreachable", false},
 	[HNR_FOUND_NO_ROW] = {"no_row", false},
 	[HNR_FOUND_LOST_PART] = {"lost_part", false},
+	[HNR_FOUND_LOST_PIECE] = {"lost_piece", false},
 	[HNR_FOUND_FREE_SPACE] = {"free_space", false},
 	[HNR_FOUND_MORE] = {"more_findings", false},
 };
@@ -227,6 +228,7 @@ run_passes(HnrVerify *v, Relation rel, Snapshot snapshot)
 	hnr_verify_vertices(v);
 	HNR_DEBUG_POINT("check_vertices");
 	hnr_verify_chunks(v);
+	hnr_verify_pieces(v);
 	hnr_verify_graph(v);
 	hnr_verify_space(v);
 	HNR_DEBUG_POINT("check_graph");

@@ -52,12 +52,13 @@ typedef enum HnrFinding
 	HNR_FOUND_UNREACHABLE,
 	HNR_FOUND_NO_ROW,
 	HNR_FOUND_LOST_PART,
+	HNR_FOUND_LOST_PIECE,
 	HNR_FOUND_FREE_SPACE,
 	HNR_FOUND_MORE
 } HnrFinding;
 
-/* What is known of a place (vertex or chunk), as bits of a uint16. */
-#define HNR_PLACE_STATE			0x0003	/* HnrVertexState; chunks: LIVE or FREE */
+/* What is known of a place (vertex, chunk or piece), as bits of a uint16. */
+#define HNR_PLACE_STATE			0x0003	/* HnrVertexState; others: LIVE or FREE */
 #define HNR_PLACE_LINKED		0x0004	/* a link or a list leads to it */
 #define HNR_PLACE_REACHED		0x0008	/* from the entry point */
 #define HNR_PLACE_ALL_DEAD		0x0010	/* marked so (kill.h) */
@@ -168,6 +169,9 @@ extern uint32 hnr_verify_print(HnrVerify *v, const float *vec);
  * place.  Of one in use whose parts do not fit together, problem says so.
  */
 extern bool hnr_verify_load(HnrVerify *v, HnrNodeId id, HnrVertexCopy *copy);
+
+/* Pieces of vectors that no vertex leads to, when all live ones have been loaded. */
+extern void hnr_verify_pieces(HnrVerify *v);
 
 /* ---- verify_vertex.c: each vertex, its slots, its upper and lower selves ---- */
 

@@ -75,6 +75,16 @@ load_piece(HnrVerify *v, const ItemPointerData *tid, Page page)
 	return hnr_page_piece(page, pos);
 }
 
+/* A vertex leads to the piece at a TID. */
+static void
+mark_piece(HnrVerify *v, const ItemPointerData *tid)
+{
+	BlockNumber block = ItemPointerGetBlockNumber(tid);
+
+	if (block < v->blocks && v->kind[block] == HNR_PAGE_TAIL)
+		*hnr_verify_place(v, hnr_node_of_tid(tid)) |= HNR_PLACE_LINKED;
+}
+
 /* The vector, where vectors vary; leaves what is wrong about it in copy->problem. */
 static void
 load_varying(HnrVerify *v, HnrVertexCopy *copy, const char *stored, Page page)
@@ -96,6 +106,7 @@ load_varying(HnrVerify *v, HnrVertexCopy *copy, const char *stored, Page page)
 		else
 		{
 			hnr_piece_take(layout, piece, copy->vec);
+			mark_piece(v, &at);
 			at = piece->next;
 		}
 	}
@@ -182,4 +193,55 @@ hnr_verify_load(HnrVerify *v, HnrNodeId id, HnrVertexCopy *copy)
 	}
 	pfree(page);
 	return found;
+}
+
+/*
+ * Whether no vertex leads to a piece that none did so far.  What a removed vertex has left
+ * is in order, until the next vacuum that deletes anything.
+ */
+static bool
+piece_is_lost(HnrVerify *v, HnrNodeId id)
+{
+	Page		page = palloc(BLCKSZ);
+	ItemPointerData tid;
+	const HnrPiece *at;
+	HnrPiece	piece;
+	HnrVertexCopy owner;
+
+	hnr_tid_of_node(id, &tid);
+	at = load_piece(v, &tid, page);
+	if (at == NULL || !ItemPointerIsValid(&at->owner))
+		return false;			/* free by now */
+	piece = *at;
+	if (!hnr_verify_load(v, hnr_node_of_tid(&piece.owner), &owner))
+		return true;
+	if ((owner.head.state != HNR_VERTEX_LIVE && owner.head.state != HNR_VERTEX_DELETED) ||
+		owner.head.generation != piece.generation || owner.problem)
+		return false;
+	return (*hnr_verify_place(v, id) & HNR_PLACE_LINKED) == 0;
+}
+
+static void
+check_lost_piece(HnrVerify *v, HnrNodeId id)
+{
+	for (int try = 0; try < HNR_VERIFY_TRIES; try++)
+		if (!piece_is_lost(v, id))
+			return;
+	hnr_verify_report(v, HNR_FOUND_LOST_PIECE, (BlockNumber) (id >> 16), (int) (id & 0xFFFF),
+					  "a piece of a vector that no vertex leads to, as a crash amid an insertion leaves it");
+}
+
+void
+hnr_verify_pieces(HnrVerify *v)
+{
+	MemoryContext old = MemoryContextSwitchTo(v->scratch);
+
+	for (BlockNumber block = HNR_METAPAGE + 1; block < v->blocks; block++)
+		for (int pos = 1; v->kind[block] == HNR_PAGE_TAIL && pos <= HNR_PIECES_PER_PAGE; pos++)
+			if ((v->place[v->first[block] + pos - 1] & (HNR_PLACE_STATE | HNR_PLACE_LINKED)) == HNR_VERTEX_LIVE)
+			{
+				check_lost_piece(v, ((HnrNodeId) block << 16) | pos);
+				MemoryContextReset(v->scratch);
+			}
+	MemoryContextSwitchTo(old);
 }

@@ -61,6 +61,8 @@ places_of_kind(HnrVerify *v, int kind)
 
 	if (kind == HNR_PAGE_TIDS)
 		return HNR_CHUNKS_PER_PAGE;
+	if (kind == HNR_PAGE_TAIL)
+		return HNR_PIECES_PER_PAGE;
 	return shape ? shape->per_page : 0;
 }
 
@@ -206,6 +208,19 @@ check_chunk(HnrVerify *v, BlockNumber block, int pos)
 	v->place[v->first[block] + pos - 1] = HNR_VERTEX_LIVE;
 }
 
+static void
+check_piece(HnrVerify *v, BlockNumber block, int pos)
+{
+	const HnrPiece *piece = hnr_page_piece(v->page, pos);
+
+	if (!ItemPointerIsValid(&piece->owner))
+		return;
+	if (piece->unused != 0)
+		hnr_verify_report(v, HNR_FOUND_PART, block, pos,
+						  "a piece of a vector has a value where this version has none");
+	v->place[v->first[block] + pos - 1] = HNR_VERTEX_LIVE;
+}
+
 /* Bytes that a page of a kind can have in use; -1: it depends. */
 static int
 bytes_of_kind(HnrVerify *v, int kind)
@@ -261,6 +276,8 @@ check_page(HnrVerify *v, BlockNumber block)
 	{
 		if (kind == HNR_PAGE_TIDS)
 			check_chunk(v, block, pos);
+		else if (kind == HNR_PAGE_TAIL)
+			check_piece(v, block, pos);
 		else
 			check_vertex(v, hnr_verify_shape(v, kind), block, pos);
 	}

@@ -127,6 +127,53 @@ X
 is($primary->safe_psql('postgres', $sizes), $pages, 'and their pages are used again');
 is($primary->safe_psql('postgres', "SELECT * FROM check_index('wide_e', true)"), '', 'check_index');
 
+# A piece of a vector that no vertex leads to, as a crash amid an insertion leaves it: here one in
+# use is copied to a free place.  What a removed vertex has left is no finding.
+$primary->safe_psql('postgres', <<'X');
+CREATE TABLE tails (id int, e sparsevec(100000)) WITH (autovacuum_enabled = off);
+INSERT INTO tails SELECT i, (SELECT '{' || string_agg(j || ':' || sin(i * j), ',') || '}/100000'
+	FROM generate_series(1, CASE WHEN i > 20 THEN 10 ELSE 8000 END) j)::sparsevec FROM generate_series(1, 200) i;
+CREATE INDEX tails_e ON tails USING hnsw (e sparsevec_l2_ops);
+DELETE FROM tails WHERE id = 20;
+X
+$primary->safe_psql('postgres', 'VACUUM tails');
+my $tails = "SELECT finding FROM check_index('tails_e', true)";
+is($primary->safe_psql('postgres', $tails), '', 'the tail of a removed vertex');
+# Each tail is followed once, not for each of its pieces.
+my $reads = "SELECT idx_blks_hit + idx_blks_read FROM pg_statio_user_indexes WHERE indexrelname = 'tails_e'";
+my $reads_before = $primary->safe_psql('postgres', $reads);
+$primary->safe_psql('postgres', 'DELETE FROM tails WHERE id = 19; SELECT pg_stat_force_next_flush()');
+$primary->safe_psql('postgres', 'VACUUM tails');
+$primary->poll_query_until('postgres', "SELECT ($reads) > $reads_before");
+cmp_ok($primary->safe_psql('postgres', "SELECT (($reads) - $reads_before) / (pg_relation_size('tails_e') / 8192)"), '<=', 12,
+	'what a VACUUM reads grows with the pages');
+is($primary->safe_psql('postgres', $tails), '', 'tails freed');
+$path = $primary->safe_psql('postgres', "SELECT pg_relation_filepath('tails_e')");
+$primary->stop;
+open $fh, '+<:raw', $primary->data_dir . "/$path" or die "$path: $!";
+my ($used, $free);
+for my $block (1 .. (-s $fh) / 8192 - 1)
+{
+	seek $fh, $block * 8192, 0;
+	read $fh, my $page, 8192;
+	next unless (unpack('SS', substr($page, 24, 4)))[1] == 6;
+	for my $at (map { 32 + 1020 * $_ } 0 .. 7)
+	{
+		my $piece = substr($page, $at, 1020);
+		my $position = unpack('S', substr($piece, 4, 2));
+		$used = $piece if $position;
+		$free = $block * 8192 + $at if !$position && $piece =~ /[^\0]/;
+	}
+}
+ok($used && $free, 'a piece in use, and a free one');
+seek $fh, $free, 0;
+print $fh $used;
+close $fh;
+$primary->start;
+is($primary->safe_psql('postgres', $tails), 'lost_piece', 'a piece that no vertex leads to');
+$primary->safe_psql('postgres', 'DELETE FROM tails WHERE id = 18; VACUUM tails');
+is($primary->safe_psql('postgres', $tails), '', 'VACUUM frees it');
+
 # What a logical replication slot holds back of the catalogs does not keep places from
 # being used again.
 $primary->safe_psql('postgres', "SELECT pg_create_logical_replication_slot('s', 'pgoutput')");
