@@ -109,8 +109,6 @@ choose_leaders(Division *d, int n)
 		hnr_points_move(d->columns, center);
 		d->center = center;
 	}
-	pfree(all);
-	pfree(at);
 }
 
 /* The nearest leaders' cells, from distances; of equal ones, the first. */
