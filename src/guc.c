@@ -80,6 +80,8 @@ int			hnr_guc_auto_cooldown = 3600;
 int			hnr_guc_auto_min_rows = 1000;
 double		hnr_guc_auto_min_changed = 0.05;
 int			hnr_guc_auto_sample_size = 100;
+int			hnr_guc_record_limit = 100;
+double		hnr_guc_query_sample_rate = 0;
 
 static bool preloaded = false;
 static void (*threshold_callback) (void) = NULL;
@@ -169,6 +171,12 @@ static const IntSetting int_settings[] = {
 		&hnr_guc_nice, 10, 0, 19, PGC_SUSET, 0
 	},
 	{
+		"hnsw_rebuild.record_limit",
+		"Measurements and decisions that are kept of each index.",
+		NULL,
+		&hnr_guc_record_limit, 100, 10, 1000000, PGC_SUSET, 0
+	},
+	{
 		"hnsw_rebuild.table_lock_timeout",
 		"Gives a rebuild up when it has waited for its table's lock for this long.",
 		"Zero waits for ever.  The lock lets reads and writes pass; VACUUM and other "
@@ -189,6 +197,12 @@ static const RealSetting real_settings[] = {
 		"Share of the rows that must change before an index is measured again.",
 		"Inserted, updated and deleted rows count, updates that leave indexes alone do not.",
 		&hnr_guc_auto_min_changed, 0.05, 0.0, 1.0, PGC_SIGHUP
+	},
+	{
+		"hnsw_rebuild.query_sample_rate",
+		"Share of searches whose queries are kept to measure recall with.",
+		"They are shown to the owner of the index, whoever has asked them.  Zero keeps none.",
+		&hnr_guc_query_sample_rate, 0.0, 0.0, 1.0, PGC_SUSET
 	},
 };
 

@@ -65,6 +65,10 @@ extern int	hnr_guc_auto_cooldown;	/* seconds after a rebuild */
 extern int	hnr_guc_auto_min_rows;
 extern double hnr_guc_auto_min_changed; /* share of the rows */
 extern int	hnr_guc_auto_sample_size;
+extern int	hnr_guc_record_limit;	/* measurements and decisions that are kept of an index */
+
+/* The share of searches whose queries are kept; 0 .. 1. */
+extern double hnr_guc_query_sample_rate;
 
 #define HNR_MAX_WORKERS			16
 

@@ -40,6 +40,8 @@ extern int	hnr_option_m(Relation index);
 extern int	hnr_option_ef_construction(Relation index);
 /* 0 .. 1, or HNR_AUTO_REBUILD_OFF */
 extern double hnr_option_auto_rebuild_threshold(Relation index);
+/* 0 .. 1: the share of the owner's own searches that are kept as samples */
+extern double hnr_option_query_sample_rate(Relation index);
 
 /* What the present graph was built with, and what it holds, from its metapage. */
 typedef struct HnrIndexFigures
@@ -130,11 +132,18 @@ typedef struct HnrIndexCounts
 extern void hnr_index_counts(Relation index, HnrIndexCounts *counts);
 
 /*
- * Between index_rescan and the first fetch: searches as if the row were not in the
- * graph, neither to be returned nor to be passed through.  A row that is searched
- * for by its own vector otherwise finds its neighbours written down beside it,
- * which no query of a user does.
+ * Between index_rescan and the first fetch: this search is a measurement.  It searches as
+ * if the row, if any, were not in the graph, neither to be returned nor to be passed through.
+ * A row that is searched for by its own vector otherwise finds its neighbours written down
+ * beside it, which no query of a user does.
  */
 extern void hnr_scan_leave_out(IndexScanDesc scan, ItemPointer heap_tid);
+
+/*
+ * Where it is not NULL: told of every search of a user, with the dimensions of the index's
+ * column and the value that is searched for.  In the middle of a query, which it must not
+ * keep waiting.
+ */
+extern void (*hnr_query_observer) (Relation index, int dims, Datum query);
 
 #endif							/* HNR_AM_H */

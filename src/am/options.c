@@ -22,6 +22,7 @@ typedef struct HnrOptions
 	int			m;
 	int			ef_construction;
 	double		auto_rebuild_threshold;
+	double		query_sample_rate;
 } HnrOptions;
 
 static relopt_kind options_kind;
@@ -39,6 +40,9 @@ hnr_options_init(void)
 	add_real_reloption(options_kind, "auto_rebuild_threshold",
 					   "Rebuild online when the index is degraded by more than this (-1: never)",
 					   HNR_AUTO_REBUILD_OFF, -1.0, 1.0, ShareUpdateExclusiveLock);
+	add_real_reloption(options_kind, "query_sample_rate",
+					   "Share of its owner's searches that are kept to measure recall with",
+					   0.0, 0.0, 1.0, ShareUpdateExclusiveLock);
 }
 
 bytea *
@@ -48,6 +52,7 @@ hnr_options_parse(Datum reloptions, bool validate)
 		{"m", RELOPT_TYPE_INT, offsetof(HnrOptions, m)},
 		{"ef_construction", RELOPT_TYPE_INT, offsetof(HnrOptions, ef_construction)},
 		{"auto_rebuild_threshold", RELOPT_TYPE_REAL, offsetof(HnrOptions, auto_rebuild_threshold)},
+		{"query_sample_rate", RELOPT_TYPE_REAL, offsetof(HnrOptions, query_sample_rate)},
 	};
 	HnrOptions *options;
 
@@ -104,4 +109,10 @@ double
 hnr_option_auto_rebuild_threshold(Relation index)
 {
 	return get_options(index)->auto_rebuild_threshold;
+}
+
+double
+hnr_option_query_sample_rate(Relation index)
+{
+	return get_options(index)->query_sample_rate;
 }

@@ -34,6 +34,8 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+void		(*hnr_query_observer) (Relation index, int dims, Datum query) = NULL;
+
 /* How often to search where a graph that is not empty yields nothing. */
 #define MAX_TRIES 3
 
@@ -42,6 +44,7 @@ typedef struct HnswScan
 	MemoryContext context;		/* of one rescan's search */
 	bool		ended;			/* there are no more */
 	ItemPointerData left_out;	/* see hnr_scan_leave_out */
+	bool		measuring;		/* nobody's query */
 	HnrIndex   *index;
 	HnrStore   *store;
 	HnrSearch  *search;
@@ -130,6 +133,7 @@ hnr_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int no
 	state->ended = false;
 	state->nreturned = state->ndead = 0;
 	ItemPointerSetInvalid(&state->left_out);
+	state->measuring = false;
 	state->search = NULL;
 	state->results = NULL;
 	state->current = -1;
@@ -142,7 +146,11 @@ hnr_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int no
 void
 hnr_scan_leave_out(IndexScanDesc scan, ItemPointer heap_tid)
 {
-	((HnswScan *) scan->opaque)->left_out = *heap_tid;
+	HnswScan   *state = scan->opaque;
+
+	state->measuring = true;
+	if (heap_tid)
+		state->left_out = *heap_tid;
 }
 
 void
@@ -218,6 +226,9 @@ search(IndexScanDesc scan)
 	hnr_disk_store_leave_out(state->store, &state->left_out);
 	hnr_disk_store_skip_dead(state->store, scan->ignore_killed_tuples);
 	state->tells_dead = scan->ignore_killed_tuples && hnr_kills_possible(state->index);
+	if (hnr_query_observer && !state->measuring && !state->any_order)
+		hnr_query_observer(scan->indexRelation, state->index->layout.column_dims,
+						   scan->orderByData->sk_argument);
 	state->search = hnr_search_create(state->store, ef);
 	hnr_search_keep_rest(state->search);
 	/* found nothing: has vacuum removed what we came to after we saw the way? */

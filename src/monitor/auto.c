@@ -41,6 +41,7 @@ hnr_auto_verdict_name(HnrAutoVerdict verdict)
 		[HNR_AUTO_MEASURE] = "measure",
 		[HNR_AUTO_FINE] = "fine",
 		[HNR_AUTO_INCURABLE] = "incurable",
+		[HNR_AUTO_VACUUM] = "vacuum",
 		[HNR_AUTO_REBUILD] = "rebuild",
 	};
 
@@ -86,13 +87,24 @@ may_rebuild(const HnrAutoFigures *f)
 					f->changed, f->rows);
 }
 
-/* The verdict on a measurement. */
-static HnrAutoDecision
-judge(const HnrAutoFigures *f)
+bool
+hnr_auto_many_dead(double entries, double dead)
 {
-	double		gain = fmax(HNR_AUTO_MIN_GAIN, HNR_AUTO_MIN_GAIN_SHARE * f->threshold);
-	double		noise = HNR_AUTO_NOISE * hypot(f->std_error, f->baseline_error);
+	return dead >= HNR_AUTO_MIN_DEAD && dead >= HNR_AUTO_DEAD_SHARE * entries;
+}
 
+double
+hnr_auto_gain(double threshold, double std_error, double baseline_error)
+{
+	double		gain = fmax(HNR_AUTO_MIN_GAIN, HNR_AUTO_MIN_GAIN_SHARE * threshold);
+
+	return fmax(gain, HNR_AUTO_NOISE * hypot(std_error, baseline_error));
+}
+
+/* Whether to rebuild, by a measurement of recall. */
+static HnrAutoDecision
+judge_recall(const HnrAutoFigures *f)
+{
 	if (!(f->degradation > f->threshold))
 		return decision(HNR_AUTO_FINE,
 						"Degradation %.3f is not over the threshold %.3f.",
@@ -101,7 +113,8 @@ judge(const HnrAutoFigures *f)
 		return decision(HNR_AUTO_REBUILD,
 						"Degradation %.3f is over the threshold %.3f.",
 						f->degradation, f->threshold);
-	if (f->degradation - f->baseline <= fmax(gain, noise))
+	if (f->degradation - f->baseline <=
+		hnr_auto_gain(f->threshold, f->std_error, f->baseline_error))
 		return decision(HNR_AUTO_INCURABLE,
 						"Degradation %.3f is over the threshold %.3f, but the last rebuild "
 						"reached %.3f with the same options.",
@@ -109,6 +122,21 @@ judge(const HnrAutoFigures *f)
 	return decision(HNR_AUTO_REBUILD,
 					"Degradation %.3f is over the threshold %.3f; the last rebuild reached %.3f.",
 					f->degradation, f->threshold, f->baseline);
+}
+
+/* The verdict on a measurement. */
+static HnrAutoDecision
+judge(const HnrAutoFigures *f)
+{
+	HnrAutoDecision result = judge_recall(f);
+
+	/* a rebuild leaves dead rows out */
+	if (result.verdict == HNR_AUTO_REBUILD || !f->surveyed ||
+		!hnr_auto_many_dead(f->entries, f->dead))
+		return result;
+	return decision(HNR_AUTO_VACUUM,
+					"VACUUM the table: %.0f of %.0f entries are of dead rows. %s",
+					f->dead, f->entries, result.reason);
 }
 
 HnrAutoDecision

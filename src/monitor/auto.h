@@ -27,6 +27,7 @@ typedef enum HnrAutoVerdict
 	HNR_AUTO_MEASURE,			/* measure and ask again */
 	HNR_AUTO_FINE,				/* not over the threshold */
 	HNR_AUTO_INCURABLE,			/* over it, but so was a fresh build */
+	HNR_AUTO_VACUUM,			/* no rebuild, but dead rows take room and time */
 	HNR_AUTO_REBUILD
 } HnrAutoVerdict;
 
@@ -40,6 +41,10 @@ typedef enum HnrAutoVerdict
 #define HNR_AUTO_MIN_GAIN		0.02
 #define HNR_AUTO_MIN_GAIN_SHARE	0.25
 #define HNR_AUTO_NOISE			2.0
+
+/* VACUUM is advised where dead rows have this part of the entries, and at least so many. */
+#define HNR_AUTO_DEAD_SHARE		0.1
+#define HNR_AUTO_MIN_DEAD		100.0
 
 /* After failures the cool-down, at least the first figure, doubles up to the second (s). */
 #define HNR_AUTO_MIN_BACKOFF	60.0
@@ -67,6 +72,11 @@ typedef struct HnrAutoFigures
 	double		degradation;
 	double		std_error;
 
+	/* counted with it */
+	bool		surveyed;
+	double		entries;		/* of the index */
+	double		dead;			/* of rows that are dead, unless vacuumed since */
+
 	/*
 	 * What the last rebuild reached, if it was measured as this one is (k,
 	 * ef_search) and the next build would use the same options.
@@ -79,13 +89,19 @@ typedef struct HnrAutoFigures
 typedef struct HnrAutoDecision
 {
 	HnrAutoVerdict verdict;
-	char		reason[200];	/* a sentence with the figures */
+	char		reason[320];	/* a sentence or two with the figures */
 } HnrAutoDecision;
 
 /*
  * Decides.  HNR_AUTO_MEASURE is never the answer when figures->fresh is set.
  */
 extern HnrAutoDecision hnr_auto_decide(const HnrAutoFigures *figures);
+
+/* Whether dead rows are so many that VACUUM is worth it. */
+extern bool hnr_auto_many_dead(double entries, double dead);
+
+/* What a rebuild must win at least to be worth it, with errors and a threshold like these. */
+extern double hnr_auto_gain(double threshold, double std_error, double baseline_error);
 
 /* The verdict as hnsw_rebuild.decision shows it. */
 extern const char *hnr_auto_verdict_name(HnrAutoVerdict verdict);

@@ -3,7 +3,8 @@
  * check.c
  *		The launcher's worker in one database: looks after its indexes, exits.
  *
- * It sweeps up what interrupted rebuilds left, then takes the indexes that
+ * It sweeps up what interrupted rebuilds left, stores the queries that searches have left
+ * (queries.h), then takes the indexes that
  * have an auto_rebuild_threshold one by one: gathers the figures, lets
  * hnr_auto_decide() decide (auto.c), measures if asked to, starts a rebuild if
  * asked to.  Measurements and decisions are kept (records.c).
@@ -18,8 +19,6 @@
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
-
-#include <math.h>
 
 #include "access/genam.h"
 #include "access/htup_details.h"
@@ -40,7 +39,6 @@
 #include "storage/lmgr.h"
 #include "tcop/tcopprot.h"
 #include "utils/fmgroids.h"
-#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -52,187 +50,18 @@
 #include "compat.h"
 #include "guc.h"
 #include "monitor/launcher.h"
+#include "monitor/queries.h"
 #include "monitor/records.h"
 #include "monitor/shared.h"
+#include "monitor/subject.h"
 #include "rebuild/api.h"
 #include "rebuild/job.h"
 #include "rebuild/worker.h"
 #include "throttle.h"
 
-/* Rows that a rebuild's own measurement searches for. */
-#define REBUILD_SAMPLE	HNR_RECALL_DEFAULT_SAMPLE
-
-/* An index under consideration; the relations only within a transaction. */
-typedef struct Subject
-{
-	Oid			index;
-	Oid			owner;
-	Relation	index_rel;
-	Relation	table;
-	int64		changes;		/* hnr_table_changes() now */
-	HnrAutoFigures figures;
-	HnrAutoDecision decision;
-} Subject;
-
-static double
-seconds_since(TimestampTz then)
-{
-	if (then == 0)
-		return -1;
-	return TimestampDifferenceMilliseconds(then, GetCurrentTimestamp()) / 1000.0;
-}
-
-/* Whether a rebuild of any index runs in this database. */
-static bool
-any_rebuild_runs(void)
-{
-	ListCell   *cell;
-
-	foreach(cell, hnr_jobs_active())
-	{
-		if (hnr_job_is_alive(lfirst(cell)))
-			return true;
-	}
-	return false;
-}
-
-static void
-measure(Subject *s, HnrMeasurement *m)
-{
-	HnrRecallRequest request = {
-		.sample_size = hnr_guc_auto_sample_size,.k = HNR_RECALL_DEFAULT_K,
-		.is_wanted = hnr_table_is_wanted
-	};
-
-	hnr_recall_measure(s->table, s->index_rel, &request, &m->figures);
-	m->measured_at = GetCurrentTimestamp();
-	m->changes = s->changes;
-	if (m->figures.sample == 0)
-		m->figures.recall = 1;	/* nothing to be found, nothing missed */
-	hnr_record_measurement(s->index, m);
-}
-
-/*
- * After a rebuild: keeps what it reached as the baseline.  Most rebuilds have
- * measured it; what one has not is measured now.
- */
-static void
-keep_baseline(Subject *s, const HnrJob *done)
-{
-	HnrMeasurement m;
-	double		recall = done->recall_after;
-
-	if (hnr_last_baseline(s->index, &m) && m.measured_at >= done->finished_at)
-		return;
-	memset(&m, 0, sizeof(m));
-	m.purpose = HNR_MEASURED_REBUILD;
-	if (recall < 0)
-	{
-		measure(s, &m);
-		return;
-	}
-	m.measured_at = done->finished_at;
-	m.changes = s->changes;
-	m.figures.recall = recall;
-	m.figures.k = HNR_RECALL_DEFAULT_K;
-	m.figures.ef_search = hnr_guc_ef_search();
-	m.figures.sample = REBUILD_SAMPLE;
-	m.figures.rows = -1;
-	/* The most that it can be with values from 0 to 1. */
-	m.figures.std_error = sqrt(recall * (1 - recall) / REBUILD_SAMPLE);
-	hnr_record_measurement(s->index, &m);
-}
-
-/*
- * Rows that the index covers, cheaply: as its last build or vacuum counted
- * them, or, for an index on the whole table, the server's counter.
- */
-static double
-estimate_rows(const Subject *s)
-{
-	double		rows = Max(0, s->index_rel->rd_rel->reltuples);
-	Datum		table = ObjectIdGetDatum(RelationGetRelid(s->table));
-
-	if (!hnr_index_has_predicate(s->index_rel))
-		rows = Max(rows, (double)
-				   DatumGetInt64(DirectFunctionCall1(pg_stat_get_live_tuples, table)));
-	return rows;
-}
-
-/* Whether the next build would use the options that the graph was built with. */
-static bool
-same_options(Relation index)
-{
-	HnrIndexFigures figures;
-
-	hnr_index_figures(index, &figures);
-	return figures.m == hnr_option_m(index) &&
-		figures.ef_construction == hnr_option_ef_construction(index);
-}
-
-/* Whether two measurements can be compared. */
-static bool
-comparable(const HnrMeasurement *m)
-{
-	return m->figures.k == HNR_RECALL_DEFAULT_K &&
-		m->figures.ef_search == hnr_guc_ef_search();
-}
-
-static void
-take_measurement(Subject *s, const HnrMeasurement *m)
-{
-	HnrAutoFigures *f = &s->figures;
-
-	f->measured = true;
-	f->degradation = 1 - m->figures.recall;
-	f->std_error = m->figures.std_error;
-	/* A smaller counter was reset meanwhile. */
-	f->changed = s->changes >= m->changes ? s->changes - m->changes : s->changes;
-}
-
-/* Whether the last attempt failed so lately that nothing is tried. */
-static bool
-is_backing_off(const HnrAutoFigures *f)
-{
-	return f->failures > 0 && f->since_failure >= 0 &&
-		f->since_failure < hnr_auto_backoff(f->failures, f->cooldown);
-}
-
-static void
-gather(Subject *s)
-{
-	HnrAutoFigures *f = &s->figures;
-	HnrJob	   *done = hnr_job_last_done(s->index);
-	HnrMeasurement m;
-	TimestampTz last_failure;
-
-	f->threshold = hnr_option_auto_rebuild_threshold(s->index_rel);
-	f->min_rows = hnr_guc_auto_min_rows;
-	f->min_changed = hnr_guc_auto_min_changed;
-	f->cooldown = hnr_guc_auto_cooldown;
-	f->rebuilding = any_rebuild_runs();
-	f->rows = estimate_rows(s);
-	f->since_rebuild = done ? seconds_since(done->finished_at) : -1;
-	f->failures = hnr_failures_in_a_row(s->index, &last_failure);
-	f->since_failure = seconds_since(last_failure);
-
-	s->changes = hnr_table_changes(RelationGetRelid(s->table));
-	if (done && !f->rebuilding && !is_backing_off(f))
-		keep_baseline(s, done);
-	if (hnr_last_measurement(s->index, true, &m) && comparable(&m))
-		take_measurement(s, &m);
-	if (done && hnr_last_baseline(s->index, &m) && comparable(&m) &&
-		same_options(s->index_rel))
-	{
-		f->has_baseline = true;
-		f->baseline = 1 - m.figures.recall;
-		f->baseline_error = m.figures.std_error;
-	}
-}
-
 /* Locks and opens the index and its table if that takes no waiting. */
 static bool
-open_subject(Subject *s)
+open_subject(HnrSubject *s)
 {
 	Oid			table = IndexGetRelation(s->index, true);
 
@@ -246,7 +75,7 @@ open_subject(Subject *s)
 }
 
 static void
-close_subject(Subject *s)
+close_subject(HnrSubject *s)
 {
 	if (s->index_rel)
 		relation_close(s->index_rel, NoLock);
@@ -265,11 +94,30 @@ is_watched(Relation index)
 }
 
 /*
+ * Says in the log that a VACUUM is wanted, not more often than rebuilds would follow each
+ * other.  The launcher has none run: when is for autovacuum's settings to say.
+ */
+static void
+advise_vacuum(HnrSubject *s)
+{
+	TimestampTz last = hnr_last_decided(s->index, HNR_AUTO_VACUUM);
+
+	if (last != 0 &&
+		!TimestampDifferenceExceeds(last, GetCurrentTimestamp(),
+									(int) (Max(s->figures.cooldown, HNR_AUTO_MIN_BACKOFF) * 1000)))
+		return;
+	ereport(LOG,
+			(errmsg("index \"%s\" has entries of dead rows: VACUUM of table \"%s\" is advised",
+					RelationGetRelationName(s->index_rel), RelationGetRelationName(s->table)),
+			 errdetail_internal("%s", s->decision.reason)));
+}
+
+/*
  * Decides about an index in a transaction of its own, measuring if needed.
  * Returns whether it is one to look at again.
  */
 static bool
-decide(Subject *s)
+decide(HnrSubject *s)
 {
 	bool		watched = true;
 
@@ -282,17 +130,15 @@ decide(Subject *s)
 	}
 	if (s->index_rel && s->table && watched)
 	{
-		gather(s);
+		hnr_subject_gather(s);
 		s->decision = hnr_auto_decide(&s->figures);
 		if (s->decision.verdict == HNR_AUTO_MEASURE)
 		{
-			HnrMeasurement m = {.purpose = HNR_MEASURED_AUTO};
-
-			measure(s, &m);
-			take_measurement(s, &m);
-			s->figures.fresh = true;
+			hnr_subject_measure(s);
 			s->decision = hnr_auto_decide(&s->figures);
 		}
+		if (s->decision.verdict == HNR_AUTO_VACUUM)
+			advise_vacuum(s);
 		if (s->decision.verdict != HNR_AUTO_REBUILD)
 			hnr_record_decision(s->index, &s->figures, &s->decision, 0);
 	}
@@ -304,7 +150,7 @@ decide(Subject *s)
 
 /* Starts the rebuild that was decided upon. */
 static void
-start_rebuild(Subject *s)
+start_rebuild(HnrSubject *s)
 {
 	HnrRebuildRequest request = {
 		.index = s->index,
@@ -342,7 +188,7 @@ static bool
 check_index(Oid index)
 {
 	MemoryContext context = CurrentMemoryContext;
-	Subject		s = {.index = index};
+	HnrSubject	s = {.index = index};
 	volatile bool watched = true;
 	char	   *volatile message = NULL;
 
@@ -411,7 +257,7 @@ result_of_check(void)
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	rebuilding = any_rebuild_runs();
+	rebuilding = hnr_any_rebuild_runs();
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	return rebuilding ? HNR_CHECK_REBUILDING : HNR_CHECK_WATCHED;
@@ -437,6 +283,17 @@ look_around(bool *sweep)
 	return here;
 }
 
+/* What searches have left for us, in a transaction of its own. */
+static void
+store_queries(void)
+{
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	hnr_queries_store();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
 static HnrCheckResult
 check_database(void)
 {
@@ -452,6 +309,8 @@ check_database(void)
 	MemoryContextSwitchTo(context);
 	if (sweep)
 		hnr_rebuild_sweep();
+	MemoryContextSwitchTo(context);
+	store_queries();
 	MemoryContextSwitchTo(context);
 	foreach(cell, list_indexes())
 		watched |= check_index(lfirst_oid(cell));

@@ -65,11 +65,10 @@ open_both(Oid index, Relation *table)
 	return rel;
 }
 
-static void
-measure_one(Oid index, const HnrRecallRequest *request, HnrRecall *result)
+Relation
+hnr_open_to_measure(Oid index, Relation *table)
 {
-	Relation	table;
-	Relation	rel = open_both(index, &table);
+	Relation	rel = open_both(index, table);
 
 	if (!hnr_has_contents(rel))
 		ereport(ERROR,
@@ -77,6 +76,15 @@ measure_one(Oid index, const HnrRecallRequest *request, HnrRecall *result)
 				 errmsg("unlogged index \"%s\" cannot be measured during recovery",
 						RelationGetRelationName(rel)),
 				 errdetail("Unlogged relations have no contents until recovery ends.")));
+	return rel;
+}
+
+static void
+measure_one(Oid index, const HnrRecallRequest *request, HnrRecall *result)
+{
+	Relation	table;
+	Relation	rel = hnr_open_to_measure(index, &table);
+
 	hnr_recall_measure(table, rel, request, result);
 	relation_close(rel, AccessShareLock);
 	table_close(table, AccessShareLock);
@@ -181,6 +189,7 @@ hnr_index_degradation(PG_FUNCTION_ARGS)
 
 		if (OidIsValid(table))
 			measurement.changes = hnr_table_changes(table);
+		measurement.file_node = hnr_file_node(index);
 		hnr_record_measurement(index, &measurement);
 	}
 	/* Without the last digit's noise of the subtraction. */

@@ -20,4 +20,10 @@
 extern void hnr_measure_index(Oid index, const HnrRecallRequest *request,
 							  HnrRecall *result);
 
+/*
+ * Opens an index, not a partitioned one, and its table with AccessShareLock, or raises
+ * those errors; also where it has no contents on a standby.
+ */
+extern Relation hnr_open_to_measure(Oid index, Relation *table);
+
 #endif							/* HNR_DEGRADATION_H */

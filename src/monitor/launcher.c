@@ -13,7 +13,8 @@
  * has an index to watch, so
  *		every database is checked once when the launcher first sees it, which
  *		also sweeps what a crash left behind;
- *		one in which an index with a threshold was found, every naptime;
+ *		one in which an index with a threshold was found, every naptime, and any in which
+ *		queries were kept (queries.h);
  *		any other, when a threshold is set in it (the backend tells us after
  *		its commit), and, since a prepared transaction can hide that, every
  *		hour.
@@ -55,6 +56,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "monitor/launcher.h"
+#include "monitor/queries.h"
 #include "monitor/shared.h"
 #include "rebuild/job.h"
 
@@ -91,6 +93,7 @@ hnr_monitor_init(void)
 	if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
 		return;
 	hnr_shared_init();
+	hnr_queries_init();
 	strlcpy(worker.bgw_name, "hnsw_rebuild launcher", BGW_MAXLEN);
 	strlcpy(worker.bgw_type, "hnsw_rebuild launcher", BGW_MAXLEN);
 	strlcpy(worker.bgw_library_name, "hnsw_rebuild", BGW_MAXLEN);
@@ -207,6 +210,21 @@ take_flags(void)
 	{
 		foreach(cell, databases)
 			((Database *) lfirst(cell))->due = 0;
+	}
+}
+
+/* Makes due at once where queries wait to be stored. */
+static void
+look_for_queries(TimestampTz now)
+{
+	ListCell   *cell;
+
+	foreach(cell, databases)
+	{
+		Database   *db = lfirst(cell);
+
+		if (db->failures == 0 && db->due > now && hnr_queries_wait(db->oid))
+			db->due = now;
 	}
 }
 
@@ -416,6 +434,7 @@ one_round(TimestampTz *next_reading)
 	if (now >= *next_reading)
 	{
 		read_databases();
+		look_for_queries(now);
 		*next_reading = TimestampTzPlusMilliseconds(now, hnr_guc_naptime * INT64CONST(1000));
 	}
 	take_flags();

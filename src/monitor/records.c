@@ -11,9 +11,11 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_authid.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -21,15 +23,14 @@
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "guc.h"
 #include "monitor/records.h"
 
-/* Records kept of each index. */
-#define KEEP	"100"
-
-#define MAX_PARAMS	12
+#define MAX_PARAMS	20
 
 /* One statement, from begin_statement to end_statement. */
 typedef struct Statement
@@ -147,14 +148,15 @@ prune(Oid index, bool measurements)
 
 	begin_statement(&st);
 	param(&st, OIDOID, ObjectIdGetDatum(index));
+	param(&st, INT4OID, Int32GetDatum(hnr_guc_record_limit));
 	run(&st, measurements ?
 		"DELETE FROM hnsw_rebuild.measurement WHERE index_oid = $1 AND id <= "
 		"(SELECT id FROM hnsw_rebuild.measurement WHERE index_oid = $1 "
-		"ORDER BY id DESC OFFSET " KEEP " LIMIT 1) "
+		"ORDER BY id DESC OFFSET $2 LIMIT 1) "
 		"OR NOT EXISTS (SELECT FROM pg_class WHERE oid = index_oid)" :
 		"DELETE FROM hnsw_rebuild.decision WHERE index_oid = $1 AND id <= "
 		"(SELECT id FROM hnsw_rebuild.decision WHERE index_oid = $1 "
-		"ORDER BY id DESC OFFSET " KEEP " LIMIT 1) "
+		"ORDER BY id DESC OFFSET $2 LIMIT 1) "
 		"OR NOT EXISTS (SELECT FROM pg_class WHERE oid = index_oid)", false);
 	end_statement(&st);
 }
@@ -163,7 +165,17 @@ static const char *const purposes[] = {
 	[HNR_MEASURED_MANUAL] = "manual",
 	[HNR_MEASURED_AUTO] = "auto",
 	[HNR_MEASURED_REBUILD] = "rebuild",
+	[HNR_MEASURED_HEALTH] = "health",
 };
+
+/* A count that is null where it is not known. */
+static void
+param_count(Statement *st, double value, bool known)
+{
+	param(st, INT8OID, Int64GetDatum((int64) value));
+	if (!known)
+		st->nulls[st->nparams - 1] = 'n';
+}
 
 void
 hnr_record_measurement(Oid index, const HnrMeasurement *measurement)
@@ -184,29 +196,39 @@ hnr_record_measurement(Oid index, const HnrMeasurement *measurement)
 	param_float(&st, figures->std_error, true);
 	param_float(&st, figures->rows, figures->rows >= 0);
 	param(&st, INT8OID, Int64GetDatum(measurement->changes));
+	param(&st, TEXTOID, CStringGetTextDatum(measurement->by_queries ? "queries" : "rows"));
+	param(&st, OIDOID, ObjectIdGetDatum(measurement->file_node));
+	if (!OidIsValid(measurement->file_node))
+		st.nulls[st.nparams - 1] = 'n';
+	param_count(&st, measurement->survey.entries, measurement->surveyed);
+	param_count(&st, measurement->dead_entries, measurement->surveyed);
+	param_count(&st, measurement->survey.damaged, measurement->surveyed);
+	param_count(&st, measurement->survey.unreachable, measurement->surveyed);
+	param_count(&st, measurement->survey.pages, measurement->surveyed);
+	param_count(&st, measurement->survey.pages_wasted, measurement->surveyed);
 	run(&st, "INSERT INTO hnsw_rebuild.measurement (index_oid, measured_at, "
-		"purpose, sample_size, k, ef_search, recall, std_error, rows, changes) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", false);
+		"purpose, sample_size, k, ef_search, recall, std_error, rows, changes, "
+		"sampled_from, file_node, entries, dead_entries, damaged, unreachable, pages, "
+		"pages_wasted) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
+		"$14, $15, $16, $17, $18)", false);
 	end_statement(&st);
 	prune(index, true);
 }
 
 #define MEASUREMENT_OF \
 	"SELECT measured_at, purpose, sample_size, k, ef_search, recall, std_error, " \
-	"rows, changes FROM hnsw_rebuild.measurement WHERE index_oid = $1 "
+	"rows, changes, sampled_from = 'queries', file_node, entries, dead_entries " \
+	"FROM hnsw_rebuild.measurement WHERE index_oid = $1 "
 #define NEWEST	"ORDER BY id DESC LIMIT 1"
 
+/* Runs a query of measurements, and reads the first. */
 static bool
-read_measurement(Oid index, const char *sql, HnrMeasurement *result)
+read_measurement(Statement *st, const char *sql, HnrMeasurement *result)
 {
-	Statement	st;
-	bool		found;
+	bool		found = run(st, sql, true) > 0;
 	bool		isnull;
 
 	memset(result, 0, sizeof(*result));
-	begin_statement(&st);
-	param(&st, OIDOID, ObjectIdGetDatum(index));
-	found = run(&st, sql, true) > 0;
 	if (found)
 	{
 		char	   *purpose = TextDatumGetCString(column(2, &isnull));
@@ -224,24 +246,56 @@ read_measurement(Oid index, const char *sql, HnrMeasurement *result)
 		result->figures.std_error = float_column(7);
 		result->figures.rows = float_column(8);
 		result->changes = int64_column(9);
+		result->by_queries = DatumGetBool(column(10, &isnull));
+		result->file_node = DatumGetObjectId(column(11, &isnull));
+		(void) column(12, &isnull);
+		result->surveyed = !isnull;
+		result->survey.entries = int64_column(12);
+		result->dead_entries = int64_column(13);
 	}
-	end_statement(&st);
+	end_statement(st);
 	return found;
 }
 
 bool
 hnr_last_measurement(Oid index, bool automatic, HnrMeasurement *result)
 {
-	return read_measurement(index, automatic ?
-							MEASUREMENT_OF "AND purpose <> 'manual' " NEWEST :
+	Statement	st;
+
+	begin_statement(&st);
+	param(&st, OIDOID, ObjectIdGetDatum(index));
+	return read_measurement(&st, automatic ?
+							MEASUREMENT_OF "AND purpose IN ('auto', 'rebuild') " NEWEST :
 							MEASUREMENT_OF NEWEST, result);
 }
 
 bool
-hnr_last_baseline(Oid index, HnrMeasurement *result)
+hnr_last_baseline(Oid index, bool by_queries, HnrMeasurement *result)
 {
-	return read_measurement(index,
-							MEASUREMENT_OF "AND purpose = 'rebuild' " NEWEST, result);
+	Statement	st;
+
+	begin_statement(&st);
+	param(&st, OIDOID, ObjectIdGetDatum(index));
+	param(&st, BOOLOID, BoolGetDatum(by_queries));
+	return read_measurement(&st, MEASUREMENT_OF
+							"AND purpose = 'rebuild' AND (sampled_from = 'queries') = $2 " NEWEST,
+							result);
+}
+
+bool
+hnr_first_measurement(Oid index, const HnrMeasurement *like, HnrMeasurement *result)
+{
+	Statement	st;
+
+	begin_statement(&st);
+	param(&st, OIDOID, ObjectIdGetDatum(index));
+	param(&st, BOOLOID, BoolGetDatum(like->by_queries));
+	param(&st, OIDOID, ObjectIdGetDatum(like->file_node));
+	param(&st, INT4OID, Int32GetDatum(like->figures.k));
+	param(&st, INT4OID, Int32GetDatum(like->figures.ef_search));
+	return read_measurement(&st, MEASUREMENT_OF
+							"AND (sampled_from = 'queries') = $2 AND file_node = $3 "
+							"AND k = $4 AND ef_search = $5 ORDER BY id LIMIT 1", result);
 }
 
 /* Whether the newest decision of the index is this verdict. */
@@ -280,12 +334,15 @@ insert_decision(Oid index, const HnrAutoFigures *f, const char *verdict,
 	param_float(&st, f ? f->degradation : 0, f && f->measured);
 	param_float(&st, f ? f->std_error : 0, f && f->measured);
 	param_float(&st, f ? f->baseline : 0, f && f->has_baseline);
+	param_float(&st, f ? f->entries : 0, f && f->surveyed);
+	param_float(&st, f ? f->dead : 0, f && f->surveyed);
 	param(&st, INT8OID, Int64GetDatum(job));
 	if (job == 0)
 		st.nulls[st.nparams - 1] = 'n';
 	run(&st, "INSERT INTO hnsw_rebuild.decision (index_oid, decided_at, verdict, "
-		"reason, threshold, rows, changed, degradation, std_error, baseline, job_id) "
-		"VALUES ($1, clock_timestamp(), $2, $3, $4, $5, $6, $7, $8, $9, $10)", false);
+		"reason, threshold, rows, changed, degradation, std_error, baseline, entries, "
+		"dead_entries, job_id) VALUES ($1, clock_timestamp(), $2, $3, $4, $5, $6, $7, $8, "
+		"$9, $10, $11, $12)", false);
 	end_statement(&st);
 	prune(index, false);
 }
@@ -307,15 +364,18 @@ hnr_record_error(Oid index, const char *message)
 }
 
 char *
-hnr_last_decision(Oid index)
+hnr_last_decision(Oid index, double threshold)
 {
 	Statement	st;
 	char	   *reason = NULL;
 
 	begin_statement(&st);
 	param(&st, OIDOID, ObjectIdGetDatum(index));
-	if (run(&st, "SELECT reason FROM hnsw_rebuild.decision WHERE index_oid = $1 "
-			NEWEST, true) > 0)
+	param_float(&st, threshold, true);
+	/* an error is about whatever threshold there was */
+	if (run(&st, "SELECT reason FROM (SELECT reason, threshold FROM hnsw_rebuild.decision "
+			"WHERE index_oid = $1 " NEWEST ") d "
+			"WHERE threshold IS NULL OR threshold = $2", true) > 0)
 	{
 		bool		isnull;
 		Datum		value = column(1, &isnull);
@@ -326,6 +386,23 @@ hnr_last_decision(Oid index)
 	}
 	end_statement(&st);
 	return reason;
+}
+
+TimestampTz
+hnr_last_decided(Oid index, HnrAutoVerdict verdict)
+{
+	Statement	st;
+	bool		isnull;
+	Datum		value;
+
+	begin_statement(&st);
+	param(&st, OIDOID, ObjectIdGetDatum(index));
+	param(&st, TEXTOID, CStringGetTextDatum(hnr_auto_verdict_name(verdict)));
+	run(&st, "SELECT max(decided_at) FROM hnsw_rebuild.decision "
+		"WHERE index_oid = $1 AND verdict = $2", true);
+	value = column(1, &isnull);
+	end_statement(&st);
+	return isnull ? 0 : DatumGetTimestampTz(value);
 }
 
 int
@@ -362,4 +439,17 @@ hnr_table_changes(Oid table)
 		DatumGetInt64(DirectFunctionCall1(pg_stat_get_tuples_deleted, oid)) +
 		DatumGetInt64(DirectFunctionCall1(pg_stat_get_tuples_updated, oid)) -
 		DatumGetInt64(DirectFunctionCall1(pg_stat_get_tuples_hot_updated, oid));
+}
+
+Oid
+hnr_file_node(Oid index)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(index));
+	Oid			node = InvalidOid;
+
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	node = ((Form_pg_class) GETSTRUCT(tuple))->relfilenode;
+	ReleaseSysCache(tuple);
+	return node;
 }

@@ -16,6 +16,7 @@
 
 #include "datatype/timestamp.h"
 
+#include "am/survey.h"
 #include "monitor/auto.h"
 #include "recall/recall.h"
 
@@ -24,7 +25,8 @@ typedef enum HnrMeasured
 {
 	HNR_MEASURED_MANUAL,		/* "manual": index_degradation() */
 	HNR_MEASURED_AUTO,			/* "auto": the launcher's check */
-	HNR_MEASURED_REBUILD		/* "rebuild": what a rebuild reached */
+	HNR_MEASURED_REBUILD,		/* "rebuild": what a rebuild reached */
+	HNR_MEASURED_HEALTH			/* "health": index_health() */
 } HnrMeasured;
 
 typedef struct HnrMeasurement
@@ -33,6 +35,11 @@ typedef struct HnrMeasurement
 	TimestampTz measured_at;
 	HnrRecall	figures;
 	int64		changes;		/* hnr_table_changes() then */
+	bool		by_queries;		/* that were kept, not by rows of the table */
+	Oid			file_node;		/* the index's; InvalidOid: not known */
+	bool		surveyed;		/* what follows is known */
+	HnrSurvey	survey;
+	double		dead_entries;
 } HnrMeasurement;
 
 /* Whether this transaction may write (not on a standby, not read-only). */
@@ -46,8 +53,12 @@ extern void hnr_record_measurement(Oid index, const HnrMeasurement *measurement)
  * not asked for by a user.  False: none.
  */
 extern bool hnr_last_measurement(Oid index, bool automatic, HnrMeasurement *result);
-/* The newest that tells what a rebuild reached. */
-extern bool hnr_last_baseline(Oid index, HnrMeasurement *result);
+/*
+ * The newest that tells what a rebuild reached, among those by queries or by rows; and the
+ * oldest of an index's file that can be compared with this one.
+ */
+extern bool hnr_last_baseline(Oid index, bool by_queries, HnrMeasurement *result);
+extern bool hnr_first_measurement(Oid index, const HnrMeasurement *like, HnrMeasurement *result);
 
 /*
  * Keeps a decision with its figures, unless the newest one of the index says
@@ -56,8 +67,13 @@ extern bool hnr_last_baseline(Oid index, HnrMeasurement *result);
  */
 extern void hnr_record_decision(Oid index, const HnrAutoFigures *figures,
 								const HnrAutoDecision *decision, int64 job);
-/* The newest decision's reason; NULL: none.  Palloc'd. */
-extern char *hnr_last_decision(Oid index);
+/*
+ * The reason of the newest decision, if it was made for this threshold; NULL: none.
+ * Palloc'd.
+ */
+extern char *hnr_last_decision(Oid index, double threshold);
+/* When the newest decision with this verdict was made; 0: never. */
+extern TimestampTz hnr_last_decided(Oid index, HnrAutoVerdict verdict);
 
 /*
  * Failed and cancelled rebuilds, and errors kept by hnr_record_error, since the
@@ -72,5 +88,8 @@ extern void hnr_record_error(Oid index, const char *message);
  * since the server's counters were reset.
  */
 extern int64 hnr_table_changes(Oid table);
+
+/* The relfilenode of an index; InvalidOid if it is gone. */
+extern Oid	hnr_file_node(Oid index);
 
 #endif							/* HNR_MONITOR_RECORDS_H */

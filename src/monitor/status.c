@@ -390,8 +390,9 @@ put_index(ReturnSetInfo *rsinfo, Oid index)
 		fill_figures(&row);
 		fill_activity(&row);
 		fill_degradation(&row);
-		if (row.privileged)
-			set_text(&row, COL_AUTO_REBUILD_NOTE, hnr_last_decision(index));
+		if (row.privileged && !row.nulls[COL_AUTO_REBUILD_THRESHOLD])
+			set_text(&row, COL_AUTO_REBUILD_NOTE,
+					 hnr_last_decision(index, DatumGetFloat8(row.values[COL_AUTO_REBUILD_THRESHOLD])));
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row.values, row.nulls);
 	}
 	if (HeapTupleIsValid(row.class_tuple))

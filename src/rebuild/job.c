@@ -26,7 +26,7 @@
 	"cutover_attempts, lock_hold_ms, longest_wait_ms, shadow_oid, " \
 	"old_relfilenode, new_relfilenode, recall_before, recall_after, " \
 	"error_sqlstate, error_message, (phase_ms->>'measuring recall')::float8, " \
-	"coalesce(warm_start::int4 + 1, 0), method, method_reason"
+	"coalesce(warm_start::int4 + 1, 0), method, method_reason, coalesce(table_changes, -1)"
 
 static HnrJobState
 next_state(HnrFields *f)
@@ -93,6 +93,7 @@ form_job(HeapTuple row, TupleDesc desc)
 	job->warm_start = (HnrWarmStart) hnr_next_int(&f);
 	job->method = hnr_next_text(&f);
 	job->method_reason = hnr_next_text(&f);
+	job->table_changes = hnr_next_int64(&f);
 	return job;
 }
 
@@ -331,7 +332,11 @@ hnr_job_write(const HnrJob *job)
 			  "lock_hold_ms = $18, longest_wait_ms = $19, shadow_oid = $20, "
 			  "old_relfilenode = $21, new_relfilenode = $22, "
 			  "recall_before = $23, recall_after = $24, error_sqlstate = $25, "
-			  "error_message = $26, method = $27, method_reason = $28 WHERE id = $1",
+			  "error_message = $26, method = $27, method_reason = $28, "
+			  "table_changes = CASE WHEN $13 IS NOT NULL THEN "
+			  "pg_stat_get_tuples_inserted(table_oid) + pg_stat_get_tuples_deleted(table_oid) + "
+			  "pg_stat_get_tuples_updated(table_oid) - pg_stat_get_tuples_hot_updated(table_oid) END "
+			  "WHERE id = $1",
 			  SPI_OK_UPDATE);
 	hnr_access_end(&a);
 }

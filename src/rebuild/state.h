@@ -112,6 +112,7 @@ typedef struct HnrJob
 	Oid			new_relfilenode;
 	double		recall_before;	/* -1: null */
 	double		recall_after;	/* -1: null */
+	int64		table_changes;	/* by the server's counters, at its end; -1: null */
 	char	   *error_sqlstate;	/* five characters */
 	char	   *error_message;
 	double		measured_ms;	/* time in the first "measuring recall"; 0: none */

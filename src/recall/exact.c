@@ -16,6 +16,7 @@
 #include "access/relscan.h"
 #include "access/tableam.h"
 
+#include "am/page.h"
 #include "debug_point.h"
 #include "distance/distance.h"
 #include "recall/measure.h"
@@ -156,7 +157,7 @@ offer(Batch *batch, int sampled, int row, float distance)
 
 	if (sample->found == batch->m->k && !(distance < sample->nearest[0]))
 		return;
-	if (!ItemPointerEquals(&sample->tid, &batch->tid[row]))
+	if (!hnr_same_tid(&sample->tid, &batch->tid[row]))
 		hnr_topk_offer(sample->nearest, &sample->found, batch->m->k, distance);
 }
 

@@ -15,10 +15,10 @@
 #include "storage/itemptr.h"
 #include "utils/snapshot.h"
 
-/* A sampled row. */
+/* A sampled row, or a query. */
 typedef struct HnrSampledRow
 {
-	ItemPointerData tid;
+	ItemPointerData tid;		/* of a query: invalid */
 	Datum		query;			/* the indexed value, own copy */
 	float	   *vector;			/* as the index stores it */
 	float	   *nearest;		/* topk.h heap of the distances to other rows */
@@ -75,5 +75,7 @@ extern float hnr_measure_distance(const HnrMeasure *m, const float *x, const flo
  * m->samples; all of them where the table has no more.
  */
 extern void hnr_measure_draw(HnrMeasure *m, uint64 seed);
+/* Takes queries instead, as many as there is room for. */
+extern void hnr_measure_take_queries(HnrMeasure *m, int n, const Datum *queries);
 
 #endif							/* HNR_RECALL_MEASURE_H */

@@ -25,6 +25,7 @@
 #include "common/pg_prng.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "portability/instr_time.h"
 #include "storage/bufmgr.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -32,6 +33,7 @@
 #include "utils/snapmgr.h"
 
 #include "am/am.h"
+#include "am/page.h"
 #include "compat.h"
 #include "guc.h"
 #include "recall/measure.h"
@@ -78,6 +80,12 @@ hnr_recall_check_request(const HnrRecallRequest *request)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("k must be between 1 and %d", HNR_RECALL_MAX_K)));
+}
+
+double
+hnr_recall_most_error(double recall)
+{
+	return sqrt(recall * (1 - recall) / HNR_RECALL_DEFAULT_SAMPLE);
 }
 
 bool
@@ -177,7 +185,7 @@ search_row(Search *search, HnrSampledRow *row)
 	search->found = 0;
 	search->key.sk_argument = row->query;
 	index_rescan(scan, NULL, 0, &search->key, 1);
-	hnr_scan_leave_out(scan, &row->tid);
+	hnr_scan_leave_out(scan, ItemPointerIsValid(&row->tid) ? &row->tid : NULL);
 	for (double place = 0;; place++)
 	{
 		double		order = place;
@@ -191,7 +199,7 @@ search_row(Search *search, HnrSampledRow *row)
 			!scan->xs_orderbynulls[0] &&
 			DatumGetFloat8(scan->xs_orderbyvals[0]) >= search->order[m->k - 1])
 			break;
-		if (ItemPointerEquals(&m->slot->tts_tid, &row->tid) ||
+		if (hnr_same_tid(&m->slot->tts_tid, &row->tid) ||
 			!hnr_measure_covers(m))
 			continue;
 		if (scan->xs_recheckorderby)
@@ -218,6 +226,16 @@ row_recall(const Search *search, const HnrSampledRow *row)
 	return (double) Min(hits, row->found) / row->found;
 }
 
+static double
+seconds_since(instr_time begin)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, begin);
+	return INSTR_TIME_GET_DOUBLE(now);
+}
+
 /* Searches for every sampled row and sums up. */
 static void
 search_sample(HnrMeasure *m, HnrRecall *result)
@@ -226,7 +244,9 @@ search_sample(HnrMeasure *m, HnrRecall *result)
 	double		sum = 0;
 	double		squares = 0;
 	int			n = 0;
+	instr_time	begin;
 
+	INSTR_TIME_SET_CURRENT(begin);
 	begin_search(&search, m);
 	for (int i = 0; i < m->samples; i++)
 	{
@@ -244,7 +264,10 @@ search_sample(HnrMeasure *m, HnrRecall *result)
 
 	result->sample = n;
 	if (n > 0)
+	{
 		result->recall = rint(sum / n * ROUNDING) / ROUNDING;
+		result->search_seconds = seconds_since(begin) / n;
+	}
 	if (n > 1)
 		result->std_error = sqrt(Max(0.0, squares - sum * sum / n) / (n - 1) / n);
 }
@@ -263,7 +286,7 @@ prepare(HnrMeasure *m, const HnrRecallRequest *request)
 	m->k = request->k;
 	if (m->dims <= 0)
 		return;
-	m->room = (int) Min((double) request->sample_size,
+	m->room = (int) Min((double) request->sample_size, request->nqueries > 0 ? request->nqueries :
 						(double) RelationGetNumberOfBlocks(m->table) * MaxOffsetNumber);
 	bytes = (double) m->room *
 		(sizeof(HnrSampledRow) + sizeof(float) * (2.0 * Min(m->dims, MOST_WORDS) + m->k));
@@ -291,18 +314,47 @@ prepare(HnrMeasure *m, const HnrRecallRequest *request)
 	}
 }
 
+/* The hnsw.ef_search of the searches from now on, until the caller's level of settings ends. */
 static void
-measure(HnrMeasure *m, const HnrRecallRequest *request, HnrRecall *result)
+set_ef_search(int ef_search)
 {
+	char		value[12];
+
+	snprintf(value, sizeof(value), "%d", ef_search);
+	(void) set_config_option("hnsw.ef_search", value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+static void
+measure(HnrMeasure *m, const HnrRecallRequest *request, HnrRecall *results)
+{
+	instr_time	begin;
+	bool		by_queries;
+
+	INSTR_TIME_SET_CURRENT(begin);
 	prepare(m, request);
 	if (m->dims <= 0)
 		return;					/* the index has never held a row */
-	hnr_measure_draw(m, request->seeded ? (uint64) request->seed :
-					 pg_prng_uint64(&pg_global_prng_state));
+	if (request->nqueries > 0)
+		hnr_measure_take_queries(m, request->nqueries, request->queries);
+	by_queries = m->samples > 0;
+	if (!by_queries)
+		hnr_measure_draw(m, request->seeded ? (uint64) request->seed :
+						 pg_prng_uint64(&pg_global_prng_state));
 	if (m->samples > 0)
 	{
-		result->rows = hnr_measure_exact(m);
-		search_sample(m, result);
+		double		rows = hnr_measure_exact(m);
+		double		seconds = seconds_since(begin);
+
+		for (int i = 0; i < Max(request->nef, 1); i++)
+		{
+			if (request->nef > 0)
+				set_ef_search(request->ef_search[i]);
+			results[i].rows = rows;
+			results[i].by_queries = by_queries;
+			results[i].pass_seconds = seconds;
+			search_sample(m, &results[i]);
+		}
 	}
 	hnr_toast_reader_free(m->toasted);
 	ExecDropSingleTupleTableSlot(m->slot);
@@ -311,7 +363,7 @@ measure(HnrMeasure *m, const HnrRecallRequest *request, HnrRecall *result)
 
 void
 hnr_recall_measure(Relation table, Relation index,
-				   const HnrRecallRequest *request, HnrRecall *result)
+				   const HnrRecallRequest *request, HnrRecall *results)
 {
 	HnrMeasure	m = {.table = table,.index = index,.is_wanted = request->is_wanted};
 	MemoryContext context;
@@ -322,9 +374,12 @@ hnr_recall_measure(Relation table, Relation index,
 
 	hnr_recall_check_request(request);
 	hnr_guc_define_search_settings();
-	memset(result, 0, sizeof(*result));
-	result->k = request->k;
-	result->ef_search = hnr_guc_ef_search();
+	memset(results, 0, sizeof(*results) * Max(request->nef, 1));
+	for (int i = 0; i < Max(request->nef, 1); i++)
+	{
+		results[i].k = request->k;
+		results[i].ef_search = request->nef > 0 ? request->ef_search[i] : hnr_guc_ef_search();
+	}
 
 	GetUserIdAndSecContext(&save_userid, &save_sec_context);
 	SetUserIdAndSecContext(table->rd_rel->relowner,
@@ -336,7 +391,7 @@ hnr_recall_measure(Relation table, Relation index,
 									ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
 	m.snapshot = GetActiveSnapshot();
-	measure(&m, request, result);
+	measure(&m, request, results);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 

@@ -21,6 +21,11 @@ typedef struct HnrRecallRequest
 	int			k;				/* 1 .. HNR_RECALL_MAX_K */
 	bool		seeded;			/* draw the sample that seed stands for */
 	int64		seed;
+	int			nef;			/* how many of these there are; 0: the present one */
+	const int  *ef_search;
+	/* Values of the indexed type and dimensions to search for instead of sampled rows. */
+	int			nqueries;
+	const Datum *queries;
 	/* NULL, or whether somebody needs the table: then the measurement is an error. */
 	bool		(*is_wanted) (Relation table);
 } HnrRecallRequest;
@@ -32,15 +37,19 @@ typedef struct HnrRecall
 	int			sample;			/* rows searched for; 0: nothing to measure */
 	int			k;
 	int			ef_search;
+	bool		by_queries;		/* some of those given, not by rows */
 	double		rows;			/* rows that the index covers */
+	double		pass_seconds;	/* that the exact answer took, and */
+	double		search_seconds; /* each of the searches */
 } HnrRecall;
 
 /*
- * Measures the index at the present hnsw.ef_search, as seen by the active
- * snapshot.  The caller holds AccessShareLock or more on table and index.
+ * Measures the index at the present hnsw.ef_search, or into an array of results at each
+ * of those asked for, as seen by the active snapshot.  The caller holds AccessShareLock or
+ * more on table and index.
  *
  * Each sampled row is looked for through the index, as if the row itself were not
- * there (hnr_scan_leave_out); the exact answer for the whole sample comes from one pass over the table.
+ * there (hnr_scan_leave_out), each query as it is; the exact answer for the whole sample comes from one pass over the table.
  * Rows that the index does not cover (partial index, NULL, zero vector) take
  * no part.  A row found counts if it is no farther than the k-th true
  * neighbour, so that equal distances are not misses.  With fewer than k other
@@ -58,9 +67,12 @@ typedef struct HnrRecall
  */
 extern void hnr_recall_measure(Relation table, Relation index,
 							   const HnrRecallRequest *request,
-							   HnrRecall *result);
+							   HnrRecall *results);
 
 /* Error (ERRCODE_INVALID_PARAMETER_VALUE) on figures out of range. */
 extern void hnr_recall_check_request(const HnrRecallRequest *request);
+
+/* The most that the error of a mean over HNR_RECALL_DEFAULT_SAMPLE can be. */
+extern double hnr_recall_most_error(double recall);
 
 #endif							/* HNR_RECALL_H */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sample.c
- *		Draws the rows that a measurement searches for.
+ *		Draws the rows that a measurement searches for, or takes queries.
  *
  * Blocks are drawn first (Knuth's Algorithm S), then rows from all rows of
  * those blocks (Vitter's Algorithm R), as ANALYZE does, so that a big table is
@@ -153,5 +153,18 @@ hnr_measure_draw(HnrMeasure *m, uint64 seed)
 				pfree(DatumGetPointer(m->sample[i].query));
 		}
 		m->samples = 0;
+	}
+}
+
+void
+hnr_measure_take_queries(HnrMeasure *m, int n, const Datum *queries)
+{
+	m->samples = 0;
+	for (int i = 0; i < n && m->samples < m->room; i++)
+	{
+		m->value = queries[i];
+		ItemPointerSetInvalid(&m->slot->tts_tid);
+		if (hnr_metric_form_vector(m->metric, m->value, m->column_dims, m->vector))
+			keep_row(m, m->samples);
 	}
 }

@@ -4,21 +4,33 @@ CREATE TABLE hnsw_rebuild.measurement (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	index_oid oid NOT NULL,
 	measured_at timestamptz NOT NULL,
-	purpose text NOT NULL CHECK (purpose IN ('manual', 'auto', 'rebuild')),
+	purpose text NOT NULL CHECK (purpose IN ('manual', 'auto', 'rebuild', 'health')),
 	sample_size integer NOT NULL,
 	k integer NOT NULL,
 	ef_search integer NOT NULL,
 	recall double precision NOT NULL,
 	std_error double precision NOT NULL,
 	rows double precision,
-	changes bigint NOT NULL
+	changes bigint NOT NULL,
+	sampled_from text NOT NULL CHECK (sampled_from IN ('rows', 'queries')),
+	file_node oid,
+	entries bigint,
+	dead_entries bigint,
+	damaged bigint,
+	unreachable bigint,
+	pages bigint,
+	pages_wasted bigint
 );
 CREATE INDEX measurement_index_oid ON hnsw_rebuild.measurement (index_oid, id);
 REVOKE ALL ON hnsw_rebuild.measurement FROM PUBLIC;
 COMMENT ON TABLE hnsw_rebuild.measurement IS
-	'measured recall of indexes, the newest 100 of each';
+	'measured recall and state of indexes, the newest hnsw_rebuild.record_limit of each';
 COMMENT ON COLUMN hnsw_rebuild.measurement.changes IS
 	'rows of the table inserted, deleted and updated by then, by the server''s counters';
+COMMENT ON COLUMN hnsw_rebuild.measurement.sampled_from IS
+	'what was searched for: rows of the table, or queries that were kept (query_sample_rate)';
+COMMENT ON COLUMN hnsw_rebuild.measurement.file_node IS
+	'the index''s file, which a rebuild or REINDEX replaces';
 
 CREATE TABLE hnsw_rebuild.decision (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -32,12 +44,46 @@ CREATE TABLE hnsw_rebuild.decision (
 	degradation double precision,
 	std_error double precision,
 	baseline double precision,
+	entries double precision,
+	dead_entries double precision,
 	job_id bigint
 );
 CREATE INDEX decision_index_oid ON hnsw_rebuild.decision (index_oid, id);
 REVOKE ALL ON hnsw_rebuild.decision FROM PUBLIC;
 COMMENT ON TABLE hnsw_rebuild.decision IS
-	'what the launcher decided about indexes with an auto_rebuild_threshold, and on which figures, the newest 100 of each';
+	'what the launcher decided about indexes with an auto_rebuild_threshold, and on which figures, the newest hnsw_rebuild.record_limit of each';
+
+CREATE TABLE hnsw_rebuild.query_sample (
+	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	index_oid oid NOT NULL,
+	asked_at timestamptz NOT NULL,
+	type oid NOT NULL,
+	dims integer NOT NULL,
+	query text NOT NULL
+);
+CREATE INDEX query_sample_index_oid ON hnsw_rebuild.query_sample (index_oid, id);
+REVOKE ALL ON hnsw_rebuild.query_sample FROM PUBLIC;
+COMMENT ON TABLE hnsw_rebuild.query_sample IS
+	'queries that are kept to measure recall with (query_sample_rate), up to 100 of each index, for 30 days; read it through query_samples';
+
+CREATE VIEW query_samples WITH (security_barrier) AS
+SELECT q.index_oid::pg_catalog.regclass AS index, q.asked_at, q.query
+FROM hnsw_rebuild.query_sample q
+	JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) q.index_oid
+WHERE pg_catalog.pg_has_role(c.relowner, 'USAGE');
+GRANT SELECT ON query_samples TO PUBLIC;
+COMMENT ON VIEW query_samples IS
+	'queries that are kept to measure recall with: to the owner of the index those of his indexes';
+COMMENT ON COLUMN query_samples.index IS 'the index that was searched';
+COMMENT ON COLUMN query_samples.asked_at IS 'when';
+COMMENT ON COLUMN query_samples.query IS 'what was searched for; not by whom';
+
+CREATE FUNCTION clear_query_samples(index regclass)
+RETURNS bigint
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'hnr_clear_query_samples';
+COMMENT ON FUNCTION clear_query_samples(regclass) IS
+	'forget the queries that are kept of an index, and return how many they were';
 
 GRANT USAGE ON SCHEMA hnsw_rebuild TO pg_monitor;
 GRANT SELECT ON hnsw_rebuild.measurement, hnsw_rebuild.decision TO pg_monitor;
@@ -52,6 +98,44 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'hnr_index_degradation';
 COMMENT ON FUNCTION index_degradation(regclass, integer, integer, bigint) IS
 	'1 - mean recall@k of an hnsw index at the present hnsw.ef_search, for sampled rows against the exact answer; null where there are fewer than two rows';
+
+CREATE FUNCTION index_health(
+	index regclass,
+	sample_size integer DEFAULT 100,
+	k integer DEFAULT 10,
+	ef_search integer[] DEFAULT NULL,
+	seed bigint DEFAULT NULL,
+	OUT name text,
+	OUT action text,
+	OUT reason text,
+	OUT command text,
+	OUT estimated_duration interval,
+	OUT estimated_disk bigint,
+	OUT entries bigint,
+	OUT dead_entries bigint,
+	OUT vertices bigint,
+	OUT damaged bigint,
+	OUT thin bigint,
+	OUT orphans bigint,
+	OUT unreachable bigint,
+	OUT pages bigint,
+	OUT pages_wasted bigint,
+	OUT sampled integer,
+	OUT sampled_from text,
+	OUT ef_searches integer[],
+	OUT recall double precision[],
+	OUT recall_low double precision[],
+	OUT recall_high double precision[],
+	OUT recall_now double precision,
+	OUT recall_fresh double precision,
+	OUT recall_fresh_from text,
+	OUT last_build timestamptz,
+	OUT changed_since_build bigint)
+RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'hnr_index_health';
+COMMENT ON FUNCTION index_health(regclass, integer, integer, integer[], bigint) IS
+	'one row for an hnsw index, or for each leaf of a partitioned one: what it has lost and to what, and what would help, why, in what time and with how much disk';
 
 CREATE FUNCTION index_status(
 	index regclass DEFAULT NULL,

@@ -45,12 +45,16 @@ CREATE TABLE hnsw_rebuild.job (
 	error_sqlstate text,
 	error_message text,
 	method text CHECK (method IN ('warm', 'scratch')),
-	method_reason text
+	method_reason text,
+	table_changes bigint
 );
 CREATE INDEX job_index_oid ON hnsw_rebuild.job (index_oid);
 CREATE INDEX job_active ON hnsw_rebuild.job (id) WHERE state IN ('queued', 'running');
 REVOKE ALL ON hnsw_rebuild.job FROM PUBLIC;
 COMMENT ON TABLE hnsw_rebuild.job IS 'every rebuild: its request, progress and outcome; read it through rebuild_history';
+
+COMMENT ON COLUMN hnsw_rebuild.job.table_changes IS
+	'rows of the table inserted, deleted and updated by its end, by the server''s counters';
 
 -- OIDs and file nodes mean nothing in another database, so a dump leaves the
 -- records out; pg_upgrade keeps them.

@@ -84,14 +84,16 @@ for (split /\n/, $node->safe_psql('postgres', q{
 is(join("\n", @missing), '', 'every object is in the reference');
 
 @missing = grep { my ($s, $column) = split /\|/; !$section{$s}{$column} } split /\n/, $node->safe_psql('postgres', q{
-	SELECT 'rebuild_history', attname FROM pg_attribute WHERE attrelid = 'rebuild_history'::regclass AND attnum > 0
+	SELECT attrelid::regclass::text, attname FROM pg_attribute
+	WHERE attrelid IN ('rebuild_history'::regclass, 'query_samples'::regclass) AND attnum > 0
 	UNION ALL
 	SELECT p.proname, a.name FROM pg_proc p, unnest(proargnames, proargmodes) a (name, mode)
-	WHERE proname IN ('index_status', 'check_index', 'vacuum_progress') AND a.mode = 'o'});
+	WHERE proname IN ('index_status', 'index_health', 'check_index', 'vacuum_progress') AND a.mode = 'o'});
 is(join("\n", @missing), '', 'every column');
 is($node->safe_psql('postgres', q{
-	SELECT attname FROM pg_attribute WHERE attrelid = 'rebuild_history'::regclass AND attnum > 0
-		AND col_description(attrelid, attnum) IS NULL}), '', 'every column of the view has a comment');
+	SELECT attname FROM pg_attribute
+	WHERE attrelid IN ('rebuild_history'::regclass, 'query_samples'::regclass) AND attnum > 0
+		AND col_description(attrelid, attnum) IS NULL}), '', 'every column of a view has a comment');
 
 # ---- options and settings ----
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * auto_test.c
- *		The auto-rebuild decision and the k-smallest heap, without a server.
+ *		The auto-rebuild decision, advice and the k-smallest heap, without a server.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "monitor/advice.h"
 #include "monitor/auto.h"
 #include "recall/topk.h"
 
@@ -44,7 +45,7 @@ static void
 expect(const char *what, HnrAutoFigures f, HnrAutoVerdict verdict)
 {
 	HnrAutoDecision d = hnr_auto_decide(&f);
-	char		detail[300];
+	char		detail[400];
 
 	snprintf(detail, sizeof(detail), "got \"%s\": %s",
 			 hnr_auto_verdict_name(d.verdict), d.reason);
@@ -220,6 +221,94 @@ test_topk(void)
 	report(pass, "the k smallest of a stream", "");
 }
 
+static void
+test_dead(void)
+{
+	HnrAutoFigures f = degraded();
+
+	f.degradation = 0.1;
+	f.surveyed = true;
+	f.entries = 10000;
+	f.dead = 999;
+	expect("few dead rows: fine", f, HNR_AUTO_FINE);
+	f.dead = 1000;
+	expect("many dead rows: VACUUM", f, HNR_AUTO_VACUUM);
+	f.surveyed = false;
+	expect("dead rows not counted: fine", f, HNR_AUTO_FINE);
+	f.surveyed = true;
+	f.entries = f.dead = 99;
+	expect("a small index: fine", f, HNR_AUTO_FINE);
+	f.entries = f.dead = 1000;
+	f.degradation = 0.3;
+	expect("many dead rows, over the threshold: rebuild", f, HNR_AUTO_REBUILD);
+	f.has_baseline = true;
+	f.baseline = 0.3;
+	expect("many dead rows, and no rebuild would help: VACUUM", f, HNR_AUTO_VACUUM);
+}
+
+static void
+expect_advice(const char *what, HnrHealthFigures f, HnrAction action)
+{
+	HnrAdvice	a = hnr_advise(&f);
+	char		detail[400];
+
+	snprintf(detail, sizeof(detail), "got \"%s\": %s", hnr_action_name(a.action), a.reason);
+	report(a.action == action && a.reason[0] != '\0', what, detail);
+}
+
+/* An index that has nothing, with a record of its fresh build. */
+static HnrHealthFigures
+healthy(void)
+{
+	HnrHealthFigures f = {
+		.entries = 10000,.vertices = 10000,.pages = 5000,.measured = true,.recall = 0.95,
+		.std_error = 0.005,.has_fresh = true,.fresh = 0.96,.fresh_error = 0.005,.threshold = -1
+	};
+
+	return f;
+}
+
+static void
+test_advice(void)
+{
+	HnrHealthFigures f = healthy();
+
+	expect_advice("nothing", f, HNR_ACTION_NONE);
+	f.recall = 0.9;
+	expect_advice("recall lost: rebuild", f, HNR_ACTION_REBUILD);
+	f.std_error = 0.05;
+	expect_advice("perhaps lost: nothing", f, HNR_ACTION_NONE);
+	f.std_error = 0.005;
+	f.has_fresh = false;
+	expect_advice("perhaps never there: nothing", f, HNR_ACTION_NONE);
+	f.threshold = 0.05;
+	expect_advice("perhaps never there, but asked for: rebuild", f, HNR_ACTION_REBUILD);
+	f.has_fresh = true;
+	f.fresh = 0.91;
+	expect_advice("asked for, but never there: nothing", f, HNR_ACTION_NONE);
+	f = healthy();
+	f.dead = 2000;
+	f.recall = 0.5;
+	expect_advice("dead rows come first: VACUUM", f, HNR_ACTION_VACUUM);
+	f.dead = 0;
+	f.cut_short = true;
+	expect_advice("so does what VACUUM left", f, HNR_ACTION_VACUUM);
+	f = healthy();
+	f.unreachable = 100;
+	expect_advice("few cannot be reached: nothing", f, HNR_ACTION_NONE);
+	f.unreachable = 101;
+	expect_advice("too many cannot be reached: rebuild", f, HNR_ACTION_REBUILD);
+	f.unreachable = 0;
+	f.pages_wasted = 1500;
+	expect_advice("some room: nothing", f, HNR_ACTION_NONE);
+	f.pages_wasted = 1501;
+	expect_advice("much room: rebuild", f, HNR_ACTION_REBUILD);
+	f.pages = f.pages_wasted = 1023;
+	expect_advice("a small index with much room: nothing", f, HNR_ACTION_NONE);
+	f.measured = false;
+	expect_advice("not measured: nothing", f, HNR_ACTION_NONE);
+}
+
 int
 main(void)
 {
@@ -228,6 +317,8 @@ main(void)
 	test_measuring();
 	test_baseline();
 	test_no_loop();
+	test_dead();
+	test_advice();
 	test_topk();
 	printf("1..%d\n", tests);
 	return failures > 0;

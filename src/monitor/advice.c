@@ -1,0 +1,112 @@
+/*-------------------------------------------------------------------------
+ *
+ * advice.c
+ *		What would do an index good, a pure function of the figures.  See advice.h.
+ *
+ * What counts as lost recall is told by the same figures as in the launcher's decision
+ * (auto.h), so that both say the same.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "monitor/advice.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "monitor/auto.h"
+
+static HnrAdvice advice(HnrAction action, const char *format,...)
+			__attribute__((format(printf, 2, 3)));
+
+static HnrAdvice
+advice(HnrAction action, const char *format,...)
+{
+	HnrAdvice	result = {.action = action};
+	va_list		args;
+
+	va_start(args, format);
+	vsnprintf(result.reason, sizeof(result.reason), format, args);
+	va_end(args);
+	return result;
+}
+
+const char *
+hnr_action_name(HnrAction action)
+{
+	static const char *const names[] = {
+		[HNR_ACTION_NONE] = "none",
+		[HNR_ACTION_VACUUM] = "vacuum",
+		[HNR_ACTION_REBUILD] = "rebuild",
+	};
+
+	return names[action];
+}
+
+static double
+percent(double part, double whole)
+{
+	return whole > 0 ? 100 * part / whole : 0;
+}
+
+/* Whether recall is surely less than a fresh build's, by what makes a rebuild worth it. */
+static bool
+has_lost(const HnrHealthFigures *f)
+{
+	double		threshold = f->threshold > 0 ? f->threshold : 0;
+
+	return f->measured && f->has_fresh &&
+		f->fresh - f->recall > hnr_auto_gain(threshold, f->std_error, f->fresh_error);
+}
+
+/* What the figure of a fresh build is. */
+static const char *
+fresh_name(const HnrHealthFigures *f)
+{
+	return f->fresh_is_first ? "the first measurement since it was built found" :
+		"a fresh build found";
+}
+
+/* Where nothing is lost. */
+static HnrAdvice
+all_well(const HnrHealthFigures *f)
+{
+	if (!f->measured)
+		return advice(HNR_ACTION_NONE, "There are too few rows to measure.");
+	if (!f->has_fresh)
+		return advice(HNR_ACTION_NONE,
+					  "Recall is %.3f; what a fresh build would reach is not known.", f->recall);
+	if (f->threshold >= 0 && 1 - f->recall > f->threshold)
+		return advice(HNR_ACTION_NONE,
+					  "Recall is %.3f, which is less than auto_rebuild_threshold asks for, but "
+					  "%s %.3f: raise hnsw.ef_search or m.", f->recall, fresh_name(f), f->fresh);
+	return advice(HNR_ACTION_NONE, "Recall is %.3f; %s %.3f.", f->recall, fresh_name(f), f->fresh);
+}
+
+HnrAdvice
+hnr_advise(const HnrHealthFigures *f)
+{
+	if (hnr_auto_many_dead(f->entries, f->dead))
+		return advice(HNR_ACTION_VACUUM,
+					  "%.0f of %.0f entries (%.0f %%) are of dead rows%s", f->dead, f->entries,
+					  percent(f->dead, f->entries),
+					  has_lost(f) ? ", and recall has suffered; measure again after VACUUM." : ".");
+	if (f->cut_short)
+		return advice(HNR_ACTION_VACUUM, "A VACUUM runs, or one was cut short.");
+	if (has_lost(f))
+		return advice(HNR_ACTION_REBUILD,
+					  "Recall is %.3f; %s %.3f.", f->recall, fresh_name(f), f->fresh);
+	if (f->threshold >= 0 && f->measured && !f->has_fresh && 1 - f->recall > f->threshold)
+		return advice(HNR_ACTION_REBUILD,
+					  "Recall is %.3f, which is less than auto_rebuild_threshold asks for; "
+					  "what a fresh build would reach is not known.", f->recall);
+	if (f->unreachable > HNR_ADVICE_UNREACHABLE * f->vertices)
+		return advice(HNR_ACTION_REBUILD,
+					  "%.0f of %.0f vertices (%.0f %%) cannot be reached.", f->unreachable,
+					  f->vertices, percent(f->unreachable, f->vertices));
+	if (f->pages_wasted >= HNR_ADVICE_MIN_WASTED &&
+		f->pages_wasted > HNR_ADVICE_WASTED * f->pages)
+		return advice(HNR_ACTION_REBUILD,
+					  "%.0f of %.0f pages (%.0f %%) would not be needed if all were full.",
+					  f->pages_wasted, f->pages, percent(f->pages_wasted, f->pages));
+	return all_well(f);
+}

@@ -1,0 +1,60 @@
+/*-------------------------------------------------------------------------
+ *
+ * advice.h
+ *		What would do an index good, a pure function of the figures.
+ *
+ * No server headers: test/unit compiles it alone.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_ADVICE_H
+#define HNR_ADVICE_H
+
+#include <stdbool.h>
+
+typedef enum HnrAction
+{
+	HNR_ACTION_NONE,
+	HNR_ACTION_VACUUM,
+	HNR_ACTION_REBUILD
+} HnrAction;
+
+/* Vertices that cannot be reached cost recall from this part of them on. */
+#define HNR_ADVICE_UNREACHABLE	0.01
+
+/* Pages that are wasted are worth a rebuild from this part on, and so many. */
+#define HNR_ADVICE_WASTED		0.3
+#define HNR_ADVICE_MIN_WASTED	1024.0
+
+typedef struct HnrHealthFigures
+{
+	double		entries;		/* heap TIDs in the index */
+	double		dead;			/* of these, those of rows that are dead */
+	bool		cut_short;		/* a VACUUM left work behind */
+	double		vertices;
+	double		unreachable;
+	double		pages;
+	double		pages_wasted;
+	bool		measured;		/* recall is known */
+	double		recall;
+	double		std_error;
+	bool		has_fresh;		/* the recall of a fresh build is known */
+	bool		fresh_is_first; /* in that the first measurement since is taken for it */
+	double		fresh;
+	double		fresh_error;
+	double		threshold;		/* auto_rebuild_threshold; negative: none */
+} HnrHealthFigures;
+
+typedef struct HnrAdvice
+{
+	HnrAction	action;
+	char		reason[240];	/* a sentence or two, with the figures */
+} HnrAdvice;
+
+/* The first of what helps: the cheap before the dear. */
+extern HnrAdvice hnr_advise(const HnrHealthFigures *figures);
+
+/* As index_health() shows it. */
+extern const char *hnr_action_name(HnrAction action);
+
+#endif							/* HNR_ADVICE_H */
