@@ -39,7 +39,7 @@ struct HnrBytePoints
 };
 
 bool
-hnr_byte_points_serve(const HnrMemGraph *graph)
+hnr_byte_points_serve(HnrMemGraph *graph)
 {
 	return hnr_bytes && graph->index->metric->kind == HNR_METRIC_L2 &&
 		graph->index->layout.dims <= HNR_BYTES_MOST && hnr_mem_graph_bytes_alike(graph);

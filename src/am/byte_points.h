@@ -16,7 +16,7 @@
 typedef struct HnrBytePoints HnrBytePoints;
 
 /* Whether distances in the graph can be made of its bytes. */
-extern bool hnr_byte_points_serve(const HnrMemGraph *graph);
+extern bool hnr_byte_points_serve(HnrMemGraph *graph);
 
 /* What the distance of two such vectors of bytes is to be multiplied by. */
 extern float hnr_byte_points_scale(const HnrMemGraph *graph);

@@ -149,7 +149,8 @@ begin_slots(Flushing *f)
 	if (f->weave)
 		hnr_slots_begin(f->weave, f->level_nodes[0]);
 	else if (rotated > 0 &&
-			 hnr_mem_graph_size(f->graph) + rotated * n <= (Size) maintenance_work_mem * 1024)
+			 hnr_mem_graph_size(f->graph) + (f->known ? f->known->memory : 0) +
+			 (rotated + HNR_FLUSH_NODE) * n <= (Size) maintenance_work_mem * 1024)
 	{
 		hnr_array_init(&f->rotated, f->graph->arena, rotated);
 		hnr_array_reserve(&f->rotated, n);

@@ -20,6 +20,7 @@
 #include "am/buffer.h"
 #include "am/inherit.h"
 #include "am/oldtids.h"
+#include "am/sound.h"
 #include "miscadmin.h"
 #include "throttle.h"
 #include "utils/memutils.h"
@@ -27,6 +28,9 @@
 /* About what it takes to look at a page, and to load a vertex (us), for the throttle. */
 #define PAGE_US		2
 #define LOAD_US		2
+
+/* Vertices of which a code is looked at. */
+#define CODES		2000
 
 struct HnrInherit
 {
@@ -43,6 +47,7 @@ struct HnrInherit
 	uint32	   *vertex_of;		/* by node */
 	uint8	   *flags;			/* by node */
 	HnrInheritFigures figures;
+	HnrCodeSample *codes;
 	char	   *vector;			/* scratch: of a vertex, as it is stored */
 	char	   *slots;			/* scratch: its slots */
 	float	   *self;
@@ -53,32 +58,6 @@ static inline const HnrShape *
 ground(const HnrInherit *h)
 {
 	return &h->old->layout.ground;
-}
-
-const char *
-hnr_inherit_obstacle(const HnrIndex *old, const HnrIndex *planned)
-{
-	const HnrLayout *layout = &old->layout;
-	const HnrMetaPage *a = &old->meta;
-	const HnrMetaPage *b = &planned->meta;
-
-	if (a->m != b->m)
-		return "m is another one";
-	if (a->ef_construction != b->ef_construction)
-		return "ef_construction is another one";
-	if (hnr_meta_dims(a) != hnr_meta_dims(b) || a->metric != b->metric || a->element != b->element ||
-		a->encoding != b->encoding)
-		return "vectors are stored otherwise";
-	if (a->code_bits != b->code_bits || a->slots_ground != b->slots_ground ||
-		a->slots_upper != b->slots_upper || a->seed != b->seed)
-		return "neighbors are stored otherwise";
-	if (a->entry_level < 0)
-		return "the old index is empty";
-	if (!old->metric->type->dense)
-		return "columns of this type are indexed from scratch";
-	if (RelationGetNumberOfBlocks(old->rel) / layout->ground.parts * layout->ground.per_page < HNR_INHERIT_LEAST)
-		return "the old index is small";
-	return NULL;
 }
 
 void
@@ -185,27 +164,14 @@ read_rows(HnrInherit *h)
 	}
 }
 
-/* Leaves out what chunks have that are no live vertex's, and sorts; a row stands once. */
 static void
 order_rows(HnrInherit *h)
 {
-	HnrOldTid  *tid = h->tids.tid;
-	uint64		n = 0;
+	uint32		twice = hnr_oldtids_order(&h->tids, h->generation);
 
-	for (uint64 i = 0; i < h->tids.n; i++)
-	{
-		uint32		generation = h->generation[tid[i].vertex];
-
-		CHECK_FOR_INTERRUPTS();
-		if (generation != 0 && (tid[i].generation == 0 || tid[i].generation == generation))
-			tid[n++] = tid[i];
-	}
-	h->tids.n = h->figures.tids = n;
-	hnr_oldtids_sort(&h->tids);
-	for (uint64 i = 1; i < n; i++)
-		if (tid[i - 1].key == tid[i].key)
-			hnr_report_corrupted(h->old->rel, tid[i].vertex / ground(h)->per_page,
-								 "Two vertices have the same row.");
+	h->figures.tids = h->tids.n;
+	if (twice != PG_UINT32_MAX)
+		hnr_report_corrupted(h->old->rel, twice / ground(h)->per_page, "Two vertices have the same row.");
 }
 
 Size
@@ -254,6 +220,14 @@ hnr_inherit_create(HnrIndex *old, Relation heap, HnrMemGraph *graph)
 	read_rows(h);
 	order_rows(h);
 	return h;
+}
+
+Size
+hnr_inherit_memory(const HnrInherit *h)
+{
+	return sizeof(uint32) * 2 * (Size) h->nvertices +
+		(sizeof(uint32) + sizeof(uint8)) * (Size) h->figures.vertices +
+		(h->tids.tid ? sizeof(HnrOldTid) * h->tids.n : 0);
 }
 
 const HnrInheritFigures *
@@ -386,6 +360,7 @@ load_vertex(HnrInherit *h, uint32 node)
 	HnrVertex	head = read_vertex(h, number, true, h->strategy);
 	HnrMemNode *n = hnr_mem_graph_node(h->graph, node);
 	HnrMemEdges *edges = hnr_mem_graph_edges(h->graph, node, 0);
+	bool		sampled = hnr_code_sample_wants(h->codes);
 
 	memcpy(hnr_array_at(&h->graph->vectors, node), h->vector,
 		   hnr_coordinates_size(h->old->layout.encoding, h->old->layout.dims));
@@ -393,8 +368,13 @@ load_vertex(HnrInherit *h, uint32 node)
 	n->error = head.error;
 	for (int i = 0; i < head.degree; i++)
 	{
-		uint32		to = target_of(h, number, slot_at(h, i));
+		const HnrSlot *slot = slot_at(h, i);
+		uint32		to = target_of(h, number, slot);
 		bool		have = false;
+
+		if (h->old->codec->quantizer && !(isfinite(slot->constant) && isfinite(hnr_slot_factor(slot))))
+			hnr_report_corrupted(h->old->rel, number / ground(h)->per_page,
+								 "The code of a link is none.");
 
 		for (int j = 0; j < edges->count && !have; j++)
 			have = edges->edge[j].node == to;
@@ -404,9 +384,20 @@ load_vertex(HnrInherit *h, uint32 node)
 			h->figures.lost++;
 		}
 		else
+		{
+			/* not always the nearest */
+			if (sampled && edges->count == node * 0x9E3779B1U >> 29)
+				hnr_code_sample_add(h->codes, node, to, slot);
 			edges->edge[edges->count++].node = to;
+		}
 	}
 	h->figures.links += edges->count;
+}
+
+static void
+report_node(HnrInherit *h, uint32 node, const char *detail)
+{
+	hnr_report_corrupted(h->old->rel, h->vertex_of[node] / ground(h)->per_page, detail);
 }
 
 /* Nodes near each other have numbers near each other, so that this is read from the cache. */
@@ -414,23 +405,29 @@ static void
 measure_links(HnrInherit *h, uint32 node)
 {
 	HnrMemEdges *edges = hnr_mem_graph_edges(h->graph, node, 0);
+	const HnrMemNode *n = hnr_mem_graph_node(h->graph, node);
 	int			dims = h->old->layout.dims;
 
 	hnr_mem_graph_decode(h->graph, node, h->self);
+	if (hnr_sound_vector(h->old, h->self, n->scale) ||
+		!hnr_sound_rounding(h->old, h->self, n->scale, n->error))
+		report_node(h, node, "A vertex has a vector that is none.");
 	for (int i = 0; i < edges->count; i++)
 	{
 		hnr_mem_graph_decode(h->graph, edges->edge[i].node, h->other);
 		edges->edge[i].distance = hnr_metric_distance(h->old->metric, dims, h->self, h->other);
 		if (isnan(edges->edge[i].distance))
-			hnr_report_corrupted(h->old->rel, h->vertex_of[node] / ground(h)->per_page,
-								 "A vertex has a vector that is none.");
+			report_node(h, node, "A vertex has a vector that is none.");
 	}
 }
 
 void
 hnr_inherit_load(HnrInherit *h)
 {
+	uint32		wrong;
+
 	make_nodes(h);
+	h->codes = hnr_code_sample_create(h->old, h->graph->nnodes, CODES);
 	for (uint32 i = 0; i < h->graph->nnodes; i++)
 	{
 		load_vertex(h, i);
@@ -441,6 +438,9 @@ hnr_inherit_load(HnrInherit *h)
 		measure_links(h, i);
 		hnr_inherit_poll(LOAD_US);
 	}
+	wrong = hnr_code_sample_check(h->codes, h->graph);
+	if (wrong != HNR_MEM_NONE)
+		report_node(h, wrong, "The code of a link does not agree with the vectors.");
 	pfree(h->tids.tid);
 	h->tids.tid = NULL;
 }

@@ -37,12 +37,6 @@ typedef struct HnrInheritFigures
 } HnrInheritFigures;
 
 /*
- * Why an index like planned cannot take over anything from an old one, as part of a
- * sentence; NULL: it can.
- */
-extern const char *hnr_inherit_obstacle(const HnrIndex *old, const HnrIndex *planned);
-
-/*
  * For a graph without nodes; in the current memory context.  The caller holds a lock on the
  * old index, and one on its table that keeps VACUUM away, until the last call.
  */
@@ -51,6 +45,9 @@ extern HnrInherit *hnr_inherit_create(HnrIndex *old, Relation heap, HnrMemGraph 
 /* Bytes that all this may take, and the error where it does not do. */
 extern Size hnr_inherit_budget(void);
 extern void hnr_inherit_no_memory(void) pg_attribute_noreturn();
+
+/* Bytes that it takes beside the graph: more before load than after. */
+extern Size hnr_inherit_memory(const HnrInherit *h);
 
 extern const HnrInheritFigures *hnr_inherit_figures(const HnrInherit *h);
 

@@ -12,6 +12,7 @@
 
 #include <math.h>
 
+#include "am/select.h"
 #include "am/weaving.h"
 #include "distance/bytes.h"
 #include "miscadmin.h"
@@ -42,6 +43,7 @@ struct HnrLinks
 	float	   *vec;			/* room for floats: for self, then by place in `at` */
 	int			stride;
 	HnrMemEdge *edge;			/* candidates, nearest first */
+	const void *from;			/* NULL, or what their distances are to be made exact from */
 	int			nkept;
 };
 
@@ -108,48 +110,40 @@ distance(HnrLinks *l, const void *a, const void *b)
 	return hnr_metric_distance(l->w->graph->index->metric, l->dims, a, b);
 }
 
-/*
- * Whether a candidate is nearer to the member than to any chosen so far; if so, it is
- * chosen.  Chosen ones have their vectors in l->at, in that order.
- */
-static bool
-choose_if_diverse(HnrLinks *l, HnrMemEdge candidate, HnrMemEdges *chosen)
+/* A candidate into the place behind those that are chosen. */
+static void
+take_candidate(void *context, HnrMemEdge *candidate, const HnrMemEdge *next, int place,
+			   bool compared)
 {
-	for (int i = 0; i < chosen->count; i++)
-		if (distance(l, l->at[chosen->count], l->at[i]) < candidate.distance)
-			return false;
-	chosen->edge[chosen->count++] = candidate;
-	return true;
+	HnrLinks   *l = context;
+
+	if (next)
+		prefetch(l, next->node);
+	if (compared || l->from)
+		l->at[place] = take(l, candidate->node, place);
+	if (l->from)
+		candidate->distance = distance(l, l->from, l->at[place]);
+}
+
+static float
+distance_between(void *context, int i, int j)
+{
+	HnrLinks   *l = context;
+
+	return distance(l, l->at[i], l->at[j]);
 }
 
 /*
- * Chooses up to max of n candidates in l->edge, nearest first, as select.c does, but
- * for the first l->nkept, which are chosen in any case.  With self, their distances from it
- * are estimates, and are made exact here.
+ * Chooses up to max of n candidates in l->edge, nearest first (select.h), but for the first
+ * l->nkept, which are chosen in any case.  With self, their distances from it are
+ * estimates, and are made exact here.
  */
 static void
 choose(HnrLinks *l, int n, int max, const void *self, HnrMemEdges *chosen)
 {
-	int			nwaiting = 0;
-
-	chosen->count = 0;
-	for (int i = 0; i < n && chosen->count < max; i++)
-	{
-		HnrMemEdge	e = l->edge[i];
-
-		if (i + 1 < n)
-			prefetch(l, l->edge[i + 1].node);
-		if (n > max || self)
-			l->at[chosen->count] = take(l, e.node, chosen->count);
-		if (self)
-			e.distance = distance(l, self, l->at[chosen->count]);
-		if (n <= max || i < l->nkept)
-			chosen->edge[chosen->count++] = e;
-		else if (!choose_if_diverse(l, e, chosen))
-			l->edge[nwaiting++] = e;
-	}
-	for (int i = 0; i < nwaiting && chosen->count < max; i++)
-		chosen->edge[chosen->count++] = l->edge[i];
+	l->from = self;
+	chosen->count = hnr_select_edges(l->edge, n, l->nkept, max, take_candidate, distance_between, l,
+									 chosen->edge);
 }
 
 /* Whether a member is linked to another in any case. */

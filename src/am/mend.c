@@ -23,6 +23,7 @@
 #include "am/grow.h"
 #include "am/mend.h"
 #include "am/points.h"
+#include "am/select.h"
 #include "am/weave.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -60,7 +61,6 @@ typedef struct Mending
 	float	   *center;
 	float	   *distances;
 	HnrMemEdge *edge;			/* candidates */
-	HnrMemEdge *chosen;
 	const float **chosen_vec;
 	float	   *vec;			/* scratch: some of these */
 	float	   *self;
@@ -249,43 +249,34 @@ vector_of(Mending *m, uint32 node, int i)
 	return vec;
 }
 
-static bool
-is_diverse(Mending *m, const HnrMemEdge *candidate, int nchosen)
+static void
+take(void *context, HnrMemEdge *candidate, const HnrMemEdge *next, int place, bool compared)
 {
-	for (int i = 0; i < nchosen; i++)
-		if (hnr_metric_distance(m->metric, m->width, m->chosen_vec[nchosen],
-								m->chosen_vec[i]) < candidate->distance)
-			return false;
-	return true;
+	Mending    *m = context;
+
+	if (compared)
+		m->chosen_vec[place] = vector_of(m, candidate->node, place);
+}
+
+static float
+distance_between(void *context, int i, int j)
+{
+	Mending    *m = context;
+
+	return hnr_metric_distance(m->metric, m->width, m->chosen_vec[i], m->chosen_vec[j]);
 }
 
 /*
  * Makes a node's list of up to max of n candidates in m->edge, of which the first ones
- * are kept and the others are put in order and chosen as in select.c.
+ * are kept and the others are put in order and chosen as select.h has it.
  */
 static void
 choose(Mending *m, uint32 node, int nkept, int n, int max)
 {
 	HnrMemEdges *edges = edges_of(m, node);
-	int			nchosen = 0;
-	int			nwaiting = 0;
 
 	hnr_weave_sort(m->edge + nkept, n - nkept, node);
-	for (int i = 0; i < n && nchosen < max; i++)
-	{
-		HnrMemEdge	e = m->edge[i];
-
-		if (n > max)
-			m->chosen_vec[nchosen] = vector_of(m, e.node, nchosen);
-		if (n <= max || i < nkept || is_diverse(m, &e, nchosen))
-			m->chosen[nchosen++] = e;
-		else
-			m->edge[nwaiting++] = e;
-	}
-	for (int i = 0; i < nwaiting && nchosen < max; i++)
-		m->chosen[nchosen++] = m->edge[i];
-	edges->count = nchosen;
-	memcpy(edges->edge, m->chosen, sizeof(HnrMemEdge) * nchosen);
+	edges->count = hnr_select_edges(m->edge, n, nkept, max, take, distance_between, m, edges->edge);
 	hnr_inherit_poll(CHOOSE_US);
 }
 
@@ -443,17 +434,25 @@ init(Mending *m, HnrMemGraph *graph, HnrInherit *inherit)
 	m->center = palloc0(sizeof(float) * m->width);
 	m->distances = palloc(sizeof(float) * GROUP * MOST_COLUMNS);
 	m->edge = palloc(sizeof(HnrMemEdge) * (MOST_COLUMNS + HNR_POINTS_MOST + m->slots));
-	m->chosen = palloc(sizeof(HnrMemEdge) * m->slots);
 	m->chosen_vec = palloc(sizeof(float *) * (m->slots + 1));
 	m->vec = palloc(sizeof(float) * m->width * (m->slots + 1));
 	m->self = palloc(sizeof(float) * m->width);
 }
 
 Size
-hnr_mend_memory(const HnrIndex *index)
+hnr_mend_left_memory(const HnrIndex *index, uint32 nodes)
 {
-	return hnr_weave_samples_memory(LEAST_SAMPLE) + hnr_growth_upper_memory(index) + sizeof(uint8) + sizeof(uint64) + sizeof(uint32) +
-		sizeof(HnrMemEdge) * index->layout.ground.slots;
+	return hnr_weave_samples_memory(LEAST_SAMPLE) * (Size) nodes;
+}
+
+Size
+hnr_mend_memory(const HnrIndex *index, uint32 nodes)
+{
+	Size		node = hnr_growth_upper_memory(index) + sizeof(uint8) + sizeof(bool) + sizeof(uint64) +
+		2 * sizeof(uint32) + sizeof(HnrMemEdge) * index->layout.ground.slots;
+
+	return hnr_mend_left_memory(index, nodes) + node * nodes + hnr_weave_process_memory(index) +
+		sizeof(float) * MOST_COLUMNS * (2 * index->layout.dims + GROUP);
 }
 
 void

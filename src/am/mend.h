@@ -10,8 +10,9 @@
 
 #include "am/inherit.h"
 
-/* Bytes that it needs, a node. */
-extern Size hnr_mend_memory(const HnrIndex *index);
+/* Bytes that it needs, for so many nodes; and of these, what is in the graph's arena then. */
+extern Size hnr_mend_memory(const HnrIndex *index, uint32 nodes);
+extern Size hnr_mend_left_memory(const HnrIndex *index, uint32 nodes);
 
 /* Links of the ground; the levels above are there.  Column types that are dense only. */
 extern void hnr_mend_links(HnrMemGraph *graph, HnrInherit *inherit);

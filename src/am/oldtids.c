@@ -56,10 +56,26 @@ hnr_oldtids_add(HnrOldTids *tids, const ItemPointerData *tid, uint32 vertex, uin
 	t->generation = generation;
 }
 
-void
-hnr_oldtids_sort(HnrOldTids *tids)
+uint32
+hnr_oldtids_order(HnrOldTids *tids, const uint32 *generations)
 {
-	sort_tids(tids->tid, tids->n);
+	HnrOldTid  *tid = tids->tid;
+	uint64		n = 0;
+
+	for (uint64 i = 0; i < tids->n; i++)
+	{
+		uint32		generation = generations[tid[i].vertex];
+
+		CHECK_FOR_INTERRUPTS();
+		if (generation != 0 && (tid[i].generation == 0 || tid[i].generation == generation))
+			tid[n++] = tid[i];
+	}
+	tids->n = n;
+	sort_tids(tid, n);
+	for (uint64 i = 1; i < n; i++)
+		if (tid[i - 1].key == tid[i].key)
+			return tid[i].vertex;
+	return PG_UINT32_MAX;
 }
 
 const HnrOldTid *

@@ -30,8 +30,12 @@ extern void hnr_oldtids_init(HnrOldTids *tids);
 extern void hnr_oldtids_add(HnrOldTids *tids, const ItemPointerData *tid, uint32 vertex,
 							uint32 generation);
 
-/* Puts them in order, before the first is looked for. */
-extern void hnr_oldtids_sort(HnrOldTids *tids);
+/*
+ * Before the first is looked for: leaves out what chunks have that are no live vertex's, by
+ * the vertices' generations, and puts them in order.  Returns a vertex that has a row that
+ * another has; PG_UINT32_MAX: there is none.
+ */
+extern uint32 hnr_oldtids_order(HnrOldTids *tids, const uint32 *generations);
 
 /* NULL: it is not there.  Quickest in their order. */
 extern const HnrOldTid *hnr_oldtids_find(HnrOldTids *tids, const ItemPointerData *tid);

@@ -28,7 +28,7 @@ alloc_floats(Size n)
 }
 
 HnrPoints *
-hnr_points_create(const HnrMemGraph *graph, int max, bool columns, HnrPointsOf of)
+hnr_points_create(HnrMemGraph *graph, int max, bool columns, HnrPointsOf of)
 {
 	HnrPoints  *p = palloc0(sizeof(HnrPoints));
 

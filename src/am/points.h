@@ -43,7 +43,7 @@ typedef enum HnrPointsOf
 	HNR_POINTS_OF_FLOATS
 } HnrPointsOf;
 
-extern HnrPoints *hnr_points_create(const HnrMemGraph *graph, int max, bool columns,
+extern HnrPoints *hnr_points_create(HnrMemGraph *graph, int max, bool columns,
 									HnrPointsOf of);
 
 /*

@@ -32,6 +32,7 @@
 #include "distance/distance.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "storage/bufmgr.h"
 #include "throttle.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -63,6 +64,7 @@ typedef struct Renewal
 	float	   *vec;			/* of a row */
 	double		rows;			/* seen */
 	double		indexed;
+	Size		needed;			/* memory */
 	uint64		sample_every;
 	float	   *sample;			/* vectors of some rows that the old index has */
 	uint32	   *sample_vertex;
@@ -97,25 +99,40 @@ vector_in(const Renewal *r, float *vectors, uint32 i)
 }
 
 static void
-add_fresh(Renewal *r, ItemPointer tid)
+reserve_fresh(Renewal *r)
 {
 	Size		bytes = sizeof(float) * r->index->layout.dims;
 
-	if (r->nfresh == r->maxfresh)
-	{
-		r->maxfresh = Max(r->maxfresh * 2, 16);
-		if (bytes * r->maxfresh > hnr_inherit_budget() / 8)
-			ereport(ERROR,
-					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg_internal("too many rows are not in the old index")));
-		r->fresh = r->fresh ? repalloc_huge(r->fresh, bytes * r->maxfresh) :
-			MemoryContextAllocHuge(GetMemoryChunkContext(r), bytes * r->maxfresh);
-		r->fresh_tids = r->fresh_tids ?
-			repalloc_huge(r->fresh_tids, sizeof(ItemPointerData) * r->maxfresh) :
-			MemoryContextAllocHuge(GetMemoryChunkContext(r), sizeof(ItemPointerData) * r->maxfresh);
-	}
+	if (r->nfresh < r->maxfresh)
+		return;
+	r->maxfresh = Max(r->maxfresh * 2, 16);
+	if (r->needed + (bytes + sizeof(ItemPointerData)) * r->maxfresh > hnr_inherit_budget())
+		hnr_inherit_no_memory();
+	r->fresh = r->fresh ? repalloc_huge(r->fresh, bytes * r->maxfresh) :
+		MemoryContextAllocHuge(GetMemoryChunkContext(r), bytes * r->maxfresh);
+	r->fresh_tids = r->fresh_tids ?
+		repalloc_huge(r->fresh_tids, sizeof(ItemPointerData) * r->maxfresh) :
+		MemoryContextAllocHuge(GetMemoryChunkContext(r), sizeof(ItemPointerData) * r->maxfresh);
+}
+
+/* An error where so many rows, of all that there can be, are not in the old index. */
+static void
+check_fresh(Renewal *r, double indexed)
+{
+	if (r->nfresh > (indexed + r->nfresh) * MOST_NEW + SOME_NEW)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg_internal("too many rows are not in the old index")));
+}
+
+static void
+add_fresh(Renewal *r, ItemPointer tid)
+{
+	reserve_fresh(r);
 	r->fresh_tids[r->nfresh] = *tid;
-	memcpy(vector_in(r, r->fresh, r->nfresh++), r->vec, bytes);
+	memcpy(vector_in(r, r->fresh, r->nfresh++), r->vec, sizeof(float) * r->index->layout.dims);
+	/* at once, if there are too many whatever follows */
+	check_fresh(r, hnr_inherit_figures(r->inherit)->tids);
 }
 
 /* Forms r->vec of a row; false: it is not indexed. */
@@ -191,13 +208,23 @@ check_sample(Renewal *r)
 	pfree(stored);
 }
 
-/* An error if a build from scratch would store vectors otherwise; the sample is not rounded yet. */
+/*
+ * An error if a build from scratch would store vectors otherwise; the sample, of which some
+ * from all parts of the table do, is not rounded yet.
+ */
 static void
 check_encoding(Renewal *r)
 {
-	HnrEncoding now = hnr_choose_encoding(r->index->metric, r->index->layout.dims, r->sample,
-										  Min(r->nsample, HNR_ENCODING_SAMPLE));
+	int			dims = r->index->layout.dims;
+	int			n = Min(r->nsample, HNR_ENCODING_SAMPLE);
+	float	   *vectors = palloc_extended(sizeof(float) * dims * (Size) Max(n, 1), MCXT_ALLOC_HUGE);
+	HnrEncoding now;
 
+	for (int i = 0; i < n; i++)
+		memcpy(vector_in(r, vectors, i), vector_in(r, r->sample, (int64) i * r->nsample / n),
+			   sizeof(float) * dims);
+	now = hnr_choose_encoding(r->index->metric, dims, vectors, n);
+	pfree(vectors);
 	if (now == HNR_ENCODING_FLOAT && r->index->metric->half_is_exact)
 		now = HNR_ENCODING_HALF;
 	if (now != r->index->layout.encoding)
@@ -216,27 +243,34 @@ check_worth(Renewal *r)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg_internal("few rows are left")));
-	if (r->nfresh > r->rows * MOST_NEW + SOME_NEW)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg_internal("too many rows are not in the old index")));
 	if (f->lost > (f->lost + f->links) * MOST_LOST)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg_internal("too many neighbors are gone")));
 }
 
-static void
-check_memory(Renewal *r)
+/* The most that all this takes at a time, but for rows that the old index does not have. */
+static Size
+needed_memory(Renewal *r)
 {
 	const HnrInheritFigures *f = hnr_inherit_figures(r->inherit);
 	const HnrLayout *layout = &r->index->layout;
-	Size		node = sizeof(HnrMemNode) + r->graph->vector_size + sizeof(HnrMemEdges) +
-		sizeof(HnrMemEdge) * layout->ground.slots + HNR_FLUSH_NODE + hnr_mend_memory(r->index) +
-		4 * sizeof(uint32);
+	Size		n = f->vertices;
+	Size		node = sizeof(HnrMemNode) + r->graph->vector_size + offsetof(HnrMemEdges, edge) +
+		sizeof(HnrMemEdge) * layout->ground.slots;
+	Size		upper = offsetof(HnrMemEdges, edge) + sizeof(HnrMemEdge) * layout->upper.slots;
+	Size		flush = n * (HNR_FLUSH_NODE + 2 * sizeof(uint32)) + hnr_mend_left_memory(r->index, n);
 
-	if (node * f->vertices + 2 * sizeof(uint64) * f->tids + sizeof(HnrMemTid) * f->tids >
-		hnr_inherit_budget())
+	return node * n + upper * (n / (HNR_LEVEL_FACTOR * r->index->meta.m - 1)) +
+		sizeof(HnrMemTid) * f->tids + hnr_inherit_memory(r->inherit) +
+		Max(flush, hnr_mend_memory(r->index, n)) + sizeof(float) * SAMPLE * (Size) layout->dims;
+}
+
+static void
+check_memory(Renewal *r)
+{
+	r->needed = needed_memory(r);
+	if (r->needed > hnr_inherit_budget())
 		hnr_inherit_no_memory();
 }
 
@@ -270,7 +304,11 @@ insert_fresh(Renewal *r)
 static void
 write_graph(Renewal *r)
 {
-	HnrKnownSlots known = {.fill = hnr_inherit_slots,.state = r->inherit};
+	HnrKnownSlots known = {
+		.fill = hnr_inherit_slots,
+		.state = r->inherit,
+		.memory = hnr_inherit_memory(r->inherit) + sizeof(float) * r->maxfresh * (Size) r->index->layout.dims
+	};
 
 	HNR_DEBUG_POINT("renew_mend");
 	hnr_growth_link_upper(r->graph);
@@ -280,6 +318,33 @@ write_graph(Renewal *r)
 	hnr_index_write_meta(r->index, MAIN_FORKNUM);
 	HNR_DEBUG_POINT("renew_write");
 	hnr_flush_graph(r->index, r->graph, NULL, &known, report_writing, r);
+}
+
+/* Why an index like planned cannot take over anything from an old one; NULL: it can. */
+static const char *
+find_obstacle(const HnrIndex *old, const HnrIndex *planned)
+{
+	const HnrLayout *layout = &old->layout;
+	const HnrMetaPage *a = &old->meta;
+	const HnrMetaPage *b = &planned->meta;
+
+	if (a->m != b->m)
+		return "m is another one";
+	if (a->ef_construction != b->ef_construction)
+		return "ef_construction is another one";
+	if (hnr_meta_dims(a) != hnr_meta_dims(b) || a->metric != b->metric || a->element != b->element ||
+		a->encoding != b->encoding)
+		return "vectors are stored otherwise";
+	if (a->code_bits != b->code_bits || a->slots_ground != b->slots_ground ||
+		a->slots_upper != b->slots_upper || a->seed != b->seed)
+		return "neighbors are stored otherwise";
+	if (a->entry_level < 0)
+		return "the old index is empty";
+	if (!old->metric->type->dense)
+		return "columns of this type are indexed from scratch";
+	if (RelationGetNumberOfBlocks(old->rel) / layout->ground.parts * layout->ground.per_page < HNR_INHERIT_LEAST)
+		return "the old index is small";
+	return NULL;
 }
 
 static void
@@ -292,7 +357,7 @@ prepare(Renewal *r, Relation heap, Relation rel, Relation old_rel)
 	old->heap = heap;
 	r->index = hnr_index_plan(rel, old->layout.encoding);
 	dims = r->index->layout.dims;
-	obstacle = hnr_inherit_obstacle(old, r->index);
+	obstacle = find_obstacle(old, r->index);
 	/* whose function may have been replaced */
 	if (obstacle == NULL && hnr_index_has_expressions(rel))
 		obstacle = "it is on an expression";
@@ -341,8 +406,9 @@ hnr_renew_build(Relation heap, Relation rel, IndexInfo *info)
 	hnr_toast_reader_free(r->toasted);
 	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, (int64) r->rows);
 	HNR_DEBUG_POINT("renew_load");
-	hnr_inherit_load(r->inherit);
+	check_fresh(r, r->indexed);
 	check_encoding(r);
+	hnr_inherit_load(r->inherit);
 	check_sample(r);
 	check_worth(r);
 	report_done(r, LOADED);

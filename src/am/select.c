@@ -9,39 +9,42 @@
 
 #include "am/select.h"
 
-static bool
-is_diverse(int candidate, float distance, const int *chosen, int nchosen,
-		   HnrPairDistance pair, void *context)
+typedef struct Selection
 {
-	for (int i = 0; i < nchosen; i++)
-		if (pair(context, candidate, chosen[i]) < distance)
-			return false;
-	return true;
+	HnrPairDistance pair;
+	void	   *context;
+	int		   *chosen;			/* candidates by place */
+} Selection;
+
+static void
+take(void *context, HnrMemEdge *candidate, const HnrMemEdge *next, int place, bool compared)
+{
+	((Selection *) context)->chosen[place] = candidate->node;
+}
+
+static float
+distance_between(void *context, int i, int j)
+{
+	Selection  *s = context;
+
+	return s->pair(s->context, s->chosen[i], s->chosen[j]);
 }
 
 int
 hnr_select_neighbors(const float *distance, int n, int max,
 					 HnrPairDistance pair, void *context, int *chosen)
 {
-	int			nchosen = 0;
-	int			nwaiting = 0;
-	int		   *waiting;
+	Selection	s = {pair, context, chosen};
+	HnrMemEdge *edge = palloc(sizeof(HnrMemEdge) * Max(2 * n, 1));
 
-	if (n <= max)
+	for (int i = 0; i < n; i++)
 	{
-		for (int i = 0; i < n; i++)
-			chosen[i] = i;
-		return n;
+		edge[i].node = i;
+		edge[i].distance = distance[i];
 	}
-	waiting = palloc(sizeof(int) * n);
-	for (int i = 0; i < n && nchosen < max; i++)
-	{
-		if (is_diverse(i, distance[i], chosen, nchosen, pair, context))
-			chosen[nchosen++] = i;
-		else
-			waiting[nwaiting++] = i;
-	}
-	memcpy(chosen + nchosen, waiting, sizeof(int) * nwaiting);
-	pfree(waiting);
+	max = hnr_select_edges(edge, n, 0, max, take, distance_between, &s, edge + n);
+	for (int i = 0; i < max; i++)
+		chosen[i] = edge[n + i].node;
+	pfree(edge);
 	return max;
 }

@@ -362,7 +362,7 @@ settle_levels(HnrShards *s)
 		offsetof(HnrMemEdges, edge) + sizeof(HnrMemEdge) * layout->upper.slots + 32;
 	double		nodes = (double) s->nrows / (HNR_LEVEL_FACTOR * s->index->meta.m - 1);
 
-	s->sparser = (uint32) (node * nodes / s->budget) + 1;
+	s->sparser = (uint32) Min(node * nodes / s->budget, (double) PG_INT32_MAX) + 1;
 }
 
 void

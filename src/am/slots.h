@@ -24,6 +24,7 @@ typedef struct HnrKnownSlots
 {
 	HnrKnownSlotsFn fill;
 	void	   *state;
+	Size		memory;			/* that all this takes, beside the graph */
 } HnrKnownSlots;
 
 typedef struct HnrSlotMaker

@@ -45,6 +45,7 @@ new_graph(HnrIndex *index, bool floats, HnrArena *arena)
 	graph->vector_size = MAXALIGN(hnr_coordinates_size(graph->encoding, layout->dims));
 	graph->encoded = palloc0(graph->vector_size);
 	graph->entry_level = -1;
+	graph->alike = -1;
 	graph->arena = arena;
 	if (layout->room > 0)
 		graph->varying = GenerationContextCreate(CurrentMemoryContext, "hnsw vectors",
@@ -136,14 +137,17 @@ same_scale(HnrScale a, HnrScale b)
 }
 
 bool
-hnr_mem_graph_bytes_alike(const HnrMemGraph *graph)
+hnr_mem_graph_bytes_alike(HnrMemGraph *graph)
 {
 	if (graph->encoding != HNR_ENCODING_BYTE)
 		return false;
-	for (uint32 i = 1; i < graph->nnodes; i++)
-		if (!same_scale(hnr_mem_graph_node(graph, i)->scale, hnr_mem_graph_node(graph, 0)->scale))
-			return false;
-	return true;
+	if (graph->alike >= 0)
+		return graph->alike;
+	graph->alike = true;
+	for (uint32 i = 1; i < graph->nnodes && graph->alike; i++)
+		graph->alike = same_scale(hnr_mem_graph_node(graph, i)->scale,
+								  hnr_mem_graph_node(graph, 0)->scale);
+	return graph->alike;
 }
 
 void
@@ -229,6 +233,7 @@ hnr_mem_graph_put(HnrMemGraph *graph, const char *encoded, HnrScale scale, int l
 	node->error = 0;
 	node->scale = scale;
 	node->level = level;
+	graph->alike = -1;
 	node->upper = graph->nupper;
 	graph->nupper += node->level;
 	hnr_array_reserve(&graph->upper, graph->nupper);

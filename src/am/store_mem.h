@@ -65,6 +65,7 @@ typedef struct HnrMemGraph
 	uint32		entry;
 	int			entry_level;	/* -1: empty */
 	Size		vector_size;
+	int			alike;			/* what hnr_mem_graph_bytes_alike has found; -1: not looked */
 	uint32	   *by_vector;		/* hash table of nodes by their vector */
 	uint32		by_vector_mask;
 	char	   *encoded;		/* scratch: a row's vector */
@@ -145,9 +146,9 @@ hnr_mem_graph_encoded(const HnrMemGraph *graph, uint32 node)
 
 /*
  * Whether all vectors are bytes that stand for coordinates by the same scale, so that bytes
- * can be compared with bytes.  Looks at every node.
+ * can be compared with bytes.  Looks at every node, once for the nodes that there are.
  */
-extern bool hnr_mem_graph_bytes_alike(const HnrMemGraph *graph);
+extern bool hnr_mem_graph_bytes_alike(HnrMemGraph *graph);
 
 /* Only where vectors are floats here. */
 static inline const float *

@@ -8,11 +8,10 @@
  */
 #include "postgres.h"
 
-#include <float.h>
 #include <math.h>
 
 #include "am/buffer.h"
-#include "am/stored.h"
+#include "am/sound.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
@@ -25,12 +24,6 @@
  * vectors, so all of them would take as long as a build.
  */
 #define MAX_CODES 2000000
-
-/* Deviations allowed: what instruction sets sum differently, and halves' digits. */
-#define NORM_TOLERANCE		1e-3
-#define BYTE_NORM_TOLERANCE	0.1
-#define ESTIMATE_TOLERANCE	6e-3
-#define FACTOR_TOLERANCE	0.05
 
 typedef struct VertexPass
 {
@@ -52,64 +45,14 @@ report_at(HnrVerify *v, const HnrVertexCopy *copy, HnrFinding finding, const cha
 					  ItemPointerGetOffsetNumber(&copy->tid), "%s", problem);
 }
 
-/* What is wrong about a vector in itself, or NULL. */
-static const char *
-vector_problem(HnrVerify *v, const HnrVertexCopy *copy)
-{
-	const HnrLayout *layout = &v->index->layout;
-	const HnrMetric *metric = v->index->metric;
-	double		norm = 0;
-	HnrScale	scale;
-
-	if (metric->type->problem)
-		return metric->type->problem(metric, layout->column_dims, layout->dims, copy->vec);
-	for (int i = 0; i < layout->dims; i++)
-	{
-		if (!isfinite(copy->vec[i]))
-			return "a vector has a coordinate that is not a finite number";
-		norm += (double) copy->vec[i] * copy->vec[i];
-	}
-	if (metric->normalize &&
-		fabs(norm - 1) > (layout->encoding == HNR_ENCODING_BYTE ? BYTE_NORM_TOLERANCE : NORM_TOLERANCE))
-		return "a vector is not of unit length";
-	scale = hnr_stored_scale(layout->encoding, layout->dims, copy->vec);
-	if (copy->head.scale.exponent != scale.exponent || copy->head.scale.bias != scale.bias)
-		return "a vector is not stored with the scale that belongs to it";
-	return NULL;
-}
-
-/*
- * What rounding has cost is not told by the vector as stored, only how it may be at
- * most, to which comes what sums are off by.
- */
-static bool
-error_is_possible(HnrVerify *v, const HnrVertexCopy *copy)
-{
-	const HnrLayout *layout = &v->index->layout;
-	double		most = 0;
-
-	if (!isfinite(copy->head.error) || copy->head.error < 0)
-		return false;
-	if (v->index->metric->type->error)
-		return copy->head.error == v->index->metric->type->error(v->index->metric, layout->dims,
-																copy->vec);
-	if (layout->encoding == HNR_ENCODING_FLOAT && v->index->metric->kind != HNR_METRIC_COSINE)
-		return copy->head.error == 0;
-	/* a sum of magnitudes is greater than any length */
-	for (int i = 0; i < layout->dims; i++)
-		most += 1e-4 * fabs(copy->vec[i]) +
-			hnr_stored_most_lost(layout->encoding, copy->head.scale, 1.01 * fabs(copy->vec[i]));
-	return copy->head.error <= 1.01 * most + 1e-4;
-}
-
 static void
 check_vector(HnrVerify *v, const HnrVertexCopy *copy)
 {
-	const char *problem = vector_problem(v, copy);
+	const char *problem = hnr_sound_vector(v->index, copy->vec, copy->head.scale);
 
 	if (problem)
 		report_at(v, copy, HNR_FOUND_VECTOR, problem);
-	else if (copy->level == 0 && !error_is_possible(v, copy))
+	else if (copy->level == 0 && !hnr_sound_rounding(v->index, copy->vec, copy->head.scale, copy->head.error))
 		report_at(v, copy, HNR_FOUND_ROUNDING,
 				  "a vertex says that rounding has cost what it cannot have");
 }
@@ -187,61 +130,6 @@ check_double_links(HnrVerify *v, const HnrVertexCopy *copy)
 			  "a vertex has two links to the same neighbor");
 }
 
-/*
- * Whether a slot says what the vectors say.  An estimate is exact at the two ends of
- * the link, whatever the code: from p itself and from o, d(q, o) - d(q, p) is known.
- */
-static bool
-code_agrees(HnrVerify *v, const HnrSlot *slot, HnrCodecPoint at, HnrCodecPoint there)
-{
-	HnrCodec   *codec = v->index->codec;
-	int			n = v->index->layout.dims;
-	const float *p = at.vec;
-	const float *o = there.vec;
-	HnrSlot    *now = palloc(v->index->layout.slot_size);
-	ItemPointerData tid = slot->vertex;
-	double		xp,
-				xo,
-				from_p = 0,
-				from_o = 0,
-				r2 = 0,
-				norms = 0,
-				tolerance,
-				factor;
-
-	hnr_codec_encode(codec, at, there, &tid, now);
-	xp = hnr_code_dot(codec->quantizer, hnr_slot_code(slot), at.rotated);
-	xo = hnr_code_dot(codec->quantizer, hnr_slot_code(slot), there.rotated);
-	for (int i = 0; i < n; i++)
-	{
-		double		d = (double) o[i] - p[i];
-
-		r2 += d * d;
-		norms += (double) o[i] * o[i] + (double) p[i] * p[i];
-		from_p -= d * p[i];
-		from_o -= d * o[i];
-	}
-	if (codec->metric->kind == HNR_METRIC_L2)
-	{
-		from_p = r2;
-		from_o = -r2;
-	}
-	tolerance = ESTIMATE_TOLERANCE * (r2 + sqrt(r2 * norms) + fabs(hnr_slot_factor(slot)) * (fabs(xp) + fabs(xo)));
-	/* beyond the range of the estimates, which are made of squares in float */
-	if (!isfinite((float) (tolerance * 1e3)) || r2 < FLT_MIN)
-		return true;
-	factor = hnr_slot_factor(now);
-	pfree(now);
-	for (int i = 0; i < hnr_codec_rotated_dims(codec); i++)
-		codec->residual[i] = there.rotated[i] - at.rotated[i];
-	if (!hnr_code_fits(codec->quantizer, codec->residual, hnr_slot_code(slot)))
-		return false;
-	/* written so that NaN does not agree */
-	return fabs(slot->constant + hnr_slot_factor(slot) * xp - from_p) <= tolerance &&
-		fabs(slot->constant + hnr_slot_factor(slot) * xo - from_o) <= tolerance &&
-		fabs(hnr_slot_factor(slot) - factor) <= FACTOR_TOLERANCE * fabs(factor);
-}
-
 /* rotated: the vertex's own vector; room: for another. */
 static void
 check_code(HnrVerify *v, const HnrVertexCopy *copy, int i, const float *rotated, float *room)
@@ -264,8 +152,8 @@ check_code(HnrVerify *v, const HnrVertexCopy *copy, int i, const float *rotated,
 			return;
 		hnr_codec_rotate(v->index->codec, other.vec, room);
 		agrees = !hnr_metric_same(v->index->metric, v->index->layout.dims, from.vec, copy->vec) ||
-			code_agrees(v, slot_of(v, &from, i), (HnrCodecPoint) {from.vec, rotated},
-						(HnrCodecPoint) {other.vec, room});
+			hnr_sound_code(v->index->codec, slot_of(v, &from, i), (HnrCodecPoint) {from.vec, rotated},
+						   (HnrCodecPoint) {other.vec, room});
 		pfree(other.vec);
 		pfree(other.slots);
 		if (agrees)

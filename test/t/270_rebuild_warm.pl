@@ -14,7 +14,8 @@ use RebuildTest;
 
 # Where things stand on a page: src/am/page.h.
 use constant BLCKSZ => 8192;
-use constant { CONTENTS => 32, STATE => 0, GENERATION => 8, TIDS => 22, VECTOR => 40 };
+# of 8 floats, on the first vertex of a page; its first slot has a constant at CODE.
+use constant { CONTENTS => 32, STATE => 0, SCALE => 5, GENERATION => 8, ERROR => 12, TIDS => 22, VECTOR => 40, CODE => 80 };
 
 my $node = new_node('main', init => { extra => ['--data-checksums'] });
 my $round = 0;
@@ -247,7 +248,12 @@ foreach my $damage (
 	[ 'state', STATE, pack('C', 99), 1, qr/corrupted|not one|state/ ],
 	[ 'generation', GENERATION, pack('L', 0), 1, qr/corrupt/ ],
 	[ 'rows', TIDS, pack('SSS', 0xFFFF, 0xFFFF, 0), 1, qr/corrupt/ ],
-	[ 'vectors', VECTOR, pack('f8', (77777) x 8), 60, qr/another vector/ ])
+	[ 'scale', SCALE, pack('c', 90), 1, qr/corrupt/ ],
+	[ 'loss by rounding', ERROR, pack('f', 1e6), 1, qr/corrupt/ ],
+	[ 'coordinates', VECTOR, pack('L', 0x7F800000), 1, qr/corrupt/ ],
+	[ 'constants', CODE, pack('L', 0x7FC00000), 1, qr/corrupt/ ],
+	[ 'codes', CODE, pack('f', 1e9), 60, qr/corrupt/ ],
+	[ 'vectors', VECTOR, pack('f8', (77777) x 8), 60, qr/another vector|corrupt/ ])
 {
 	my ($name, $place, $bytes, $pages, $reason) = @$damage;
 
