@@ -4,14 +4,15 @@
  *		What the planner is told of a scan.
  *
  * The first row costs a search: the descent and a visit of about ef_search
- * vertices, a page each, with an estimate per slot.  To go on costs that much again
- * for each further ef_search rows, so all rows of a table in order are dearer than
- * sorting them; where they are not, the sort still is the better plan, for it
- * misses none.
+ * vertices, a page each, with an estimate per slot or, without codes, the measure of
+ * neighbours, which stand on pages of their own.  To go on costs two or three visits a
+ * row (results.h), so all rows of a table in order are dearer than sorting them; where
+ * they are not, the sort still is the better plan, for it misses none.
  *
  * The planner knows nothing of TOAST, where vectors of more than about 500
- * dimensions are: it takes a scan of the table that fetches them all for one of a few
- * small pages.  What this file says is scaled down likewise, as both are compared.
+ * dimensions are: it takes a scan of the table that fetches them all, or those of the rows
+ * that pass a filter, for one of a few small pages.  What this file says is scaled down
+ * likewise, as both are compared.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,6 +23,7 @@
 #include "access/genam.h"
 #include "am/am.h"
 #include "am/callbacks.h"
+#include "am/metric.h"
 #include "am/search.h"
 #include "am/store_mem.h"
 #include "compat.h"
@@ -36,15 +38,60 @@
 /* An estimate from a code costs about this part of an operator call. */
 #define ESTIMATE_COST_FRACTION 0.05
 
-/* The part of what a scan of the table reads that the planner knows of. */
-static double
-known_part(IndexOptInfo *info, int dims)
-{
-	double		vector_pages = Max(info->rel->tuples, 0) * dims * sizeof(float) / BLCKSZ;
+/* Visits for a row that a scan returns beyond those of its search. */
+#define VISITS_PER_ROW 2.5
 
-	if (vector_pages <= info->rel->pages)
+/* Pages that the vectors of the table take. */
+static double
+vector_pages(IndexOptInfo *info, const HnrMetric *metric, int dims)
+{
+	double		bytes;
+
+	switch (metric->type->element)
+	{
+		case HNR_ELEMENT_HALF:
+			bytes = dims * 2.0;
+			break;
+		case HNR_ELEMENT_BIT:
+			bytes = dims / 8.0;
+			break;
+		case HNR_ELEMENT_SPARSE:
+			/* how many coordinates there are, only the index knows */
+			return info->pages;
+		default:
+			bytes = dims * 4.0;
+	}
+	return Max(info->rel->tuples, 0) * bytes / BLCKSZ;
+}
+
+/*
+ * The part of what it takes to sort the rows that pass the filter that the planner knows of.
+ */
+static double
+known_part(IndexOptInfo *info, const HnrMetric *metric, int dims)
+{
+	double		pages = Max(info->rel->pages, 1);
+	double		in_toast = vector_pages(info, metric, dims);
+
+	if (in_toast <= pages)
 		return 1;
-	return Max(info->rel->pages, 1) / vector_pages;
+	if (info->rel->tuples > 0)
+		in_toast *= Min(info->rel->rows / info->rel->tuples, 1);
+	return pages / (pages + in_toast);
+}
+
+/* What it costs to visit a vertex. */
+static double
+visit_cost(IndexOptInfo *info, const HnrMetric *metric, int m)
+{
+	double		random_page_cost;
+	double		read;
+
+	get_tablespace_page_costs(info->reltablespace, &random_page_cost, NULL);
+	read = random_page_cost * Min(1.0, info->pages / Max(info->tuples, 1)) +
+		cpu_index_tuple_cost + cpu_operator_cost;
+	return metric->coded ? read + 2 * m * ESTIMATE_COST_FRACTION * cpu_operator_cost :
+		read * Max(m / 2, 1);
 }
 
 /* About what a scan and a sort of the table cost. */
@@ -64,12 +111,12 @@ hnr_costestimate(PlannerInfo *root, IndexPath *path, double loop_count,
 {
 	IndexOptInfo *info = path->indexinfo;
 	GenericCosts costs = {0};
-	double		random_page_cost;
 	double		tuples = Max(info->tuples, 1);
 	double		visits;
-	double		known;
+	double		a_visit;
 	int			m;
 	Relation	index;
+	const HnrMetric *metric;
 
 	/* an hnsw index only knows how to order */
 	if (path->indexorderbys == NIL)
@@ -85,7 +132,9 @@ hnr_costestimate(PlannerInfo *root, IndexPath *path, double loop_count,
 	hnr_guc_define_search_settings();
 	index = index_open(info->indexoid, NoLock);
 	m = hnr_option_m(index);
-	known = known_part(info, TupleDescAttr(RelationGetDescr(index), 0)->atttypmod);
+	metric = hnr_metric_of_index(index);
+	a_visit = visit_cost(info, metric, m) *
+		known_part(info, metric, TupleDescAttr(RelationGetDescr(index), 0)->atttypmod);
 	index_close(index, NoLock);
 
 	/* the descent passes a few vertices of each level */
@@ -96,11 +145,8 @@ hnr_costestimate(PlannerInfo *root, IndexPath *path, double loop_count,
 	costs.numIndexTuples = tuples;
 	genericcostestimate(root, path, loop_count, &costs);
 
-	get_tablespace_page_costs(info->reltablespace, &random_page_cost, NULL);
-	*startup = known * visits * (random_page_cost * Min(1.0, info->pages / tuples) +
-								 2 * m * ESTIMATE_COST_FRACTION * cpu_operator_cost +
-								 cpu_index_tuple_cost + cpu_operator_cost);
-	*total = *startup + *startup / visits * tuples;
+	*startup = a_visit * visits;
+	*total = *startup + a_visit * VISITS_PER_ROW * tuples;
 	if (root->tuple_fraction <= 0)
 		*total += 2 * sort_cost(info);
 	*selectivity = costs.indexSelectivity;
