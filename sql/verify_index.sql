@@ -8,7 +8,7 @@
 
 \df check_index
 SELECT provolatile, proisstrict, proparallel FROM pg_proc WHERE proname = 'check_index';
-CREATE TABLE t (id int PRIMARY KEY, e vector(3));
+CREATE TABLE t (id int PRIMARY KEY, e vector(3)) WITH (autovacuum_enabled = off);
 CREATE INDEX i ON t USING hnsw (e vector_l2_ops);
 SELECT * FROM check_index('i');
 INSERT INTO t SELECT i, vec(i, 3) FROM generate_series(1, 100) i;

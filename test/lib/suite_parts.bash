@@ -121,6 +121,7 @@ start_server()
 		listen_addresses = ''
 		unix_socket_directories = '$RUN'
 		fsync = off
+		autovacuum = off
 		max_connections = 40
 		max_worker_processes = 16
 		max_prepared_transactions = 2

@@ -1,6 +1,6 @@
 # Recall@10 on sets of several shapes and types, for each operator class: of a fresh index, of
 # one where a third of the rows came one by one and a fifth were deleted and vacuumed
-# away, and of that one rebuilt.  The bounds are what an honest graph does not fall below on these sets; a
+# away, and of that one rebuilt, online or at once.  The bounds are what an honest graph does not fall below on these sets; a
 # broken one (links, codes, repairs) does.
 
 use strict;
@@ -12,7 +12,8 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
-$node->append_conf('postgresql.conf', "fsync = off\nautovacuum = off\nlog_statement = none\nmaintenance_work_mem = 128MB\n");
+$node->append_conf('postgresql.conf', "fsync = off\nautovacuum = off\nlog_statement = none\nmaintenance_work_mem = 128MB\n"
+	  . "max_worker_processes = 12\nhnsw_rebuild.nice = 0\n");
 $node->start;
 $node->safe_psql('postgres', <<'X');
 CREATE EXTENSION hnsw_rebuild;
@@ -123,6 +124,7 @@ my @sets = (
 	[ 'plane', 900, 300, 'sparsevec', qw(l2 ip) ],
 	[ 'duplicates', 33, 800, 'sparsevec', qw(cosine l1) ],
 );
+my %loops;		# by operator class
 my $times = $ENV{HNR_TEST_TIMES} || 1;	# so many times the rows
 
 srand($ENV{HNR_TEST_SEED} || 42);
@@ -137,6 +139,9 @@ for my $set (@sets)
 	vectors_to('q', $type, $make, 15);
 	for my $class (@classes)
 	{
+		# each class online the first time that it comes
+		my $online = $loops{"${type}_${class}_ops"}++ ? 'false' : 'true';
+		my $wait = $online eq 'true' ? "CALL wait_for_rebuild('i');" : '';
 		my $sql = join '', map
 		  { "SELECT set_config('hnsw.ef_search', '$_', false) \\g /dev/null\nSELECT recall('$operator{$class}');\n" }
 		  sort keys %bounds;
@@ -154,11 +159,14 @@ DELETE FROM r WHERE id % 5 = 0;
 VACUUM r;
 $sql
 SELECT count(*) FROM check_index('i', true) WHERE severity = 'error' OR message NOT LIKE '%cannot be reached%';
-SELECT rebuild_index('i', online => false) IS NULL \\g /dev/null
+SELECT rebuild_index('i', online => $online, measure => false) IS NULL \\g /dev/null
+$wait
 $sql
+SELECT round(index_degradation('i', 50)::numeric, 3);
 X
 		my $title = "$name, $dims dimensions, ${type}_${class}_ops";
 		note("$title: @recall");
+		cmp_ok(pop @recall, '<=', 0.1, "$title: degradation");
 		is(splice(@recall, 4, 1), 0, "$title: check_index before the rebuild");
 		for my $bound (map { my $stage = $_; map { [ $_, $bounds{$_}[$stage], $stage ] } sort keys %bounds } 0 .. 2)
 		{
@@ -171,5 +179,7 @@ X
 	}
 	$node->safe_psql('postgres', 'DROP TABLE r, q, all_r');
 }
+is($node->safe_psql('postgres', "SELECT string_agg(opcname, ' ' ORDER BY opcname COLLATE \"C\") FROM pg_opclass c
+		JOIN pg_am a ON a.oid = opcmethod WHERE amname = 'hnsw'"), join(' ', sort keys %loops), 'every operator class');
 $node->stop;
 done_testing();
