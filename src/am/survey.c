@@ -27,6 +27,7 @@
 #include "am/index.h"
 #include "am/node.h"
 #include "am/survey.h"
+#include "debug_point.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
 #include "throttle.h"
@@ -375,8 +376,10 @@ survey(Surveyor *s)
 	/* pages in any order, and again and again */
 	s->strategy = NULL;
 	seed(s);
+	HNR_DEBUG_POINT("survey_seeded");
 	s->strategy = GetAccessStrategy(BAS_BULKREAD);
 	first_pass(s);
+	HNR_DEBUG_POINT("survey_passed");
 	while (catch_up(s, forward))
 		forward = !forward;
 	FreeAccessStrategy(s->strategy);

@@ -161,6 +161,17 @@ offer(Batch *batch, int sampled, int row, float distance)
 		hnr_topk_offer(sample->nearest, &sample->found, batch->m->k, distance);
 }
 
+/* Whether any of a tile's distances may be offered; of nearly all tiles none is. */
+static inline bool
+any_near(const float *distance, float limit)
+{
+	bool		near = limit == INFINITY;
+
+	for (int j = 0; j < HNR_TILE_B; j++)
+		near |= distance[j] < limit;
+	return near;
+}
+
 /* Compares the rows of a batch with the sample, and empties it. */
 static void
 compare(Batch *batch)
@@ -186,8 +197,9 @@ compare(Batch *batch)
 				limit[i] = limit_of(m, s + Min(i, ns - 1));
 			tile(m, a, batch->row + r, limit, out);
 			for (int i = 0; i < ns; i++)
-				for (int j = 0; j < nr; j++)
-					offer(batch, s + i, r + j, out[i * HNR_TILE_B + j]);
+				if (any_near(out + i * HNR_TILE_B, limit[i]))
+					for (int j = 0; j < nr; j++)
+						offer(batch, s + i, r + j, out[i * HNR_TILE_B + j]);
 		}
 	}
 	batch->n = 0;
