@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * attach.c
- *		Vertices that no path leads to, in a graph that a build has written.  See
+ *		Vertices that no path leads to, in a graph on pages.  See
  *		attach.h.
  *
  * Where the graph does not fit into memory, what adopt.c does there is done on pages, as
- * by a vacuum that finds nothing dead.
+ * by a vacuum that finds nothing dead.  optimize.c has it done, too, while others insert.
  *
- * Locks: those of reach.c.  Nobody else knows the index.
+ * Locks: those of reach.c, and a share lock on one page.
  *
  *-------------------------------------------------------------------------
  */
@@ -101,13 +101,14 @@ list_upper(HnrVacuum *vac, char *copy)
 	}
 }
 
-void
-hnr_attach_unreached(HnrIndex *index)
+int64
+hnr_attach_unreached(HnrIndex *index, const BlockNumber *upper, int64 nupper)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw attaching", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	HnrVacuum  *vac = palloc0(sizeof(HnrVacuum));
 	char	   *copy = palloc(BLCKSZ);
+	int64		attached;
 
 	vac->index = index;
 	vac->strategy = GetAccessStrategy(BAS_BULKREAD);
@@ -118,7 +119,10 @@ hnr_attach_unreached(HnrIndex *index)
 	vac->validating = true;
 	vac->scratch = AllocSetContextCreate(context, "hnsw attaching scratch", ALLOCSET_DEFAULT_SIZES);
 	hnr_vacuum_begin_pass(vac, 2);
-	list_upper(vac, copy);
+	vac->upper = unconstify(BlockNumber *, upper);
+	vac->nupper = nupper;
+	if (upper == NULL)
+		list_upper(vac, copy);
 	vac->reach = hnr_reach_create(vac);
 	for (BlockNumber block = HNR_METAPAGE + 1; block < vac->blocks; block++)
 	{
@@ -130,6 +134,8 @@ hnr_attach_unreached(HnrIndex *index)
 			note_page(vac, block, shape, (Page) copy);
 	}
 	hnr_reach_finish(vac->reach);
+	attached = vac->nlinked;
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
+	return attached;
 }

@@ -138,8 +138,14 @@ typedef struct HnrVertex
  * Ground: no transaction can see any of its rows any more, which a scan found out
  * (kill.h).  Says nothing to a standby, where older snapshots may be in use.
  */
-#define HNR_VERTEX_ALL_DEAD		0x0001
-#define HNR_VERTEX_FLAGS		HNR_VERTEX_ALL_DEAD
+#define HNR_VERTEX_ALL_DEAD		0x01
+
+/*
+ * Ground: how many vacuums, up to three, have taken links from the list since it was chosen.
+ */
+#define HNR_VERTEX_LOST_ONE		0x02
+#define HNR_VERTEX_LOST			0x06
+#define HNR_VERTEX_FLAGS		(HNR_VERTEX_ALL_DEAD | HNR_VERTEX_LOST)
 
 /* Where a removed vertex keeps the transaction counter of its removal. */
 #define HNR_REMOVED_XID(v)	((char *) (v)->tids)

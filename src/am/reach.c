@@ -266,6 +266,7 @@ link_again(HnrReach *r, HnrNodeId id)
 	hnr_vacuum_delay_point();
 	hnr_tid_of_node(id, &tid);
 	hnr_relink_vertex(r->vac->index, &tid, suits, r);
+	r->vac->nlinked++;
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(r->vac->scratch);
 	reach(r, id);

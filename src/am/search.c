@@ -40,9 +40,10 @@ HnrSearch *
 hnr_search_create(HnrStore *store, int max_ef)
 {
 	HnrSearch  *search = palloc0(sizeof(HnrSearch));
-	int			max_listed = Max(store->max_neighbors, HNR_DESCENT_WIDTH);
+	int			max_listed;
 
 	max_ef = Max(max_ef, HNR_DESCENT_WIDTH);
+	max_listed = Max(store->max_neighbors, max_ef);
 	search->store = store;
 	search->max_ef = max_ef;
 	hnr_pool_init(&search->pool, max_ef);

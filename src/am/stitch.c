@@ -436,7 +436,7 @@ hnr_shards_write(HnrShards *s)
 	hnr_spill_free(s->nodes);
 	hnr_spill_free(s->upper);
 	hnr_spill_free(s->tids);
-	hnr_attach_unreached(s->index);
+	(void) hnr_attach_unreached(s->index, NULL, 0);
 	report(s, 1);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);

@@ -47,6 +47,7 @@ typedef struct Unlinking
 	int			ndamaged;
 	HnrDamaged *damaged;		/* of this page */
 	char	   *slots;			/* room for those of one vertex */
+	bool		lost;			/* the one edited last has lost some */
 	PGAlignedBlock copy;		/* of this page */
 } Unlinking;
 
@@ -267,6 +268,7 @@ edit_slots(Unlinking *u, char *slots, int degree, HnrDamaged *d)
 	int			next = 0;
 	HnrSlot    *new;
 
+	u->lost = false;
 	for (int i = 0; i < degree;)
 	{
 		if (!hnr_vacuum_is_dead(u->vac, neighbor_at(u, slots, i)))
@@ -274,6 +276,7 @@ edit_slots(Unlinking *u, char *slots, int degree, HnrDamaged *d)
 			i++;
 			continue;
 		}
+		u->lost = true;
 		new = next_added(u, slots, degree, d, &next);
 		if (new)
 			memcpy(slot_at(u, slots, i++), new, size);
@@ -296,6 +299,16 @@ note_edited(Unlinking *u, const HnrDamaged *d, const HnrVertex *v, int degree)
 	hnr_reach_done(u->vac->reach, hnr_node_of_tid(&d->tid), v);
 }
 
+/* Counts a vacuum that has taken links from a ground vertex's list, for optimize.c. */
+static void
+count_loss(Unlinking *u, HnrChange *change, Buffer buf, HnrVertex *v)
+{
+	uint8		flags = v->flags + HNR_VERTEX_LOST_ONE;
+
+	if (u->lost && v->level == 0 && (v->flags & HNR_VERTEX_LOST) != HNR_VERTEX_LOST)
+		hnr_change_put(change, buf, &v->flags, &flags, sizeof(flags));
+}
+
 /* Puts the new neighbours of a damaged vertex, on a page that is being changed. */
 static void
 write_vertex(Unlinking *u, HnrChange *change, Buffer buf, HnrDamaged *d)
@@ -312,6 +325,7 @@ write_vertex(Unlinking *u, HnrChange *change, Buffer buf, HnrDamaged *d)
 	degree = edit_slots(u, u->slots, degree, d);
 	hnr_change_put(change, buf, slots, u->slots, degree * size);
 	hnr_change_put(change, buf, &v->degree, &degree, sizeof(degree));
+	count_loss(u, change, buf, v);
 	note_edited(u, d, v, degree);
 }
 
@@ -336,6 +350,7 @@ static void
 write_parts(Unlinking *u, HnrDamaged *d)
 {
 	HnrLockedVertex locked;
+	HnrChange	change;
 	int			degree;
 
 	if (!hnr_vertex_lock(u->vac->index, &d->tid, d->level, &locked))
@@ -343,6 +358,10 @@ write_parts(Unlinking *u, HnrDamaged *d)
 	hnr_vertex_get_slots(&locked, u->slots);
 	degree = edit_slots(u, u->slots, locked.vertex->degree, d);
 	hnr_vertex_put_slots(&locked, u->slots, degree);
+	hnr_change_begin(&change, u->vac->index->rel, false);
+	count_loss(u, &change, locked.buf, locked.vertex);
+	if (change.npages > 0)
+		hnr_change_end(&change);
 	note_edited(u, d, locked.vertex, degree);
 	hnr_vertex_unlock(&locked);
 }

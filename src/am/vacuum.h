@@ -34,6 +34,7 @@ typedef struct HnrVacuum
 	BlockNumber *upper;			/* pages with upper vertices */
 	int64		nupper;
 	int64		maxupper;
+	int64		nlinked;		/* vertices linked again (reach.c) */
 	HnrEntry	live;			/* the highest live vertex seen */
 	HnrReach   *reach;
 	HnrBacklinks *backlinks;

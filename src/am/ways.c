@@ -126,6 +126,18 @@ hnr_ways_two(const HnrWays *ways, HnrNodeId id)
 }
 
 bool
+hnr_ways_leads(const HnrWays *ways, HnrNodeId from, HnrNodeId to)
+{
+	int			visit = find(ways->visited, ways->nvisited, 0, key_of(from));
+	int			end;
+
+	if (visit == ways->nvisited)
+		return false;
+	end = visit + 1 < ways->nvisited ? ways->noted_before[visit + 1] : ways->nnoted;
+	return find(ways->noted, end, ways->noted_before[visit], key_of(to)) < end;
+}
+
+bool
 hnr_ways_lose(HnrWays *ways, HnrNodeId id)
 {
 	int			i = find_second(ways, id);

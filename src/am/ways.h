@@ -31,6 +31,9 @@ extern void hnr_ways_note(HnrWays *ways, const char *slots, int slot_size, int n
 /* Whether a vertex is known to be found without any one of the links to it. */
 extern bool hnr_ways_two(const HnrWays *ways, HnrNodeId id);
 
+/* Whether a vertex that the search visited has a link, of those noted, to another. */
+extern bool hnr_ways_leads(const HnrWays *ways, HnrNodeId from, HnrNodeId to);
+
 /* A link to it is no more; false if that may have been the only one. */
 extern bool hnr_ways_lose(HnrWays *ways, HnrNodeId id);
 
