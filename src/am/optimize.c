@@ -61,8 +61,9 @@ typedef struct Optimizing
 	BufferAccessStrategy strategy;
 	HnrBridges *bridges;		/* NULL: none are needed */
 	HnrRelist  *relist;
-	int			least;			/* to be chosen anew are those that have suffered this much */
-	int64		budget;
+	int64		chosen;			/* about as many lists are to be chosen anew: */
+	int			least;			/* of those that have suffered more than this, and of */
+	double		part;			/* those that have suffered this much, such a part */
 	int64		done;
 	HnrOptimizeFigures *figures;
 } Optimizing;
@@ -177,25 +178,47 @@ hnr_index_optimize_survey(Relation index, HnrOptimizeFigures *figures)
 
 /* ---- the lists ---- */
 
-/* Decides which vertices are within the share: those that have suffered least are left. */
+/* How many have suffered so much, or more. */
+static int64
+sum_from(const Optimizing *o, int least)
+{
+	int64		sum = 0;
+
+	for (int i = least; i <= WORST; i++)
+		sum += o->count[i];
+	return sum;
+}
+
+/*
+ * Decides which vertices are within the share: those that have suffered most, and some of
+ * those that have suffered a little less.
+ */
 static void
 decide(Optimizing *o, double share)
 {
-	int64		sum = o->count[WORST];
+	int64		budget = (int64) ceil(o->figures->vertices * share);
 
-	o->budget = (int64) ceil(o->figures->vertices * share);
-	for (o->least = WORST; o->least > 1 && sum + o->count[o->least - 1] <= o->budget; o->least--)
-		sum += o->count[o->least - 1];
-	o->budget = Min(o->budget, sum);
+	o->least = WORST;
+	while (o->least > 1 && sum_from(o, o->least) < budget)
+		o->least--;
+	o->chosen = Min(sum_from(o, o->least), budget);
+	if (o->count[o->least] > 0)
+		o->part = 1 - (sum_from(o, o->least) - o->chosen) / (double) o->count[o->least];
+	/* even the worst are more than that: some of them */
+	o->part = Max(o->part, 0);
 }
 
-/* Whether a vertex's list is to be chosen anew; a count says how often that may be so. */
+/* Whether a vertex's list is to be chosen anew. */
 static bool
 is_due(Optimizing *o, HnrNodeId id)
 {
-	int			suffered = suffered_at(o, place_of(o, (BlockNumber) (id >> 16), id & 0xFFFF));
+	Size		place = place_of(o, (BlockNumber) (id >> 16), id & 0xFFFF);
+	int			suffered = suffered_at(o, place);
 
-	if (suffered < o->least || o->done == o->budget)
+	if (suffered == 0 || suffered < o->least)
+		return false;
+	/* here and there in the whole index, and elsewhere the next time */
+	if (suffered == o->least && (uint32) (place + o->figures->due) * 0x9E3779B1U >= o->part * PG_UINT32_MAX)
 		return false;
 	o->done++;
 	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, o->done);
@@ -224,7 +247,7 @@ relist_block(Optimizing *o, BlockNumber block)
 static void
 relist_all(Optimizing *o)
 {
-	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, o->budget);
+	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, o->chosen);
 	o->relist = hnr_relist_create(o->index);
 	for (BlockNumber block = HNR_METAPAGE + 1; block < o->blocks; block++)
 	{
@@ -262,7 +285,7 @@ hnr_index_optimize(Relation index, double share, HnrOptimizeFigures *figures)
 	decide(&o, share);
 	if (o.added > o.figures->vertices * ADDED_SHARE && share > 0)
 		o.bridges = hnr_bridges_create(o.index, o.blocks);
-	HNR_DEBUG_POINT("optimize_relist");
+	HNR_DEBUG_POINT("optimize_bridged");
 	relist_all(&o);
 	note_figures(&o);
 	HNR_DEBUG_POINT("optimize_attach");

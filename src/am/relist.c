@@ -25,6 +25,7 @@
 #include "am/vertex.h"
 #include "am/wal.h"
 #include "am/weaving.h"
+#include "debug_point.h"
 #include "miscadmin.h"
 #include "utils/float.h"
 #include "utils/memutils.h"
@@ -400,6 +401,7 @@ relist(HnrRelist *r, bool search, const HnrNodeId *far, int nfar)
 		return;
 	}
 	changed = make_slots(r, slots);
+	HNR_DEBUG_POINT("optimize_chosen");
 	if (changed || (search && (r->flags & HNR_VERTEX_LOST) != 0))
 	{
 		if (!write_list(r, slots, changed, search))

@@ -43,6 +43,7 @@ static const Range ranges[HNR_NUM_STEPS] = {
 	[HNR_STEP_DROP] = {97, 97},
 	[HNR_STEP_MEASURE_AFTER] = {97, 100},
 	[HNR_STEP_LEAVES] = {0, 99},
+	[HNR_STEP_OPTIMIZE] = {1, 97},
 	[HNR_STEP_CLEAN] = {97, 97},
 	[HNR_STEP_DONE] = {100, 100},
 	[HNR_STEP_FAILED] = {100, 100},
@@ -122,6 +123,21 @@ progress_of_validation(const HnrJobProgress *live, double seconds, HnrProgress *
 	return done;
 }
 
+/* Nearly all is choosing lists anew. */
+static double
+progress_of_optimization(const HnrJobProgress *live, double seconds, HnrProgress *progress)
+{
+	double		done = share(live->tuples_done, live->tuples_total);
+
+	if (live->tuples_total > 0)
+	{
+		progress->tuples_done = Min(live->tuples_done, live->tuples_total);
+		progress->tuples_total = live->tuples_total;
+	}
+	progress->eta = hnr_progress_eta(done, 1 - done, seconds);
+	return done;
+}
+
 /* Share of a step that is done, 0 .. 1, and the figures behind it. */
 static double
 progress_of_step(const HnrJob *job, HnrProgress *progress)
@@ -149,6 +165,8 @@ progress_of_step(const HnrJob *job, HnrProgress *progress)
 		done = progress_of_validation(&live, seconds, progress);
 	else if (job->step == HNR_STEP_VALIDATE)
 		done = 1;
+	else if (job->step == HNR_STEP_OPTIMIZE)
+		done = progress_of_optimization(&live, seconds, progress);
 	if (progress->eta >= 0)
 		progress->eta += measuring;
 	return done;

@@ -416,10 +416,12 @@ hnr_failures_in_a_row(Oid index, TimestampTz *last)
 	begin_statement(&st);
 	param(&st, OIDOID, ObjectIdGetDatum(index));
 	run(&st, "WITH success AS (SELECT coalesce(max(finished_at), '-infinity') AS at "
-		"FROM hnsw_rebuild.job WHERE index_oid = $1 AND state = 'done') "
+		"FROM hnsw_rebuild.job WHERE index_oid = $1 AND state = 'done' "
+		"AND method IS DISTINCT FROM 'optimize') "
 		"SELECT count(*)::int4, max(f.at) FROM success, "
 		"(SELECT finished_at AS at FROM hnsw_rebuild.job "
 		"WHERE index_oid = $1 AND state IN ('failed', 'cancelled') "
+		"AND method IS DISTINCT FROM 'optimize' "
 		"UNION ALL SELECT decided_at FROM hnsw_rebuild.decision "
 		"WHERE index_oid = $1 AND verdict = 'error') f WHERE f.at > success.at",
 		true);

@@ -198,7 +198,7 @@ fill_running(Row *row, const HnrJob *job, bool alive)
 	else if (job->step == HNR_STEP_CUTOVER)
 		set_text(row, COL_STATUS, "waiting for cutover");
 	else
-		set_text(row, COL_STATUS, "rebuilding");
+		set_text(row, COL_STATUS, hnr_job_is_optimization(job) ? "optimizing" : "rebuilding");
 }
 
 /* CREATE INDEX or REINDEX is at work on it. */
@@ -279,7 +279,7 @@ fill_activity(Row *row)
 static void
 fill_degradation(Row *row)
 {
-	HnrJob	   *done = hnr_job_last_done(row->index);
+	HnrJob	   *done = hnr_job_last_done_any(row->index);
 	HnrMeasurement measurement;
 	TimestampTz at = 0;
 	double		recall = -1;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * api.c
- *		rebuild_index(), cancel_rebuild(), wait_for_rebuild().
+ *		rebuild_index(), optimize_index(), cancel_rebuild(), wait_for_rebuild().
  *
  *-------------------------------------------------------------------------
  */
@@ -36,6 +36,7 @@
 #define SLOWEST_LOOK_MS	200
 
 PG_FUNCTION_INFO_V1(hnr_rebuild_index);
+PG_FUNCTION_INFO_V1(hnr_optimize_index);
 PG_FUNCTION_INFO_V1(hnr_cancel_rebuild);
 PG_FUNCTION_INFO_V1(hnr_wait_for_rebuild);
 
@@ -91,6 +92,34 @@ hnr_rebuild_index(PG_FUNCTION_ARGS)
 	if (bool_arg(fcinfo, 3))
 		PG_RETURN_INT64(hnr_rebuild_start(&request));
 	PG_RETURN_INT64(hnr_rebuild_in_place(&request));
+}
+
+/*
+ * SQL: optimize_index(index regclass, share float8, measure bool) returns bigint, the job's
+ * id.  Errors as hnr_rebuild_start().
+ */
+Datum
+hnr_optimize_index(PG_FUNCTION_ARGS)
+{
+	HnrRebuildRequest request = {
+		.index = index_arg(fcinfo),
+		.trigger = HNR_TRIGGER_MANUAL,
+		.requested_by = GetUserId(),
+		.measure = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2),
+		.recall_before = -1,
+		.optimize = true,
+		.share = PG_ARGISNULL(1) ? HNR_OPTIMIZE_SHARE : PG_GETARG_FLOAT8(1)
+	};
+
+	if (PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("\"measure\" must not be null")));
+	if (!(request.share >= 0 && request.share <= 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"share\" must be between 0 and 1")));
+	PG_RETURN_INT64(hnr_rebuild_start(&request));
 }
 
 /* Stops a job: in the queue by its record, at work by a signal. */
@@ -166,9 +195,9 @@ raise_outcome(const HnrJob *job)
 	ereport(ERROR,
 			(errcode(code),
 			 job->state == HNR_JOB_CANCELLED ?
-			 errmsg("rebuild of index %s was canceled: %s", job->index_name,
+			 errmsg("%s of index %s was canceled: %s", hnr_job_noun(job), job->index_name,
 					job->error_message ? job->error_message : "unknown reason") :
-			 errmsg("rebuild of index %s failed: %s", job->index_name,
+			 errmsg("%s of index %s failed: %s", hnr_job_noun(job), job->index_name,
 					job->error_message ? job->error_message : "unknown reason")));
 }
 
@@ -262,7 +291,8 @@ hnr_wait_for_rebuild(PG_FUNCTION_ARGS)
 		if (GetCurrentTimestamp() >= deadline)
 			ereport(ERROR,
 					(errcode(ERRCODE_QUERY_CANCELED),
-					 errmsg("rebuild of index %s is not over within the timeout", job->index_name),
+					 errmsg("%s of index %s is not over within the timeout", hnr_job_noun(job),
+							job->index_name),
 					 errdetail("It goes on, at \"%s\".", hnr_step_name(job->step))));
 		sleep_between(pause);
 		pause = Min(pause * 2, SLOWEST_LOOK_MS);

@@ -10,6 +10,9 @@
 
 #include "rebuild/state.h"
 
+/* Of the vertices, where optimize_index() is not told: a run of a quarter of a rebuild's cost or so. */
+#define HNR_OPTIMIZE_SHARE	0.25
+
 /* What a rebuild is asked to do; zero-initialise and fill in. */
 typedef struct HnrRebuildRequest
 {
@@ -20,11 +23,13 @@ typedef struct HnrRebuildRequest
 	Oid			requested_by;	/* role whose right it is checked against */
 	bool		measure;		/* recall before and after */
 	HnrWarmStart warm_start;
+	bool		optimize;		/* no rebuild: make it better in place, as optimize_index() */
+	double		share;			/* then: of the vertices, 0 .. 1 */
 	double		recall_before;	/* known already: used instead of measuring; else -1 */
 } HnrRebuildRequest;
 
 /*
- * Starts an online rebuild: writes the job record and registers its worker,
+ * Starts an online rebuild, or an optimisation in place: writes the job record and registers its worker,
  * which begins when the present transaction commits, and vanishes if it does
  * not.  Returns the job's id.  In a transaction; errors as rebuild_index():
  *		ERRCODE_OBJECT_IN_USE			a rebuild of this index runs already

@@ -63,6 +63,7 @@ insert_job(const HnrRebuildRequest *request, const HnrTarget *target, int64 pare
 	job->requested_at = job->started_at = job->step_started_at = GetCurrentTimestamp();
 	job->lock_hold_ms = job->longest_wait_ms = -1;
 	job->recall_before = job->recall_after = -1;
+	job->share = -1;
 	hnr_job_insert(job);
 	return job;
 }

@@ -26,7 +26,8 @@
 	"cutover_attempts, lock_hold_ms, longest_wait_ms, shadow_oid, " \
 	"old_relfilenode, new_relfilenode, recall_before, recall_after, " \
 	"error_sqlstate, error_message, (phase_ms->>'measuring recall')::float8, " \
-	"coalesce(warm_start::int4 + 1, 0), method, method_reason, coalesce(table_changes, -1)"
+	"coalesce(warm_start::int4 + 1, 0), method, method_reason, coalesce(table_changes, -1), " \
+	"share, work::text"
 
 static HnrJobState
 next_state(HnrFields *f)
@@ -94,6 +95,8 @@ form_job(HeapTuple row, TupleDesc desc)
 	job->method = hnr_next_text(&f);
 	job->method_reason = hnr_next_text(&f);
 	job->table_changes = hnr_next_int64(&f);
+	job->share = hnr_next_float(&f);
+	job->work = hnr_next_text(&f);
 	return job;
 }
 
@@ -181,6 +184,16 @@ hnr_job_last_done(Oid index)
 {
 	return read_one("SELECT " JOB_COLUMNS " FROM hnsw_rebuild.job "
 					"WHERE index_oid = $1 AND state = 'done' "
+					"AND method IS DISTINCT FROM '" HNR_METHOD_OPTIMIZE "' "
+					"ORDER BY id DESC LIMIT 1",
+					OIDOID, ObjectIdGetDatum(index));
+}
+
+HnrJob *
+hnr_job_last_done_any(Oid index)
+{
+	return read_one("SELECT " JOB_COLUMNS " FROM hnsw_rebuild.job "
+					"WHERE index_oid = $1 AND state = 'done' "
 					"ORDER BY id DESC LIMIT 1",
 					OIDOID, ObjectIdGetDatum(index));
 }
@@ -243,14 +256,16 @@ hnr_job_insert(HnrJob *job)
 	hnr_param_float(&a, job->recall_before);
 	hnr_param(&a, BOOLOID, BoolGetDatum(job->warm_start == HNR_WARM_WHERE_POSSIBLE),
 			  job->warm_start == HNR_WARM_DECIDE);
+	hnr_param_text(&a, job->method);
+	hnr_param_float(&a, job->share);
 	hnr_access_write(&a,
 			  "INSERT INTO hnsw_rebuild.job (parent_id, index_oid, table_oid, "
 			  "index_name, owner, requested_by, trigger, state, step, phase, m, "
 			  "ef_construction, m_before, ef_construction_before, online, "
 			  "measure, maintenance_mem_kb, parallel_workers, requested_at, "
-			  "recall_before, warm_start) "
+			  "recall_before, warm_start, method, share) "
 			  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
-			  "$14, $15, $16, $17, $18, $19, $20, $21) RETURNING id",
+			  "$14, $15, $16, $17, $18, $19, $20, $21, $22, $23) RETURNING id",
 			  SPI_OK_INSERT_RETURNING);
 	job->id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
 										  SPI_tuptable->tupdesc, 1, &isnull));
@@ -322,6 +337,9 @@ hnr_job_write(const HnrJob *job)
 	hnr_param_text(&a, job->error_message);
 	hnr_param_text(&a, job->method);
 	hnr_param_text(&a, job->method_reason);
+	hnr_param(&a, JSONBOID,
+			  job->work ? DirectFunctionCall1(jsonb_in, CStringGetDatum(job->work)) : (Datum) 0,
+			  job->work == NULL);
 	hnr_access_write(&a,
 			  "UPDATE hnsw_rebuild.job SET index_oid = $2, state = $3, "
 			  "step = $4, phase = $5, worker_pid = $6, m_before = $7, "
@@ -332,7 +350,7 @@ hnr_job_write(const HnrJob *job)
 			  "lock_hold_ms = $18, longest_wait_ms = $19, shadow_oid = $20, "
 			  "old_relfilenode = $21, new_relfilenode = $22, "
 			  "recall_before = $23, recall_after = $24, error_sqlstate = $25, "
-			  "error_message = $26, method = $27, method_reason = $28, "
+			  "error_message = $26, method = $27, method_reason = $28, work = $29, "
 			  "table_changes = CASE WHEN $13 IS NOT NULL THEN "
 			  "pg_stat_get_tuples_inserted(table_oid) + pg_stat_get_tuples_deleted(table_oid) + "
 			  "pg_stat_get_tuples_updated(table_oid) - pg_stat_get_tuples_hot_updated(table_oid) END "

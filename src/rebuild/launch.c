@@ -74,7 +74,8 @@ refuse_running(const char *index_name, const HnrJob *job)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_IN_USE),
-			 errmsg("index %s is being rebuilt already", index_name),
+			 errmsg("index %s is being %s already", index_name,
+					job != NULL && hnr_job_is_optimization(job) ? "optimized" : "rebuilt"),
 			 job == NULL ?
 			 errdetail("Another transaction has just asked for it.") :
 			 errdetail("Job " INT64_FORMAT " is at \"%s\", process %d.",
@@ -121,6 +122,9 @@ new_job(const HnrRebuildRequest *request, const HnrTarget *target)
 	job->parallel_workers = max_parallel_maintenance_workers;
 	job->requested_at = GetCurrentTimestamp();
 	job->recall_before = request->recall_before;
+	job->share = request->optimize ? request->share : -1;
+	if (request->optimize)
+		job->method = pstrdup(HNR_METHOD_OPTIMIZE);
 	return job;
 }
 
@@ -130,7 +134,8 @@ check_one(Oid index, const HnrRebuildRequest *request, HnrTarget *target)
 	hnr_check_target(index, request->requested_by, false, target);
 	hnr_check_options(target, request->m, request->ef_construction);
 	hnr_claim_index(target);
-	hnr_check_space(target, request->m);
+	if (!request->optimize)
+		hnr_check_space(target, request->m);
 }
 
 /* Writes the job and, for a partitioned index, one for each leaf. */
@@ -186,8 +191,8 @@ hnr_rebuild_start(const HnrRebuildRequest *request)
 	HnrWorkerArgs args;
 	int			pid;
 
-	PreventCommandDuringRecovery("rebuild_index()");
-	PreventCommandIfReadOnly("rebuild_index()");
+	PreventCommandDuringRecovery(request->optimize ? "optimize_index()" : "rebuild_index()");
+	PreventCommandIfReadOnly(request->optimize ? "optimize_index()" : "rebuild_index()");
 
 	(void) hnr_mark_interrupted();
 	args.database = MyDatabaseId;
@@ -199,6 +204,8 @@ hnr_rebuild_start(const HnrRebuildRequest *request)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("no background worker is free for the rebuild"),
+				 request->optimize ?
+				 errhint("Wait for another one to end, or raise max_worker_processes.") :
 				 errhint("Wait for another one to end, raise max_worker_processes, "
 						 "or use online => false.")));
 	hnr_job_set_worker(args.job_id, pid);

@@ -37,7 +37,7 @@ static const StepInfo steps[HNR_NUM_STEPS] = {
 		BIT(HNR_STEP_LEAVES) | BIT(HNR_STEP_DONE)},
 	[HNR_STEP_MEASURE_BEFORE] = {"measuring recall", BIT(HNR_STEP_WAIT_TABLE)},
 	/* straight to the build, and from there to the end: in the caller's transaction */
-	[HNR_STEP_WAIT_TABLE] = {"waiting for table lock", BIT(HNR_STEP_CREATE) | BIT(HNR_STEP_BUILD)},
+	[HNR_STEP_WAIT_TABLE] = {"waiting for table lock", BIT(HNR_STEP_CREATE) | BIT(HNR_STEP_BUILD) | BIT(HNR_STEP_OPTIMIZE)},
 	[HNR_STEP_CREATE] = {"creating shadow", BIT(HNR_STEP_WAIT_WRITERS_BUILD)},
 	[HNR_STEP_WAIT_WRITERS_BUILD] = {"waiting for writers", BIT(HNR_STEP_BUILD)},
 	[HNR_STEP_BUILD] = {"building",
@@ -52,6 +52,7 @@ static const StepInfo steps[HNR_NUM_STEPS] = {
 		BIT(HNR_STEP_MEASURE_AFTER) | BIT(HNR_STEP_DONE)},
 	[HNR_STEP_MEASURE_AFTER] = {"measuring recall", BIT(HNR_STEP_DONE)},
 	[HNR_STEP_LEAVES] = {"rebuilding partitions", BIT(HNR_STEP_DONE)},
+	[HNR_STEP_OPTIMIZE] = {"optimizing", BIT(HNR_STEP_MEASURE_AFTER) | BIT(HNR_STEP_DONE)},
 	[HNR_STEP_CLEAN] = {"cleaning up", BIT(HNR_STEP_DROP) | BIT(HNR_STEP_DONE)},
 	[HNR_STEP_DONE] = {"done", 0},
 	[HNR_STEP_FAILED] = {"failed", 0},
@@ -62,6 +63,18 @@ const char *
 hnr_step_name(HnrStep step)
 {
 	return steps[step].name;
+}
+
+bool
+hnr_job_is_optimization(const HnrJob *job)
+{
+	return job->method != NULL && strcmp(job->method, HNR_METHOD_OPTIMIZE) == 0;
+}
+
+const char *
+hnr_job_noun(const HnrJob *job)
+{
+	return hnr_job_is_optimization(job) ? "optimization" : "rebuild";
 }
 
 const char *

@@ -28,7 +28,7 @@ typedef enum HnrStep
 {
 	HNR_STEP_QUEUED,			/* -> MEASURE_BEFORE, WAIT_TABLE, LEAVES, DONE */
 	HNR_STEP_MEASURE_BEFORE,	/* -> WAIT_TABLE */
-	HNR_STEP_WAIT_TABLE,		/* -> CREATE */
+	HNR_STEP_WAIT_TABLE,		/* -> CREATE, OPTIMIZE */
 	HNR_STEP_CREATE,			/* -> WAIT_WRITERS_BUILD */
 	HNR_STEP_WAIT_WRITERS_BUILD,	/* -> BUILD */
 	HNR_STEP_BUILD,				/* -> WAIT_WRITERS_VALIDATE */
@@ -39,6 +39,7 @@ typedef enum HnrStep
 	HNR_STEP_DROP,				/* -> MEASURE_AFTER, DONE */
 	HNR_STEP_MEASURE_AFTER,		/* -> DONE */
 	HNR_STEP_LEAVES,			/* parent of a partitioned index -> DONE */
+	HNR_STEP_OPTIMIZE,			/* -> MEASURE_AFTER, DONE */
 	HNR_STEP_CLEAN,				/* -> DROP (swapped after all), DONE */
 	HNR_STEP_DONE,
 	HNR_STEP_FAILED,
@@ -59,7 +60,7 @@ typedef enum HnrJobState
 
 typedef enum HnrJobTrigger
 {
-	HNR_TRIGGER_MANUAL,			/* "manual": rebuild_index() */
+	HNR_TRIGGER_MANUAL,			/* "manual": rebuild_index(), optimize_index() */
 	HNR_TRIGGER_AUTO			/* "auto": the launcher */
 } HnrJobTrigger;
 
@@ -94,8 +95,11 @@ typedef struct HnrJob
 	bool		online;
 	bool		measure;		/* recall before and after */
 	HnrWarmStart warm_start;
-	char	   *method;			/* "warm" or "scratch"; NULL until it is built */
+	char	   *method;			/* "warm" or "scratch", NULL until it is built; or
+								 * HNR_METHOD_OPTIMIZE from the beginning */
 	char	   *method_reason;	/* why from scratch */
+	double		share;			/* of the vertices, to be chosen anew; -1: a rebuild */
+	char	   *work;			/* what an optimisation did, as JSON */
 	int			maintenance_mem_kb; /* settings of who asked, for the build */
 	int			parallel_workers;
 	TimestampTz requested_at;
@@ -121,6 +125,13 @@ typedef struct HnrJob
 										 * not read back */
 } HnrJob;
 
+/* Not a rebuild: the index is made better where it stands (am/optimize.h). */
+#define HNR_METHOD_OPTIMIZE "optimize"
+
+extern bool hnr_job_is_optimization(const HnrJob *job);
+/* "rebuild" or "optimization" */
+extern const char *hnr_job_noun(const HnrJob *job);
+
 /* Names as shown to users. */
 extern const char *hnr_step_name(HnrStep step);
 extern const char *hnr_job_state_name(HnrJobState state);
@@ -137,8 +148,9 @@ extern HnrJob *hnr_job_by_id(int64 id);
 extern HnrJob *hnr_job_running(Oid index);
 /* The newest finished job of an index, whatever its outcome. */
 extern HnrJob *hnr_job_last_finished(Oid index);
-/* The newest job of an index that ended in HNR_JOB_DONE. */
+/* The newest rebuild of an index that ended in HNR_JOB_DONE, or job of either kind. */
 extern HnrJob *hnr_job_last_done(Oid index);
+extern HnrJob *hnr_job_last_done_any(Oid index);
 
 /*
  * Whether a queued or running job still has its worker.  False: it was

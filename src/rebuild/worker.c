@@ -145,7 +145,9 @@ hnr_run_enter(HnrRun *run, HnrStep step)
 	CHECK_FOR_INTERRUPTS();
 	hnr_job_enter(run->job, step);
 	pgstat_report_activity(STATE_RUNNING,
-						   psprintf("rebuilding index %s: %s", run->job->index_name,
+						   psprintf("%s index %s: %s",
+									hnr_job_is_optimization(run->job) ? "optimizing" : "rebuilding",
+									run->job->index_name,
 									hnr_step_name(run->job->step)));
 	CommitTransactionCommand();
 }
@@ -237,6 +239,12 @@ rebuild(HnrRun *run)
 	hnr_run_enter(run, HNR_STEP_WAIT_TABLE);
 	HNR_RUN_POINT("rebuild_wait_table");
 	hnr_phase_lock_table(run);
+	if (hnr_job_is_optimization(job))
+	{
+		hnr_run_enter(run, HNR_STEP_OPTIMIZE);
+		hnr_phase_optimize(run);
+		return;
+	}
 	hnr_run_enter(run, HNR_STEP_CREATE);
 	HNR_RUN_POINT("rebuild_create");
 	hnr_phase_create(run);

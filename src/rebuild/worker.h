@@ -57,6 +57,7 @@ typedef struct HnrRun
 	TransactionId limit_xmin;	/* of the validation's snapshot */
 	bool		warmed;			/* the shadow has been read into memory, or is not to be */
 	bool		swapped;		/* the cut-over is committed */
+	bool		optimized;		/* an optimisation came to its end */
 	bool		failed;			/* an error was caught; the job has it */
 	HnrStep		outcome;		/* final step to end in where not swapped */
 } HnrRun;
@@ -87,6 +88,8 @@ extern void hnr_phase_lock_table(HnrRun *run);
 extern void hnr_phase_create(HnrRun *run);
 extern void hnr_phase_build(HnrRun *run);
 extern void hnr_phase_validate(HnrRun *run);
+/* Makes the index better in place (optimizing.c), and gives the table's lock back. */
+extern void hnr_phase_optimize(HnrRun *run);
 /* Waits for old snapshots, swaps; gives way to others as often as needed. */
 extern void hnr_phase_finish(HnrRun *run);
 

@@ -44,8 +44,10 @@ CREATE TABLE hnsw_rebuild.job (
 	recall_after double precision,
 	error_sqlstate text,
 	error_message text,
-	method text CHECK (method IN ('warm', 'scratch')),
+	method text CHECK (method IN ('warm', 'scratch', 'optimize')),
 	method_reason text,
+	share double precision,
+	work jsonb,
 	table_changes bigint
 );
 CREATE INDEX job_index_oid ON hnsw_rebuild.job (index_oid);
@@ -72,18 +74,28 @@ AS 'MODULE_PATHNAME', 'hnr_rebuild_index';
 COMMENT ON FUNCTION rebuild_index(regclass, integer, integer, boolean, boolean, boolean) IS
 	'start a rebuild of an hnsw index in the background and return its job id; with online => false, rebuild it in this transaction, blocking';
 
+CREATE FUNCTION optimize_index(
+	index regclass,
+	share double precision DEFAULT NULL,
+	measure boolean DEFAULT true)
+RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'hnr_optimize_index';
+COMMENT ON FUNCTION optimize_index(regclass, double precision, boolean) IS
+	'make the graph of an hnsw index better where it stands, in the background, and return the job''s id; share is the part of its vertices whose neighbors are chosen anew at most, those that have lost most first';
+
 CREATE FUNCTION cancel_rebuild(index regclass)
 RETURNS boolean
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'hnr_cancel_rebuild';
 COMMENT ON FUNCTION cancel_rebuild(regclass) IS
-	'stop the rebuild of an index; false where none runs';
+	'stop the rebuild or optimization of an index; false where none runs';
 
 CREATE PROCEDURE wait_for_rebuild(index regclass, timeout interval DEFAULT NULL)
 LANGUAGE C
 AS 'MODULE_PATHNAME', 'hnr_wait_for_rebuild';
 COMMENT ON PROCEDURE wait_for_rebuild(regclass, interval) IS
-	'wait until the newest rebuild of an index is over, without holding a snapshot; raises its error';
+	'wait until the newest rebuild or optimization of an index is over, without holding a snapshot; raises its error';
 
 CREATE VIEW rebuild_history WITH (security_barrier) AS
 SELECT
@@ -119,7 +131,9 @@ SELECT
 	j.error_message,
 	j.worker_pid,
 	j.method,
-	j.method_reason
+	j.method_reason,
+	j.share,
+	j.work
 FROM hnsw_rebuild.job j
 WHERE pg_catalog.pg_has_role(j.owner, 'USAGE')
 	OR pg_catalog.pg_has_role(
@@ -128,15 +142,15 @@ WHERE pg_catalog.pg_has_role(j.owner, 'USAGE')
 	OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');
 GRANT SELECT ON rebuild_history TO PUBLIC;
 COMMENT ON VIEW rebuild_history IS
-	'every rebuild with its options, phases, waits, recall and outcome: to owners their own, to pg_monitor and pg_read_all_stats all';
-COMMENT ON COLUMN rebuild_history.id IS 'number of the rebuild, as rebuild_index() returns it';
+	'every rebuild and optimization with its options, phases, waits, recall and outcome: to owners their own, to pg_monitor and pg_read_all_stats all';
+COMMENT ON COLUMN rebuild_history.id IS 'number of the rebuild, as rebuild_index() or optimize_index() returns it';
 COMMENT ON COLUMN rebuild_history.parent_id IS 'of a partition''s rebuild: the id of the partitioned index''s; NULL otherwise';
 COMMENT ON COLUMN rebuild_history.index_oid IS 'the index; with cutover_method swap_index, the one that was replaced';
 COMMENT ON COLUMN rebuild_history.table_oid IS 'the table that is indexed';
 COMMENT ON COLUMN rebuild_history.index_name IS 'name of the index with its schema, as it was when the rebuild was asked for';
 COMMENT ON COLUMN rebuild_history.owner IS 'role that owned the index';
 COMMENT ON COLUMN rebuild_history.requested_by IS 'role that asked for the rebuild';
-COMMENT ON COLUMN rebuild_history.trigger IS 'manual (rebuild_index) or auto (auto_rebuild_threshold)';
+COMMENT ON COLUMN rebuild_history.trigger IS 'manual (rebuild_index, optimize_index) or auto (auto_rebuild_threshold)';
 COMMENT ON COLUMN rebuild_history.state IS 'queued, running, done, failed or cancelled';
 COMMENT ON COLUMN rebuild_history.phase IS 'what is being done, or was last';
 COMMENT ON COLUMN rebuild_history.online IS 'false: in the caller''s transaction, with REINDEX''s locks';
@@ -160,6 +174,8 @@ COMMENT ON COLUMN rebuild_history.recall_after IS 'the same of the new index';
 COMMENT ON COLUMN rebuild_history.error_sqlstate IS 'SQLSTATE of the error that ended it';
 COMMENT ON COLUMN rebuild_history.error_message IS 'its message';
 COMMENT ON COLUMN rebuild_history.worker_pid IS 'process that rebuilds, or did';
-COMMENT ON COLUMN rebuild_history.method IS 'warm: began with the old index''s graph; scratch; NULL: not built yet';
+COMMENT ON COLUMN rebuild_history.method IS 'warm: began with the old index''s graph; scratch; optimize: optimize_index(); NULL: not built yet';
+COMMENT ON COLUMN rebuild_history.share IS 'of an optimization: the part of the vertices whose neighbors were to be chosen anew at most';
+COMMENT ON COLUMN rebuild_history.work IS 'of an optimization: what it did, in numbers of vertices, links and codes';
 COMMENT ON COLUMN rebuild_history.method_reason IS 'why it did not begin with the old index''s graph; NULL: it did, or was asked not to';
 
