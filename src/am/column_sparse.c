@@ -21,7 +21,7 @@
 /* Of unit vectors, what rounding of the coordinates may change. */
 #define NORM_TOLERANCE	1e-3
 
-/* Near each other, vectors differ by less than the digits of their squares tell. */
+/* Near each other, vectors differ by less than the digits of their squares, or sums, tell. */
 #define NEAR			0.05
 
 /* A vector as it is. */
@@ -83,8 +83,9 @@ length(int width, const float *vec)
 }
 
 /*
- * Products are summed as floats, several sums at once; generous.  L2 is the square root of
- * a difference of such, which is not small beside them (NEAR), or summed in double as L1 is.
+ * Products, and absolute values, are summed as floats, several sums at once; generous.  L1
+ * is a difference of such, L2 the square root of one, which is not small beside them
+ * (NEAR), or summed in double.
  */
 static float
 error(const HnrMetric *metric, int width, const float *vec)
@@ -96,7 +97,7 @@ error(const HnrMetric *metric, int width, const float *vec)
 		case HNR_METRIC_L2:
 			return (float) (of_product / (2 * NEAR));
 		case HNR_METRIC_L1:
-			return 2e-7f;
+			return (float) (of_product / NEAR);
 		default:
 			return (float) (of_product * length(width, vec));
 	}
@@ -189,10 +190,22 @@ hnr_sparse_l2_squared(int width, const float *a, const float *b)
 	return distance > NEAR * squares && squares < FLT_MAX / 4 ? (float) distance : l2_squared(a, b);
 }
 
+/* Likewise. */
+static float
+l1(const float *a, const float *b)
+{
+	SUM(fabs(x - y));
+}
+
 float
 hnr_sparse_l1(int width, const float *a, const float *b)
 {
-	SUM(fabs(x - y));
+	Sparse		s = sparse(a);
+	Sparse		t = sparse(b);
+	float		norms;
+	float		distance = hnr_distance->sparse_l1(s.n, s.index, s.value, t.n, t.index, t.value, &norms);
+
+	return distance > NEAR * norms && norms < FLT_MAX / 4 ? distance : l1(a, b);
 }
 
 float

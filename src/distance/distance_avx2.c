@@ -38,10 +38,9 @@
 #define V_SET1(s)			_mm256_set1_ps(s)
 #define V_MIN(x, y)			_mm256_min_ps(x, y)
 #define V_BELOW(x, y)		((uint32) _mm256_movemask_ps(_mm256_cmp_ps(x, y, _CMP_LE_OQ)))
-#define V_ADD_MATCH(sum, p, k, q, y) \
-	_mm256_fmadd_ps(_mm256_and_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32( \
-		_mm256_loadu_si256((const __m256i *) (p)), _mm256_set1_epi32(k))), \
-		_mm256_loadu_ps(q)), _mm256_set1_ps(y), sum)
+#define V_MATCH(x, p, k, y) \
+	_mm256_blendv_ps(x, _mm256_set1_ps(y), _mm256_castsi256_ps(_mm256_cmpeq_epi32( \
+		_mm256_loadu_si256((const __m256i *) (p)), _mm256_set1_epi32(k))))
 #define BLOCK_ROWS			4
 
 /* A masked load reads, and can fault on, none of the lanes masked out. */

@@ -39,9 +39,9 @@
 #define V_SET1(s)			_mm512_set1_ps(s)
 #define V_MIN(x, y)			_mm512_min_ps(x, y)
 #define V_BELOW(x, y)		((uint32) _mm512_cmp_ps_mask(x, y, _CMP_LE_OQ))
-#define V_ADD_MATCH(sum, p, k, q, y) \
-	_mm512_mask3_fmadd_ps(_mm512_loadu_ps(q), _mm512_set1_ps(y), sum, \
-		_mm512_cmpeq_epi32_mask(_mm512_loadu_si512(p), _mm512_set1_epi32(k)))
+#define V_MATCH(x, p, k, y) \
+	_mm512_mask_mov_ps(x, _mm512_cmpeq_epi32_mask(_mm512_loadu_si512(p), _mm512_set1_epi32(k)), \
+		_mm512_set1_ps(y))
 #define BLOCK_ROWS			8
 
 #include "distance/kernels.inc.h"

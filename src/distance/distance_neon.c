@@ -34,9 +34,8 @@
 #define V_SET1(s)			vdupq_n_f32(s)
 #define V_MIN(x, y)			vminq_f32(x, y)
 #define V_BELOW(x, y)		bits_of_lanes(vcleq_f32(x, y))
-#define V_ADD_MATCH(sum, p, k, q, y) \
-	vfmaq_n_f32(sum, vreinterpretq_f32_u32(vandq_u32(vceqq_s32(vld1q_s32(p), vdupq_n_s32(k)), \
-		vreinterpretq_u32_f32(vld1q_f32(q)))), y)
+#define V_MATCH(x, p, k, y) \
+	vbslq_f32(vceqq_s32(vld1q_s32(p), vdupq_n_s32(k)), vdupq_n_f32(y), x)
 #define BLOCK_ROWS			8
 
 static inline uint32

@@ -110,11 +110,11 @@ lanes_min(Lanes a, Lanes b)
 }
 
 static inline Lanes
-lanes_add_match(Lanes sum, const int32 *p, int32 k, const float *q, float y)
+lanes_match(Lanes x, const int32 *p, int32 k, float y)
 {
 	for (int i = 0; i < LANES; i++)
-		sum.x[i] += p[i] == k ? q[i] * y : 0;
-	return sum;
+		x.x[i] = p[i] == k ? y : x.x[i];
+	return x;
 }
 
 static inline uint32
@@ -148,7 +148,7 @@ lanes_below(Lanes a, Lanes b)
 #define V_SET1(s)			((Lanes) {{s, s, s, s}})
 #define V_MIN(x, y)			lanes_min(x, y)
 #define V_BELOW(x, y)		lanes_below(x, y)
-#define V_ADD_MATCH(sum, p, k, q, y)	lanes_add_match(sum, p, k, q, y)
+#define V_MATCH(x, p, k, y)	lanes_match(x, p, k, y)
 #define BLOCK_ROWS			4
 
 static inline float

@@ -301,6 +301,7 @@ const HnrDistanceKernels HNR_KERNELS = {
 	.bits_different = bits_different,
 	.bits_shared = bits_shared,
 	.sparse_product = sparse_product,
+	.sparse_l1 = sparse_l1,
 	.block_products = block_products,
 	.lane_minima = lane_minima,
 	.list_below = list_below,

@@ -417,16 +417,30 @@ test_sparse(const HnrDistanceKernels *k, char *end_a, char *end_b)
 		float	   *a,
 				   *b;
 		float		sum = 0;
+		float		norms = 0;
+		float		l1 = 0;
+		float		got[2];
 
 		random_sparse(na, end_a, (char *) (room[0] + MAX_N), &ai, &a);
 		random_sparse(nb, (char *) (room[1] + MAX_N), end_b, &bi, &b);
 		for (int i = 0; i < na; i++)
+			norms += fabsf(a[i]);
+		for (int j = 0; j < nb; j++)
+			norms += fabsf(b[j]);
+		l1 = norms;
+		for (int i = 0; i < na; i++)
 			for (int j = 0; j < nb; j++)
-				sum += ai[i] == bi[j] ? a[i] * b[j] : 0;
+				if (ai[i] == bi[j])
+				{
+					sum += a[i] * b[j];
+					l1 += fabsf(a[i] - b[j]) - fabsf(a[i]) - fabsf(b[j]);
+				}
 		right &= k->sparse_product(na, ai, a, nb, bi, b) == sum &&
 			k->sparse_product(nb, bi, b, na, ai, a) == sum;
+		right &= k->sparse_l1(na, ai, a, nb, bi, b, &got[0]) == l1 && got[0] == norms &&
+			k->sparse_l1(nb, bi, b, na, ai, a, &got[1]) == l1 && got[1] == norms;
 	}
-	report(right, k->isa, "sparse_product, of up to 400");
+	report(right, k->isa, "sparse_product and sparse_l1, of up to 400");
 }
 
 /* Products of rows with packed columns, nothing behind the columns being read. */
