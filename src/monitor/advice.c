@@ -36,6 +36,7 @@ hnr_action_name(HnrAction action)
 	static const char *const names[] = {
 		[HNR_ACTION_NONE] = "none",
 		[HNR_ACTION_VACUUM] = "vacuum",
+		[HNR_ACTION_OPTIMIZE] = "optimize",
 		[HNR_ACTION_REBUILD] = "rebuild",
 	};
 
@@ -58,6 +59,26 @@ has_lost(const HnrHealthFigures *f)
 		f->fresh - f->recall > hnr_auto_gain(threshold, f->std_error, f->fresh_error);
 }
 
+/* Whether degradation is over the threshold. */
+static bool
+is_over(const HnrHealthFigures *f)
+{
+	return f->threshold >= 0 && f->measured && 1 - f->recall > f->threshold;
+}
+
+/*
+ * What brings back what is lost: the cheap way, unless that has been tried and left the index as
+ * it is, or more is lost than is to be allowed.
+ */
+static HnrAction
+mend(const HnrHealthFigures *f)
+{
+	bool		in_vain = f->optimized && f->optimized_to >= 0 &&
+		f->optimized_to - f->recall <= hnr_auto_gain(0, f->std_error, f->fresh_error);
+
+	return is_over(f) || in_vain ? HNR_ACTION_REBUILD : HNR_ACTION_OPTIMIZE;
+}
+
 /* What the figure of a fresh build is. */
 static const char *
 fresh_name(const HnrHealthFigures *f)
@@ -75,7 +96,7 @@ all_well(const HnrHealthFigures *f)
 	if (!f->has_fresh)
 		return advice(HNR_ACTION_NONE,
 					  "Recall is %.3f; what a fresh build would reach is not known.", f->recall);
-	if (f->threshold >= 0 && 1 - f->recall > f->threshold)
+	if (is_over(f))
 		return advice(HNR_ACTION_NONE,
 					  "Recall is %.3f, which is less than auto_rebuild_threshold asks for, but "
 					  "%s %.3f: raise hnsw.ef_search or m.", f->recall, fresh_name(f), f->fresh);
@@ -93,14 +114,14 @@ hnr_advise(const HnrHealthFigures *f)
 	if (f->cut_short)
 		return advice(HNR_ACTION_VACUUM, "A VACUUM runs, or one was cut short.");
 	if (has_lost(f))
-		return advice(HNR_ACTION_REBUILD,
+		return advice(mend(f),
 					  "Recall is %.3f; %s %.3f.", f->recall, fresh_name(f), f->fresh);
-	if (f->threshold >= 0 && f->measured && !f->has_fresh && 1 - f->recall > f->threshold)
+	if (is_over(f) && !f->has_fresh)
 		return advice(HNR_ACTION_REBUILD,
 					  "Recall is %.3f, which is less than auto_rebuild_threshold asks for; "
 					  "what a fresh build would reach is not known.", f->recall);
 	if (f->unreachable > HNR_ADVICE_UNREACHABLE * f->vertices)
-		return advice(HNR_ACTION_REBUILD,
+		return advice(mend(f),
 					  "%.0f of %.0f vertices (%.0f %%) cannot be reached.", f->unreachable,
 					  f->vertices, percent(f->unreachable, f->vertices));
 	if (f->pages_wasted >= HNR_ADVICE_MIN_WASTED &&

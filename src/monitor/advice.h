@@ -16,10 +16,11 @@ typedef enum HnrAction
 {
 	HNR_ACTION_NONE,
 	HNR_ACTION_VACUUM,
+	HNR_ACTION_OPTIMIZE,
 	HNR_ACTION_REBUILD
 } HnrAction;
 
-/* Vertices that cannot be reached cost recall from this part of them on. */
+/* Vertices that cannot be reached are worth an optimisation from this part of them on. */
 #define HNR_ADVICE_UNREACHABLE	0.01
 
 /* Pages that are wasted are worth a rebuild from this part on, and so many. */
@@ -42,6 +43,8 @@ typedef struct HnrHealthFigures
 	bool		fresh_is_first; /* in that the first measurement since is taken for it */
 	double		fresh;
 	double		fresh_error;
+	bool		optimized;		/* since it was built */
+	double		optimized_to;	/* recall then; negative: not known */
 	double		threshold;		/* auto_rebuild_threshold; negative: none */
 } HnrHealthFigures;
 

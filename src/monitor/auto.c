@@ -41,6 +41,7 @@ hnr_auto_verdict_name(HnrAutoVerdict verdict)
 		[HNR_AUTO_MEASURE] = "measure",
 		[HNR_AUTO_FINE] = "fine",
 		[HNR_AUTO_INCURABLE] = "incurable",
+		[HNR_AUTO_OPTIMIZE] = "optimize",
 		[HNR_AUTO_VACUUM] = "vacuum",
 		[HNR_AUTO_REBUILD] = "rebuild",
 	};
@@ -124,12 +125,33 @@ judge_recall(const HnrAutoFigures *f)
 					f->degradation, f->threshold, f->baseline);
 }
 
+/*
+ * Whether to optimise an index that is not over its threshold: not again so soon, nor where
+ * the last time has not helped.
+ */
+static bool
+is_worth_optimizing(const HnrAutoFigures *f)
+{
+	double		lower = HNR_AUTO_OPTIMIZE_SHARE * f->threshold;
+	double		gain = hnr_auto_gain(lower, f->std_error, f->reference_error);
+
+	if (!f->has_reference || f->degradation <= lower || f->degradation - f->reference <= gain)
+		return false;
+	if (f->since_optimize >= 0 && f->since_optimize < fmax(f->cooldown, HNR_AUTO_MIN_BACKOFF))
+		return false;
+	return !f->optimized || f->degradation - f->optimized_to > gain;
+}
+
 /* The verdict on a measurement. */
 static HnrAutoDecision
 judge(const HnrAutoFigures *f)
 {
 	HnrAutoDecision result = judge_recall(f);
 
+	if (result.verdict == HNR_AUTO_FINE && is_worth_optimizing(f))
+		return decision(HNR_AUTO_OPTIMIZE,
+						"Degradation %.3f is over %.2f of the threshold %.3f; it was %.3f.",
+						f->degradation, HNR_AUTO_OPTIMIZE_SHARE, f->threshold, f->reference);
 	/* a rebuild leaves dead rows out */
 	if (result.verdict == HNR_AUTO_REBUILD || !f->surveyed ||
 		!hnr_auto_many_dead(f->entries, f->dead))

@@ -27,7 +27,8 @@ typedef enum HnrAutoVerdict
 	HNR_AUTO_MEASURE,			/* measure and ask again */
 	HNR_AUTO_FINE,				/* not over the threshold */
 	HNR_AUTO_INCURABLE,			/* over it, but so was a fresh build */
-	HNR_AUTO_VACUUM,			/* no rebuild, but dead rows take room and time */
+	HNR_AUTO_OPTIMIZE,			/* not over the threshold, but on the way there */
+	HNR_AUTO_VACUUM,			/* neither, but dead rows take room and time */
 	HNR_AUTO_REBUILD
 } HnrAutoVerdict;
 
@@ -41,6 +42,9 @@ typedef enum HnrAutoVerdict
 #define HNR_AUTO_MIN_GAIN		0.02
 #define HNR_AUTO_MIN_GAIN_SHARE	0.25
 #define HNR_AUTO_NOISE			2.0
+
+/* The part of the threshold from which on an index is optimised in place. */
+#define HNR_AUTO_OPTIMIZE_SHARE	0.5
 
 /* VACUUM is advised where dead rows have this part of the entries, and at least so many. */
 #define HNR_AUTO_DEAD_SHARE		0.1
@@ -76,6 +80,17 @@ typedef struct HnrAutoFigures
 	bool		surveyed;
 	double		entries;		/* of the index */
 	double		dead;			/* of rows that are dead, unless vacuumed since */
+
+	/*
+	 * What is known of a better time: the baseline, or the first measurement since the index
+	 * was built; and of the last optimisation since then, when it ended, and what it left.
+	 */
+	bool		has_reference;
+	double		reference;
+	double		reference_error;
+	double		since_optimize;
+	bool		optimized;		/* what it left was measured */
+	double		optimized_to;
 
 	/*
 	 * What the last rebuild reached, if it was measured as this one is (k,

@@ -6,8 +6,8 @@
  * It sweeps up what interrupted rebuilds left, stores the queries that searches have left
  * (queries.h), then takes the indexes that
  * have an auto_rebuild_threshold one by one: gathers the figures, lets
- * hnr_auto_decide() decide (auto.c), measures if asked to, starts a rebuild if
- * asked to.  Measurements and decisions are kept (records.c).
+ * hnr_auto_decide() decide (auto.c), measures if asked to, starts a rebuild or an
+ * optimisation if asked to.  Measurements and decisions are kept (records.c).
  *
  * Measuring and starting are transactions of their own, so that a start that
  * fails does not lose the measurement.  An error with one index is reported and
@@ -93,6 +93,13 @@ is_watched(Relation index)
 		index->rd_rel->relpersistence != RELPERSISTENCE_TEMP;
 }
 
+/* Whether what was decided is a job. */
+static bool
+is_to_start(const HnrSubject *s)
+{
+	return s->decision.verdict == HNR_AUTO_REBUILD || s->decision.verdict == HNR_AUTO_OPTIMIZE;
+}
+
 /*
  * Says in the log that a VACUUM is wanted, not more often than rebuilds would follow each
  * other.  The launcher has none run: when is for autovacuum's settings to say.
@@ -139,7 +146,7 @@ decide(HnrSubject *s)
 		}
 		if (s->decision.verdict == HNR_AUTO_VACUUM)
 			advise_vacuum(s);
-		if (s->decision.verdict != HNR_AUTO_REBUILD)
+		if (!is_to_start(s))
 			hnr_record_decision(s->index, &s->figures, &s->decision, 0);
 	}
 	close_subject(s);
@@ -148,15 +155,18 @@ decide(HnrSubject *s)
 	return watched;
 }
 
-/* Starts the rebuild that was decided upon. */
+/* Starts the rebuild, or the optimisation, that was decided upon. */
 static void
-start_rebuild(HnrSubject *s)
+start_job(HnrSubject *s)
 {
+	bool		optimize = s->decision.verdict == HNR_AUTO_OPTIMIZE;
 	HnrRebuildRequest request = {
 		.index = s->index,
 		.trigger = HNR_TRIGGER_AUTO,
 		.requested_by = s->owner,
 		.measure = true,
+		.optimize = optimize,
+		.share = HNR_OPTIMIZE_SHARE,
 		.recall_before = 1 - s->figures.degradation
 	};
 	int64		job;
@@ -166,7 +176,8 @@ start_rebuild(HnrSubject *s)
 	job = hnr_rebuild_start(&request);
 	hnr_record_decision(s->index, &s->figures, &s->decision, job);
 	ereport(LOG,
-			(errmsg("starting automatic rebuild of index \"%s\"", get_rel_name(s->index)),
+			(errmsg("starting automatic %s of index \"%s\"",
+					optimize ? "optimization" : "rebuild", get_rel_name(s->index)),
 			 errdetail_internal("%s", s->decision.reason)));
 	PopActiveSnapshot();
 	CommitTransactionCommand();
@@ -195,8 +206,8 @@ check_index(Oid index)
 	PG_TRY();
 	{
 		watched = decide(&s);
-		if (s.decision.verdict == HNR_AUTO_REBUILD)
-			start_rebuild(&s);
+		if (is_to_start(&s))
+			start_job(&s);
 	}
 	PG_CATCH();
 	{

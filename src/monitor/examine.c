@@ -5,7 +5,8 @@
  *
  * What is estimated, and from what: a rebuild takes as long for each row as the last one of
  * this index did, else as so many searches as just now; a VACUUM reads the table as the
- * measurement just did, and the index three times as the survey did.
+ * measurement just did, and the index three times as the survey did; an optimisation takes a
+ * quarter of a rebuild.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,7 +23,7 @@
 #include "guc.h"
 #include "monitor/health.h"
 #include "monitor/queries.h"
-#include "rebuild/state.h"
+#include "rebuild/api.h"
 
 /* What searches at the default hnsw.ef_search a row of a build costs. */
 #define SEARCHES_PER_ROW	2.0
@@ -141,7 +142,7 @@ find_fresh(Relation index, const HnrJob *job, HnrHealth *h)
 		m.figures.recall = job->recall_after;
 		m.figures.std_error = hnr_recall_most_error(job->recall_after);
 	}
-	else if (hnr_first_measurement(RelationGetRelid(index), &h->now, &m))
+	else if (hnr_first_measurement(RelationGetRelid(index), &h->now, 0, &m))
 		h->fresh_from = HNR_FRESH_FIRST;
 	if (h->fresh_from != HNR_FRESH_UNKNOWN)
 	{
@@ -187,6 +188,10 @@ estimate(Relation index, const HnrJob *job, HnrHealth *h)
 			h->seconds = h->now.figures.pass_seconds + VACUUM_PASSES * h->now.survey.seconds;
 			h->bytes = 0;
 			break;
+		case HNR_ACTION_OPTIMIZE:
+			h->seconds = rebuild_seconds(job, h) * HNR_OPTIMIZE_SHARE;
+			h->bytes = (double) h->now.survey.pages * BLCKSZ * HNR_OPTIMIZE_SHARE;
+			break;
 		case HNR_ACTION_REBUILD:
 			size = hnr_index_estimate_size(index, 0, h->now.figures.rows);
 			h->seconds = rebuild_seconds(job, h);
@@ -195,10 +200,20 @@ estimate(Relation index, const HnrJob *job, HnrHealth *h)
 	}
 }
 
+/* That has ended well since the last rebuild; NULL: none. */
+static HnrJob *
+last_optimization(Relation index)
+{
+	HnrJob	   *job = hnr_job_last_done_any(RelationGetRelid(index));
+
+	return job && hnr_job_is_optimization(job) ? job : NULL;
+}
+
 static void
 advise(Relation index, HnrHealth *h)
 {
 	const HnrSurvey *survey = &h->now.survey;
+	HnrJob	   *optimization = last_optimization(index);
 	HnrHealthFigures *f = &h->figures;
 
 	f->entries = survey->entries;
@@ -215,6 +230,8 @@ advise(Relation index, HnrHealth *h)
 	f->fresh_is_first = h->fresh_from == HNR_FRESH_FIRST;
 	f->fresh = h->fresh;
 	f->fresh_error = h->fresh_error;
+	f->optimized = optimization != NULL;
+	f->optimized_to = optimization ? optimization->recall_after : -1;
 	f->threshold = hnr_option_auto_rebuild_threshold(index);
 	h->advice = hnr_advise(f);
 }

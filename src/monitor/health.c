@@ -186,10 +186,13 @@ command_for(HnrAction action, Oid table, Oid index)
 			name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)),
 											  get_rel_name(table));
 			return psprintf("VACUUM %s", name);
+		case HNR_ACTION_OPTIMIZE:
 		case HNR_ACTION_REBUILD:
 			name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(index)),
 											  get_rel_name(index));
-			return psprintf("SELECT rebuild_index(%s)", quote_literal_cstr(name));
+			return psprintf("SELECT %s(%s)",
+							action == HNR_ACTION_REBUILD ? "rebuild_index" : "optimize_index",
+							quote_literal_cstr(name));
 		default:
 			return NULL;
 	}

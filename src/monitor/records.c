@@ -283,7 +283,8 @@ hnr_last_baseline(Oid index, bool by_queries, HnrMeasurement *result)
 }
 
 bool
-hnr_first_measurement(Oid index, const HnrMeasurement *like, HnrMeasurement *result)
+hnr_first_measurement(Oid index, const HnrMeasurement *like, TimestampTz since,
+					  HnrMeasurement *result)
 {
 	Statement	st;
 
@@ -293,9 +294,11 @@ hnr_first_measurement(Oid index, const HnrMeasurement *like, HnrMeasurement *res
 	param(&st, OIDOID, ObjectIdGetDatum(like->file_node));
 	param(&st, INT4OID, Int32GetDatum(like->figures.k));
 	param(&st, INT4OID, Int32GetDatum(like->figures.ef_search));
+	param(&st, TIMESTAMPTZOID, TimestampTzGetDatum(since));
 	return read_measurement(&st, MEASUREMENT_OF
 							"AND (sampled_from = 'queries') = $2 AND file_node = $3 "
-							"AND k = $4 AND ef_search = $5 ORDER BY id LIMIT 1", result);
+							"AND k = $4 AND ef_search = $5 AND measured_at >= $6 "
+							"ORDER BY id LIMIT 1", result);
 }
 
 /* Whether the newest decision of the index is this verdict. */

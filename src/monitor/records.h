@@ -55,10 +55,11 @@ extern void hnr_record_measurement(Oid index, const HnrMeasurement *measurement)
 extern bool hnr_last_measurement(Oid index, bool automatic, HnrMeasurement *result);
 /*
  * The newest that tells what a rebuild reached, among those by queries or by rows; and the
- * oldest of an index's file that can be compared with this one.
+ * oldest of an index's file, since a time, that can be compared with this one.
  */
 extern bool hnr_last_baseline(Oid index, bool by_queries, HnrMeasurement *result);
-extern bool hnr_first_measurement(Oid index, const HnrMeasurement *like, HnrMeasurement *result);
+extern bool hnr_first_measurement(Oid index, const HnrMeasurement *like, TimestampTz since,
+								  HnrMeasurement *result);
 
 /*
  * Keeps a decision with its figures, unless the newest one of the index says

@@ -190,6 +190,41 @@ is_backing_off(const HnrAutoFigures *f)
 		f->since_failure < hnr_auto_backoff(f->failures, f->cooldown);
 }
 
+/*
+ * What is known of a better time of the index, and of what an optimisation has left.  Whether
+ * nothing has been measured since that.
+ */
+static bool
+gather_reference(HnrSubject *s)
+{
+	HnrAutoFigures *f = &s->figures;
+	HnrJob	   *last = hnr_job_last_finished(s->index);
+	HnrMeasurement like = {
+		.by_queries = s->nqueries > 0,.file_node = s->index_rel->rd_rel->relfilenode
+	};
+	HnrMeasurement m;
+
+	like.figures.k = HNR_RECALL_DEFAULT_K;
+	like.figures.ef_search = hnr_guc_ef_search();
+	f->has_reference = f->has_baseline;
+	f->reference = f->baseline;
+	f->reference_error = f->baseline_error;
+	if (!f->has_reference && hnr_first_measurement(s->index, &like, 0, &m))
+	{
+		f->has_reference = true;
+		f->reference = 1 - m.figures.recall;
+		f->reference_error = m.figures.std_error;
+	}
+	f->since_optimize = -1;
+	if (last == NULL || !hnr_job_is_optimization(last))
+		return false;
+	f->since_optimize = seconds_since(last->finished_at);
+	f->optimized = hnr_first_measurement(s->index, &like, last->finished_at, &m);
+	if (f->optimized)
+		f->optimized_to = 1 - m.figures.recall;
+	return !f->optimized;
+}
+
 void
 hnr_subject_gather(HnrSubject *s)
 {
@@ -223,6 +258,9 @@ hnr_subject_gather(HnrSubject *s)
 		f->baseline = 1 - m.figures.recall;
 		f->baseline_error = m.figures.std_error;
 	}
+	/* what was measured before an optimisation stands no more */
+	if (gather_reference(s))
+		f->measured = false;
 }
 
 void

@@ -125,5 +125,45 @@ is( sql("SELECT damaged >= thin AND unreachable <= orphans + unreachable FROM in
 my ($unreachable) = sql("SELECT message FROM check_index('items_e') WHERE finding = 'unreachable'") =~ /^(\d+)/;
 is(sql("SELECT unreachable FROM index_health('items_e')"), $unreachable // 0, 'as check_index() counts it');
 
+# ---- At half of the threshold: an optimisation. ----
+# A poor graph of which the record says that it was a good one.
+my $row = 'i, 0, vec(i) || vec(i + 10000) || vec(i + 20000)';
+sql(<<"X");
+DROP TABLE items;
+CREATE TABLE items (id int PRIMARY KEY, note int DEFAULT 0, e vector(24));
+INSERT INTO items SELECT $row FROM generate_series(1, 2000) i;
+CREATE INDEX items_e ON items USING hnsw (e vector_l2_ops) WITH (m = 2, ef_construction = 4);
+INSERT INTO hnsw_rebuild.measurement (index_oid, measured_at, purpose, sample_size, k, ef_search, recall,
+	std_error, changes, sampled_from, file_node)
+SELECT 'items_e'::regclass, now(), 'auto', 100, 10, 40, 1, 0, 0, 'rows', pg_relation_filenode('items_e');
+X
+my $degradation = sql("SELECT index_degradation('items_e', 1000)");
+cmp_ok($degradation, '>', 0.1, "a poor graph: degradation $degradation");
+is( sql("SELECT action, command, estimated_duration > '0', estimated_disk > 0, recall_fresh, recall_fresh_from
+		FROM index_health('items_e')"),
+	"optimize|SELECT optimize_index('public.items_e')|t|t|1|first measurement",
+	'index_health() advises to optimise');
+$node->append_conf('postgresql.conf', 'hnsw_rebuild.launcher = on');
+$node->reload;
+poll_sql($node, "SELECT setting = 'on' FROM pg_settings WHERE name = 'hnsw_rebuild.launcher'");
+my $threshold = $degradation * 1.5 > 1 ? 1 : $degradation * 1.5;
+sql("ALTER INDEX items_e SET (auto_rebuild_threshold = $threshold)");
+# what is on record stands until rows have changed
+sql("INSERT INTO items SELECT $row FROM generate_series(2001, 2150) i");
+poll_sql($node, "SELECT count(*) > 0 FROM hnsw_rebuild.decision
+	WHERE index_oid = 'items_e'::regclass AND verdict = 'optimize'");
+like(
+	sql("SELECT reason FROM hnsw_rebuild.decision WHERE index_oid = 'items_e'::regclass AND verdict = 'optimize'"),
+	qr/^Degradation 0\.\d+ is over 0\.50 of the threshold \d\.\d+; it was 0\.000\.$/,
+	'an optimisation is decided upon');
+poll_sql($node, "SELECT count(*) > 0 FROM rebuild_history WHERE method = 'optimize' AND state = 'done'");
+is( sql("SELECT h.trigger FROM rebuild_history h JOIN hnsw_rebuild.decision d ON d.job_id = h.id
+		WHERE h.method = 'optimize' AND d.verdict = 'optimize'"),
+	'auto', 'and done by the launcher');
+# what it left is measured, and it is not done again at once
+poll_sql($node, "SELECT verdict <> 'optimize' FROM hnsw_rebuild.decision
+	WHERE index_oid = 'items_e'::regclass ORDER BY id DESC LIMIT 1");
+is(sql("SELECT count(*) FROM rebuild_history WHERE method = 'optimize'"), 1, 'once');
+
 $node->stop;
 done_testing();

@@ -247,6 +247,35 @@ test_dead(void)
 }
 
 static void
+test_optimize(void)
+{
+	HnrAutoFigures f = degraded();
+
+	f.since_optimize = -1;
+	f.degradation = 0.15;
+	expect("over half of the threshold, nothing known of before: fine", f, HNR_AUTO_FINE);
+	f.has_reference = true;
+	f.reference = 0.05;
+	expect("over half of the threshold, and it was better: optimise", f, HNR_AUTO_OPTIMIZE);
+	f.degradation = 0.1;
+	expect("half of the threshold: fine", f, HNR_AUTO_FINE);
+	f.degradation = 0.15;
+	f.reference = 0.13;
+	expect("it was hardly better: fine", f, HNR_AUTO_FINE);
+	f.reference = 0.05;
+	f.since_optimize = 3599;
+	expect("optimised lately: fine", f, HNR_AUTO_FINE);
+	f.since_optimize = 3601;
+	f.optimized = true;
+	f.optimized_to = 0.14;
+	expect("optimising has not helped: fine", f, HNR_AUTO_FINE);
+	f.optimized_to = 0.06;
+	expect("it has, and is lost again: optimise", f, HNR_AUTO_OPTIMIZE);
+	f.degradation = 0.25;
+	expect("over the threshold: rebuild", f, HNR_AUTO_REBUILD);
+}
+
+static void
 expect_advice(const char *what, HnrHealthFigures f, HnrAction action)
 {
 	HnrAdvice	a = hnr_advise(&f);
@@ -262,7 +291,8 @@ healthy(void)
 {
 	HnrHealthFigures f = {
 		.entries = 10000,.vertices = 10000,.pages = 5000,.measured = true,.recall = 0.95,
-		.std_error = 0.005,.has_fresh = true,.fresh = 0.96,.fresh_error = 0.005,.threshold = -1
+		.std_error = 0.005,.has_fresh = true,.fresh = 0.96,.fresh_error = 0.005,
+		.optimized_to = -1,.threshold = -1
 	};
 
 	return f;
@@ -275,7 +305,16 @@ test_advice(void)
 
 	expect_advice("nothing", f, HNR_ACTION_NONE);
 	f.recall = 0.9;
-	expect_advice("recall lost: rebuild", f, HNR_ACTION_REBUILD);
+	expect_advice("recall lost: optimise", f, HNR_ACTION_OPTIMIZE);
+	f.optimized = true;
+	f.optimized_to = 0.91;
+	expect_advice("recall lost, which optimising has not cured: rebuild", f, HNR_ACTION_REBUILD);
+	f.optimized_to = 0.95;
+	expect_advice("recall lost since it was optimised: optimise", f, HNR_ACTION_OPTIMIZE);
+	f.threshold = 0.05;
+	expect_advice("recall lost, and more than asked for: rebuild", f, HNR_ACTION_REBUILD);
+	f.threshold = -1;
+	f.optimized = false;
 	f.std_error = 0.05;
 	expect_advice("perhaps lost: nothing", f, HNR_ACTION_NONE);
 	f.std_error = 0.005;
@@ -297,7 +336,7 @@ test_advice(void)
 	f.unreachable = 100;
 	expect_advice("few cannot be reached: nothing", f, HNR_ACTION_NONE);
 	f.unreachable = 101;
-	expect_advice("too many cannot be reached: rebuild", f, HNR_ACTION_REBUILD);
+	expect_advice("too many cannot be reached: optimise", f, HNR_ACTION_OPTIMIZE);
 	f.unreachable = 0;
 	f.pages_wasted = 1500;
 	expect_advice("some room: nothing", f, HNR_ACTION_NONE);
@@ -318,6 +357,7 @@ main(void)
 	test_baseline();
 	test_no_loop();
 	test_dead();
+	test_optimize();
 	test_advice();
 	test_topk();
 	printf("1..%d\n", tests);
