@@ -182,7 +182,7 @@ my @damages = (
 	[ 'rows', qr/vertex_header: .*more rows than/, sub { (BLCKSZ + CONTENTS + NTIDS, pack('C', 200)) } ],
 	[ 'generation', qr/vertex_header: .*no generation/, sub { (BLCKSZ + CONTENTS + GENERATION, pack('L', 0)) } ],
 	[ 'removed', qr/vertex_header: .*not in use has/, sub { (BLCKSZ + CONTENTS + STATE, pack('C', 3)) } ],
-	[ 'vertex unused', qr/vertex_header: .*value where/, sub { (BLCKSZ + CONTENTS + VERTEX_UNUSED, pack('C', 5)) } ],
+	[ 'vertex unused', qr/vertex_header: .*value where/, sub { (BLCKSZ + CONTENTS + VERTEX_UNUSED, pack('C', 0x80)) } ],
 	[
 		'number of the future', qr/vertex_header: .*of the future/,
 		sub { (BLCKSZ + CONTENTS, pack('CCSCcSLfx6Q', 3, 0, 0, 0, 0, 0, 1, 0, 1 << 50)) }
