@@ -185,7 +185,7 @@ static const IntSetting int_settings[] = {
 	},
 	{
 		"hnsw_rebuild.wal_rate",
-		"WAL that a rebuild may write in a second.",
+		"WAL that a rebuild or an optimization may write in a second.",
 		"Zero is without limit.",
 		&hnr_guc_wal_rate, 0, 0, INT_MAX, PGC_SUSET, GUC_UNIT_KB
 	},

@@ -205,6 +205,7 @@ find_far(HnrBridges *b)
 	{
 		const HnrFar *far = hnr_weave_far(w, i);
 
+		poll(NULL, 0);
 		if (far != NULL && b->bridge[i].limit > 0)
 			choose_far(b, i, far->member);
 	}

@@ -28,6 +28,7 @@
 #include "am/relist.h"
 #include "commands/progress.h"
 #include "debug_point.h"
+#include "executor/instrument.h"
 #include "miscadmin.h"
 #include "throttle.h"
 #include "utils/backend_progress.h"
@@ -36,6 +37,9 @@
 /* What a look at a page, and choosing a list anew, take about (us), for the throttle. */
 #define PAGE_US		2
 #define RELIST_US	50
+
+/* After so many bytes of WAL the rate is looked at: a pause is longer than meant. */
+#define WAL_BYTES	(64 * 1024)
 
 /* A vertex with fewer than this part of the links of a new one has suffered most. */
 #define DEGREE_FLOOR	0.5
@@ -65,6 +69,7 @@ typedef struct Optimizing
 	int			least;			/* of those that have suffered more than this, and of */
 	double		part;			/* those that have suffered this much, such a part */
 	int64		done;
+	uint64		logged;			/* bytes of WAL that this process has written */
 	HnrOptimizeFigures *figures;
 } Optimizing;
 
@@ -164,6 +169,7 @@ begin(Optimizing *o, Relation index, HnrOptimizeFigures *figures)
 	o->maxupper = 1024;
 	o->upper = palloc(sizeof(BlockNumber) * o->maxupper);
 	o->strategy = GetAccessStrategy(BAS_BULKREAD);
+	o->logged = pgWalUsage.wal_bytes;
 }
 
 void
@@ -225,6 +231,18 @@ is_due(Optimizing *o, HnrNodeId id)
 	return true;
 }
 
+/* Keeps to hnsw_rebuild.wal_rate. */
+static void
+throttle_wal(Optimizing *o)
+{
+	uint64		now = pgWalUsage.wal_bytes;
+
+	if (now - o->logged < WAL_BYTES)
+		return;
+	hnr_throttle_wal(now - o->logged);
+	o->logged = now;
+}
+
 static void
 relist_block(Optimizing *o, BlockNumber block)
 {
@@ -241,6 +259,7 @@ relist_block(Optimizing *o, BlockNumber block)
 		hnr_tid_of_node(id, &tid);
 		hnr_relist_vertex(o->relist, &tid, due, far, nfar);
 		hnr_throttle(RELIST_US);
+		throttle_wal(o);
 	}
 }
 

@@ -163,6 +163,23 @@ add_choice(HnrRelist *r, const HnrCandidate *found, const HnrNodeId *far, int nf
 		c->far |= far[i] == c->id;
 }
 
+/* How many neighbours the vertex has: a crash between two parts may leave one twice. */
+static int
+count_old(const HnrRelist *r)
+{
+	int			n = 0;
+
+	for (int i = 0; i < r->degree; i++)
+	{
+		int			j = 0;
+
+		while (!hnr_same_tid(&slot_at(r, r->old, j)->vertex, &slot_at(r, r->old, i)->vertex))
+			j++;
+		n += j == i;
+	}
+	return n;
+}
+
 /*
  * Finds the choices.  False if a neighbour is deleted or gone: that is for vacuum, which
  * knows what is found through it alone.
@@ -195,7 +212,7 @@ gather(HnrRelist *r, bool search, const HnrNodeId *far, int nfar)
 	for (int i = 0; i < r->choices.n; i++)
 		if (r->choices.choice[i].slot)
 			kept++;
-	return kept == r->degree;
+	return kept == r->degree || kept == count_old(r);
 }
 
 /* ---- what must not be lost ---- */
@@ -290,6 +307,44 @@ encode(HnrRelist *r, const HnrChoice *c, HnrSlot *slot, float *rotated)
 		r->nback++;
 }
 
+/* The place of a choice's slot in the old list; -1: it was not there. */
+static int
+old_place(const HnrRelist *r, const HnrChoice *c)
+{
+	return c->slot ? ((const char *) c->slot - r->old) / (int) r->index->layout.slot_size : -1;
+}
+
+/*
+ * Puts the new list in the order of the old one, the others where there is room: so little is
+ * logged, and what a crash leaves between two parts lacks no link that stays.
+ */
+static void
+keep_places(HnrRelist *r)
+{
+	int			n = r->choices.nchosen;
+	HnrChoice **at = palloc0(sizeof(HnrChoice *) * (n + 1));
+	int			free = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		int			place = old_place(r, r->choices.chosen[i]);
+
+		if (place >= 0 && place < n)
+			at[place] = r->choices.chosen[i];
+	}
+	for (int i = 0; i < n; i++)
+	{
+		int			place = old_place(r, r->choices.chosen[i]);
+
+		if (place >= 0 && place < n)
+			continue;
+		while (at[free] != NULL)
+			free++;
+		at[free] = r->choices.chosen[i];
+	}
+	r->choices.chosen = at;
+}
+
 /* Makes the slots of the new list; whether it is another one. */
 static bool
 make_slots(HnrRelist *r, char *slots)
@@ -298,6 +353,7 @@ make_slots(HnrRelist *r, char *slots)
 	int			kept = 0;
 	bool		changed = false;
 
+	keep_places(r);
 	r->back = palloc0(sizeof(HnrNewLink) * (r->choices.nchosen + 1));
 	r->nback = 0;
 	for (int i = 0; i < r->choices.nchosen; i++)

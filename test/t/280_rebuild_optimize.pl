@@ -171,5 +171,20 @@ wait_for_job($node);
 is(job($node, "work->>'due'"), '0', 'the next one finds nothing');
 is(problems(), '', 'at last: the index');
 
+# ---- WAL: first changes of pages after a checkpoint, and so the pages ----
+
+my $rate = 500;
+wear() for 1 .. 2;
+$node->safe_psql('postgres', 'CHECKPOINT');
+$node->append_conf('postgresql.conf', "hnsw_rebuild.wal_rate = '${rate}kB'\n");
+$node->reload;
+my $lsn = $node->safe_psql('postgres', 'SELECT pg_current_wal_insert_lsn()');
+start();
+is(wait_for_job($node), 'done', 'with a limit to WAL');
+my $written = $node->safe_psql('postgres', "SELECT (pg_current_wal_insert_lsn() - '$lsn') / 1024");
+cmp_ok($written, '>', $rate / 2, 'it writes more than in no time');
+cmp_ok(job($node, "(phase_ms->>'optimizing')::float8 / 1000"), '>', 0.6 * $written / $rate,
+	'not more WAL in a second than is allowed');
+
 $node->stop;
 done_testing();

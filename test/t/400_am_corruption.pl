@@ -389,6 +389,7 @@ sub use_index
 		state_of("INSERT INTO $name VALUES (2000, $many);"),
 		state_of("INSERT INTO $name SELECT 3000 + i, $row FROM generate_series(1, 5) i;"),
 		state_of("DELETE FROM $name WHERE id % 3 = 1 OR id > 1030; VACUUM $name;"),
+		state_of("SELECT optimize_index('${name}_e', 1, false); CALL wait_for_rebuild('${name}_e');"),
 		state_of("SELECT count(*) FROM check_index('${name}_e', true);\nSELECT count(*) FROM index_health('${name}_e', 5);"));
 	# 0A000: a damaged version number
 	return grep { $_ ne '' && !/^(XX00[12]|0A000)/ } @states;
@@ -427,6 +428,31 @@ for my $i (0 .. $#damages)
 my @strange = map { my $name = "r$_"; map { "$name: $_" } use_index($name) } 1 .. $random;
 is("@strange", '', "random damage: errors are of corruption only");
 is(join("\n", grep { $_ ne '' } map { rebuild("r$_") } 1 .. $random), '', 'random damage: rebuild_index() makes it good');
+
+# A list that has a vertex twice, as a crash between two pages of a list may leave it.
+make_table('l', rows => 600);
+$node->safe_psql('postgres', 'CHECKPOINT');
+my $list = index_file('l');
+my ($vertex, $slot) = map { ($_->(read_file($list))) } \&vertex_size, \&slot_size;
+$node->safe_psql('postgres', 'DELETE FROM l WHERE id % 3 = 1');
+$node->safe_psql('postgres', 'VACUUM l');
+$node->stop;
+my $lists = read_file($list);
+my ($suffered) = grep
+{
+	my ($state, $degree, $flags) = unpack('Cx1Sx3C', substr($lists, BLCKSZ + CONTENTS + $_ * $vertex, 8));
+	$state == 1 && $degree > 2 && $flags > 1;
+} 0 .. (BLCKSZ - CONTENTS) / $vertex - 1;
+ok(defined $suffered, 'double link: a vertex that a vacuum has taken links from');
+my $first = BLCKSZ + CONTENTS + $suffered * $vertex + $slots;
+substr($lists, $first + $slot, $slot) = substr($lists, $first, $slot);
+write_file($list, $lists);
+$node->start;
+my $links = "SELECT finding, message FROM check_index('l_e', true) WHERE finding <> 'unreachable'";
+like($node->safe_psql('postgres', $links), qr/^link.*two links to the same neighbor$/, 'double link: found');
+is(state_of("SELECT optimize_index('l_e', 1); CALL wait_for_rebuild('l_e');"), '', 'double link: optimize_index()');
+is($node->safe_psql('postgres', $links), '', 'double link: made one');
+
 # The free space map lost: known, and made good by the next vacuum.
 make_table('f', rows => 3000);
 $node->safe_psql('postgres', 'DELETE FROM f WHERE id % 10 > 0');
