@@ -172,25 +172,19 @@ product(const float *a, const float *b)
 	return hnr_distance->sparse_product(s.n, s.index, s.value, t.n, t.index, t.value);
 }
 
-static float
-square(const float *vec)
-{
-	Sparse		s = sparse(vec);
-
-	return hnr_distance->inner_product(s.n, s.value, s.value);
-}
-
 float
 hnr_sparse_l2_squared(int width, const float *a, const float *b)
 {
-	double		squares = (double) square(a) + square(b);
-	double		distance = squares - 2.0 * product(a, b);
+	Sparse		s = sparse(a);
+	Sparse		t = sparse(b);
+	float		squares;
+	float		distance = hnr_distance->sparse_l2_squared(s.n, s.index, s.value, t.n, t.index, t.value, &squares);
 
 	/* written so that what is beyond the range of float is summed, too */
-	return distance > NEAR * squares && squares < FLT_MAX / 4 ? (float) distance : l2_squared(a, b);
+	return distance > NEAR * squares && squares < FLT_MAX / 4 ? distance : l2_squared(a, b);
 }
 
-/* Likewise. */
+/* Sums of differences likewise. */
 static float
 l1(const float *a, const float *b)
 {

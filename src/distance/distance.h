@@ -65,9 +65,14 @@ typedef struct HnrDistanceKernels
 	float		(*sparse_product) (int na, const int32 *a_index, const float *a,
 								   int nb, const int32 *b_index, const float *b);
 
-	/* the sum of |a-b| likewise, by way of the sums of |a| and |b|; sets *norms to these two's sum */
+	/*
+	 * sum |a-b| and sum (a-b)^2 likewise, by way of the sums of |a| and |b|, or a^2 and b^2;
+	 * set *norms to these two's sum
+	 */
 	float		(*sparse_l1) (int na, const int32 *a_index, const float *a,
 							  int nb, const int32 *b_index, const float *b, float *norms);
+	float		(*sparse_l2_squared) (int na, const int32 *a_index, const float *a,
+									  int nb, const int32 *b_index, const float *b, float *norms);
 
 	/*
 	 * out[r][c] = the product of rows[r] with column c, for HNR_BLOCK_ROWS rows and

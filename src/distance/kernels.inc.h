@@ -302,6 +302,7 @@ const HnrDistanceKernels HNR_KERNELS = {
 	.bits_shared = bits_shared,
 	.sparse_product = sparse_product,
 	.sparse_l1 = sparse_l1,
+	.sparse_l2_squared = sparse_l2_squared,
 	.block_products = block_products,
 	.lane_minima = lane_minima,
 	.list_below = list_below,

@@ -84,24 +84,37 @@ sparse_product(int na, const int32 *a_index, const float *a,
 	return V_SUM(sum);
 }
 
-HNR_TARGET static float
-sum_of_absolutes(int n, const float *x)
-{
-	V			sum = V_ZERO();
-	V			more = V_ZERO();
-	int			i = 0;
-
-	for (; n - i >= 2 * V_WIDTH; i += 2 * V_WIDTH)
-	{
-		sum = V_ADD(sum, V_ABS(V_LOAD(x + i)));
-		more = V_ADD(more, V_ABS(V_LOAD(x + i + V_WIDTH)));
-	}
-	for (; n - i >= V_WIDTH; i += V_WIDTH)
-		sum = V_ADD(sum, V_ABS(V_LOAD(x + i)));
-	if (n > i)
-		more = V_ADD(more, V_ABS(V_LOAD_PART(x + i, n - i)));
-	return V_SUM(V_ADD(sum, more));
+/*
+ * Defines the function name: the sum over all of a and all of b of what step adds to a sum
+ * of values.
+ */
+#define DEFINE_SUM(name, step) \
+HNR_TARGET static inline float \
+name(int na, const float *a, int nb, const float *b) \
+{ \
+	V			sum[2] = {V_ZERO(), V_ZERO()}; \
+\
+	for (int list = 0; list < 2; list++) \
+	{ \
+		int			n = list == 0 ? na : nb; \
+		const float *x = list == 0 ? a : b; \
+		int			i = 0; \
+\
+		for (; n - i >= V_WIDTH; i += V_WIDTH) \
+			step(sum[list], V_LOAD(x + i)); \
+		if (n > i) \
+			step(sum[list], V_LOAD_PART(x + i, n - i)); \
+	} \
+	return V_SUM(V_ADD(sum[0], sum[1])); \
 }
+
+#define STEP_ABSOLUTE(sum, x) \
+	do { V x_ = (x); (sum) = V_ADD(sum, V_ABS(x_)); } while (0)
+#define STEP_SQUARE(sum, x) \
+	do { V x_ = (x); (sum) = V_FMA(x_, x_, sum); } while (0)
+
+DEFINE_SUM(sum_of_absolutes, STEP_ABSOLUTE)
+DEFINE_SUM(sum_of_squares, STEP_SQUARE)
 
 /* Of coordinates in common, what is not |a| + |b|. */
 HNR_TARGET static float
@@ -113,6 +126,16 @@ sparse_l1(int na, const int32 *a_index, const float *a,
 	if (na > nb)
 		return sparse_l1(nb, b_index, b, na, a_index, a, norms);
 	FOR_EACH_MEETING(less = V_ADD(less, V_SUB(V_ADD(V_ABS(p), V_ABS(w)), V_ABS(V_SUB(p, w)))));
-	*norms = sum_of_absolutes(na, a) + sum_of_absolutes(nb, b);
+	*norms = sum_of_absolutes(na, a, nb, b);
 	return *norms - V_SUM(less);
+}
+
+HNR_TARGET static float
+sparse_l2_squared(int na, const int32 *a_index, const float *a,
+				  int nb, const int32 *b_index, const float *b, float *norms)
+{
+	float		product = sparse_product(na, a_index, a, nb, b_index, b);
+
+	*norms = sum_of_squares(na, a, nb, b);
+	return *norms - 2 * product;
 }

@@ -418,15 +418,22 @@ test_sparse(const HnrDistanceKernels *k, char *end_a, char *end_b)
 				   *b;
 		float		sum = 0;
 		float		norms = 0;
+		float		squares = 0;
 		float		l1 = 0;
-		float		got[2];
+		float		got[4];
 
 		random_sparse(na, end_a, (char *) (room[0] + MAX_N), &ai, &a);
 		random_sparse(nb, (char *) (room[1] + MAX_N), end_b, &bi, &b);
 		for (int i = 0; i < na; i++)
+		{
 			norms += fabsf(a[i]);
+			squares += a[i] * a[i];
+		}
 		for (int j = 0; j < nb; j++)
+		{
 			norms += fabsf(b[j]);
+			squares += b[j] * b[j];
+		}
 		l1 = norms;
 		for (int i = 0; i < na; i++)
 			for (int j = 0; j < nb; j++)
@@ -439,8 +446,10 @@ test_sparse(const HnrDistanceKernels *k, char *end_a, char *end_b)
 			k->sparse_product(nb, bi, b, na, ai, a) == sum;
 		right &= k->sparse_l1(na, ai, a, nb, bi, b, &got[0]) == l1 && got[0] == norms &&
 			k->sparse_l1(nb, bi, b, na, ai, a, &got[1]) == l1 && got[1] == norms;
+		right &= k->sparse_l2_squared(na, ai, a, nb, bi, b, &got[2]) == squares - 2 * sum && got[2] == squares &&
+			k->sparse_l2_squared(nb, bi, b, na, ai, a, &got[3]) == squares - 2 * sum && got[3] == squares;
 	}
-	report(right, k->isa, "sparse_product and sparse_l1, of up to 400");
+	report(right, k->isa, "sparse_product, sparse_l1 and sparse_l2_squared, of up to 400");
 }
 
 /* Products of rows with packed columns, nothing behind the columns being read. */
