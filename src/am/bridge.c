@@ -251,6 +251,17 @@ hnr_bridges_free(HnrBridges *b)
 	pfree(b);
 }
 
+int64
+hnr_bridges_count(const HnrBridges *b)
+{
+	int64		n = 0;
+
+	for (uint32 i = 0; i < b->n; i++)
+		if (b->bridge[i].nfar > 0)
+			n++;
+	return n;
+}
+
 int
 hnr_bridges_of(const HnrBridges *b, HnrNodeId id, const HnrNodeId **far)
 {

@@ -25,6 +25,9 @@ typedef struct HnrBridges HnrBridges;
 extern HnrBridges *hnr_bridges_create(HnrIndex *index, BlockNumber blocks);
 extern void hnr_bridges_free(HnrBridges *bridges);
 
+/* How many vertices are to be linked. */
+extern int64 hnr_bridges_count(const HnrBridges *bridges);
+
 /* What a vertex is to be linked with; returns how many, up to HNR_RELIST_MOST_FAR. */
 extern int	hnr_bridges_of(const HnrBridges *bridges, HnrNodeId id, const HnrNodeId **far);
 

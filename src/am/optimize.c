@@ -47,6 +47,9 @@
 /* Where more than this part of all vertices was added since the build, clusters may lack links. */
 #define ADDED_SHARE		0.1
 
+/* What links between clusters cost a vertex, a list chosen anew costing 1. */
+#define BRIDGE_COST		0.5
+
 /* How much a vertex has suffered: vacuums that took links of it, or too few links (WORST). */
 #define WORST		3
 
@@ -204,6 +207,9 @@ decide(Optimizing *o, double share)
 {
 	int64		budget = (int64) ceil(o->figures->vertices * share);
 
+	if (o->bridges)
+		budget = Max(budget - (int64) (hnr_bridges_count(o->bridges) * BRIDGE_COST), 0);
+
 	o->least = WORST;
 	while (o->least > 1 && sum_from(o, o->least) < budget)
 		o->least--;
@@ -301,9 +307,9 @@ hnr_index_optimize(Relation index, double share, HnrOptimizeFigures *figures)
 	begin(&o, index, figures);
 	survey(&o);
 	HNR_DEBUG_POINT("optimize_surveyed");
-	decide(&o, share);
 	if (o.added > o.figures->vertices * ADDED_SHARE && share > 0)
 		o.bridges = hnr_bridges_create(o.index, o.blocks);
+	decide(&o, share);
 	HNR_DEBUG_POINT("optimize_bridged");
 	relist_all(&o);
 	note_figures(&o);

@@ -11,7 +11,7 @@
 #include "rebuild/state.h"
 
 /* Of the vertices, where optimize_index() is not told: a run of a quarter of a rebuild's cost or so. */
-#define HNR_OPTIMIZE_SHARE	0.25
+#define HNR_OPTIMIZE_SHARE	0.2
 
 /* What a rebuild is asked to do; zero-initialise and fill in. */
 typedef struct HnrRebuildRequest
