@@ -10,7 +10,7 @@
  *		there are, and new ones, to what is nearest in samples.
  *	2	What has been added since the last build, or has lost neighbours, chooses anew.
  *		Nodes near each other form groups, and all of a group are compared at once with
- *		all that one of them leads to.
+ *		all that one of them leads to.  What is nearest in samples can be chosen, too.
  *	3	Everybody joins its links with those of others to it, and the best of them stay.
  *
  *-------------------------------------------------------------------------
@@ -34,7 +34,7 @@
 #define NEAREST			32
 
 /* The largest sample is one node in HNR_SAMPLED, halved so often. */
-#define LEAST_SAMPLE	2
+#define LEAST_SAMPLE	1
 
 /* What choosing a list takes at least (us), for the throttle. */
 #define CHOOSE_US		4
@@ -46,6 +46,7 @@ typedef struct Mending
 {
 	HnrMemGraph *graph;
 	HnrInherit *inherit;
+	HnrWeave   *weave;			/* its samples */
 	const HnrMetric *metric;
 	int			width;			/* of a vector */
 	int			slots;
@@ -144,39 +145,49 @@ add_kept(Mending *m, uint32 node, HnrMemEdge e)
 	keep(m, node, i);
 }
 
-/* Links to what is nearest in samples, of which the first is of the smallest. */
-static void
-keep_sampled(Mending *m, const HnrWeave *w, uint32 node, float limit)
+/* What is nearest to a node in samples, if it is in any, the smallest first; all different. */
+static int
+measure_far(Mending *m, uint32 node, HnrMemEdge *far)
 {
-	const HnrFar *far = hnr_weave_far(w, node);
-	HnrMemEdge	beyond[HNR_FAR];
+	const HnrFar *found = hnr_weave_far(m->weave, node);
 	int			n = 0;
 
-	if (far == NULL)
-		return;
+	if (found == NULL)
+		return 0;
 	hnr_mem_graph_decode(m->graph, node, m->self);
-	for (int i = 0; i < HNR_FAR && far->member[i] != HNR_MEM_NONE; i++)
+	for (; n < HNR_FAR && found->member[n] != HNR_MEM_NONE; n++)
 	{
-		HnrMemEdge	e = {.node = far->member[i]};
-
-		hnr_mem_graph_decode(m->graph, e.node, m->vec);
-		e.distance = hnr_metric_distance(m->metric, m->width, m->self, m->vec);
-		if (i == 0)
-			add_kept(m, node, e);
-		else if (e.distance > limit)
-			beyond[n++] = e;
+		far[n].node = found->member[n];
+		hnr_mem_graph_decode(m->graph, far[n].node, m->vec);
+		far[n].distance = hnr_metric_distance(m->metric, m->width, m->self, m->vec);
 	}
-	hnr_weave_sort(beyond, n, node);
-	for (int i = 0; i < n; i++)
-		add_kept(m, node, beyond[i]);
+	return n;
+}
+
+/* Links to some of these. */
+static void
+keep_sampled(Mending *m, uint32 node, float limit)
+{
+	HnrMemEdge	far[HNR_FAR];
+	int			n = measure_far(m, node, far);
+	int			nbeyond = 0;
+
+	if (n == 0)
+		return;
+	add_kept(m, node, far[0]);
+	for (int i = 1; i < n; i++)
+		if (far[i].distance > limit)
+			far[nbeyond++] = far[i];
+	hnr_weave_sort(far, nbeyond, node);
+	for (int i = 0; i < nbeyond; i++)
+		add_kept(m, node, far[i]);
 }
 
 static void
 keep_all(Mending *m)
 {
-	HnrWeave   *w = hnr_weave_create_samples(m->graph, LEAST_SAMPLE);
-
-	hnr_weave_run_samples(w, LEAST_SAMPLE);
+	m->weave = hnr_weave_create_samples(m->graph, LEAST_SAMPLE);
+	hnr_weave_run_samples(m->weave, LEAST_SAMPLE);
 	for (uint32 i = 0; i < m->graph->nnodes; i++)
 	{
 		float		limit = far_limit(m, i);
@@ -184,7 +195,7 @@ keep_all(Mending *m)
 		/* under the inner product, what is far says nothing */
 		if (m->metric->kind != HNR_METRIC_IP)
 			keep_far(m, i, limit);
-		keep_sampled(m, w, i, limit);
+		keep_sampled(m, i, limit);
 		hnr_inherit_poll(1);
 	}
 }
@@ -330,12 +341,14 @@ unload_group(Mending *m)
 	memset(m->center, 0, sizeof(float) * m->width);
 }
 
-/* Chooses among what a node has and the nearest of its group's columns. */
+/* Chooses among what a node has, the nearest of its group's columns, and what is nearest in samples. */
 static void
 choose_anew(Mending *m, uint32 node, const float *distances)
 {
 	HnrMemEdges *edges = edges_of(m, node);
 	HnrMemEdge	nearest[HNR_POINTS_MOST];
+	HnrMemEdge	far[HNR_FAR];
+	int			nfar = measure_far(m, node, far);
 	int			k = hnr_points_nearest(distances, hnr_points_width(m->columns->n), NEAREST,
 									   INFINITY, nearest);
 	int			n = edges->count;
@@ -347,6 +360,10 @@ choose_anew(Mending *m, uint32 node, const float *distances)
 		if (!has_link(edges->edge, edges->count, nearest[i].node))
 			m->edge[n++] = nearest[i];
 	}
+	k = n;
+	for (int i = 0; i < nfar; i++)
+		if (!has_link(m->edge, k, far[i].node))
+			m->edge[n++] = far[i];
 	choose(m, node, m->nkept[node], n, m->new_degree);
 }
 
@@ -433,7 +450,7 @@ init(Mending *m, HnrMemGraph *graph, HnrInherit *inherit)
 	m->columns = hnr_points_create(graph, MOST_COLUMNS, true, HNR_POINTS_OF_FLOATS);
 	m->center = palloc0(sizeof(float) * m->width);
 	m->distances = palloc(sizeof(float) * GROUP * MOST_COLUMNS);
-	m->edge = palloc(sizeof(HnrMemEdge) * (MOST_COLUMNS + HNR_POINTS_MOST + m->slots));
+	m->edge = palloc(sizeof(HnrMemEdge) * (MOST_COLUMNS + HNR_FAR + m->slots));
 	m->chosen_vec = palloc(sizeof(float *) * (m->slots + 1));
 	m->vec = palloc(sizeof(float) * m->width * (m->slots + 1));
 	m->self = palloc(sizeof(float) * m->width);

@@ -61,6 +61,8 @@ hnr_sound_rounding(const HnrIndex *index, const float *vec, HnrScale scale, floa
 		return error == index->metric->type->error(index->metric, layout->dims, vec);
 	if (layout->encoding == HNR_ENCODING_FLOAT && index->metric->kind != HNR_METRIC_COSINE)
 		return error == 0;
+	if (error == 0)
+		return true;
 	/* a sum of magnitudes is greater than any length */
 	for (int i = 0; i < layout->dims; i++)
 		most += 1e-4 * fabs(vec[i]) +
