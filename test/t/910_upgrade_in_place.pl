@@ -208,13 +208,13 @@ DECLARE
 BEGIN
 	CREATE TEMP TABLE later AS SELECT i.type, i.identity FROM pg_depend d JOIN pg_extension e ON e.oid = refobjid AND extname = 'vector',
 			pg_identify_object(classid, objid, objsubid) i
-		WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass AND (i.identity ~ 'halfvec|sparsevec|\ybit\y|l1_|l2_normalize|subvector'
+		WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass AND (i.identity ~ 'halfvec|sparsevec|bit|binary|l1_|l2_normalize|subvector'
 			OR i.identity ~ 'vector_(mul|concat)|\.(\*|<\+>|\|\|)\(');
 	FOR r IN SELECT * FROM later LOOP
 		EXECUTE format('ALTER EXTENSION vector DROP %s %s', r.type, r.identity);
 	END LOOP;
 	DROP TYPE halfvec, sparsevec CASCADE;
-	FOR r IN SELECT * FROM later WHERE identity !~ 'halfvec|sparsevec' AND type <> 'cast' ORDER BY type DESC LOOP
+	FOR r IN SELECT * FROM later WHERE type <> 'cast' ORDER BY type DESC LOOP
 		EXECUTE format('DROP %s IF EXISTS %s CASCADE', r.type, r.identity);
 	END LOOP;
 END $$;
