@@ -92,6 +92,8 @@ hnr_sound_code(HnrCodec *codec, const HnrSlot *slot, HnrCodecPoint at, HnrCodecP
 				factor;
 
 	hnr_codec_encode(codec, at, there, &tid, now);
+	factor = hnr_slot_factor(now);
+	pfree(now);
 	xp = hnr_code_dot(codec->quantizer, hnr_slot_code(slot), at.rotated);
 	xo = hnr_code_dot(codec->quantizer, hnr_slot_code(slot), there.rotated);
 	for (int i = 0; i < n; i++)
@@ -112,8 +114,6 @@ hnr_sound_code(HnrCodec *codec, const HnrSlot *slot, HnrCodecPoint at, HnrCodecP
 	/* beyond the range of the estimates, which are made of squares in float */
 	if (!isfinite((float) (tolerance * 1e3)) || r2 < FLT_MIN)
 		return true;
-	factor = hnr_slot_factor(now);
-	pfree(now);
 	for (int i = 0; i < hnr_codec_rotated_dims(codec); i++)
 		codec->residual[i] = there.rotated[i] - at.rotated[i];
 	if (!hnr_code_fits(codec->quantizer, codec->residual, hnr_slot_code(slot)))

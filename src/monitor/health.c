@@ -90,10 +90,16 @@ set_count(Row *row, Column column, double value)
 }
 
 /* Without the digits that mean nothing. */
+static Datum
+recall_datum(double value)
+{
+	return Float8GetDatum(rint(value * 1e6) / 1e6);
+}
+
 static void
 set_recall(Row *row, Column column, double value)
 {
-	set(row, column, Float8GetDatum(rint(value * 1e6) / 1e6));
+	set(row, column, recall_datum(value));
 }
 
 static void
@@ -102,7 +108,7 @@ set_array(Row *row, Column column, const HnrHealth *h, double (*figure) (const H
 	Datum		values[HNR_HEALTH_MAX_EF + 1];
 
 	for (int i = 0; i < h->nef; i++)
-		values[i] = Float8GetDatum(rint(figure(&h->recall[i]) * 1e6) / 1e6);
+		values[i] = recall_datum(figure(&h->recall[i]));
 	set(row, column, PointerGetDatum(construct_array(values, h->nef, FLOAT8OID, sizeof(float8),
 													 FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)));
 }

@@ -19,8 +19,6 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
-#include "storage/ipc.h"
-#include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
@@ -46,29 +44,21 @@ typedef struct Places
 } Places;
 
 static Places *places = NULL;
-static shmem_request_hook_type prev_shmem_request_hook = NULL;
-static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
-static void
-request_memory(void)
+Size
+hnr_queries_memory(void)
 {
-	if (prev_shmem_request_hook)
-		prev_shmem_request_hook();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(Places)));
+	return MAXALIGN(sizeof(Places));
 }
 
-static void
-create_memory(void)
+void
+hnr_queries_create(void)
 {
 	bool		found;
 
-	if (prev_shmem_startup_hook)
-		prev_shmem_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	places = ShmemInitStruct("hnsw_rebuild queries", sizeof(Places), &found);
 	for (int i = 0; i < PLACES && !found; i++)
 		pg_atomic_init_u32(&places->state[i], PLACE_EMPTY);
-	LWLockRelease(AddinShmemInitLock);
 }
 
 /* Makes a place busy that is in this state; false if it is not, or not any more. */
@@ -149,10 +139,6 @@ observe(Relation index, int dims, Datum value)
 void
 hnr_queries_init(void)
 {
-	prev_shmem_request_hook = shmem_request_hook;
-	shmem_request_hook = request_memory;
-	prev_shmem_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = create_memory;
 	hnr_query_observer = observe;
 }
 

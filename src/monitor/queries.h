@@ -42,6 +42,10 @@ typedef struct HnrQuery
 /* From _PG_init, while shared_preload_libraries are loaded; only then is anything kept. */
 extern void hnr_queries_init(void);
 
+/* The places, with the rest of what monitor/ shares (shared.c), under AddinShmemInitLock. */
+extern Size hnr_queries_memory(void);
+extern void hnr_queries_create(void);
+
 /* Whether queries of a database wait in shared memory. */
 extern bool hnr_queries_wait(Oid database);
 

@@ -20,6 +20,7 @@
 #include "storage/spin.h"
 
 #include "guc.h"
+#include "monitor/queries.h"
 #include "monitor/shared.h"
 
 typedef struct Slot
@@ -50,7 +51,7 @@ request_memory(void)
 {
 	if (prev_shmem_request_hook)
 		prev_shmem_request_hook();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(Shared)));
+	RequestAddinShmemSpace(MAXALIGN(sizeof(Shared)) + hnr_queries_memory());
 }
 
 static void
@@ -67,6 +68,7 @@ create_memory(void)
 		memset(shared, 0, sizeof(Shared));
 		SpinLockInit(&shared->mutex);
 	}
+	hnr_queries_create();
 	LWLockRelease(AddinShmemInitLock);
 }
 
