@@ -38,7 +38,8 @@ SELECT state, method, share, m_before = m_after AS same_m, index_name, phase, on
 	(work->'links_added')::int > 0 AS added, (work->'still_due')::int > 0 AS still_due,
 	(work->'codes_renewed')::int AS codes, error_message
 FROM rebuild_history WHERE index_oid = 'opt_e'::regclass ORDER BY id DESC LIMIT 4;
-SELECT b.recall_after >= a.recall_before AS no_worse, b.recall_after > 0.9 AS good
+-- (each measured with its own sample of rows)
+SELECT b.recall_after > a.recall_before - 0.01 AS no_worse, b.recall_after > 0.98 AS good
 FROM (SELECT * FROM rebuild_history ORDER BY id DESC OFFSET 3 LIMIT 1) a,
 	(SELECT * FROM rebuild_history ORDER BY id DESC LIMIT 1) b;
 SELECT * FROM check_index('opt_e');
