@@ -139,7 +139,7 @@ hnr_costestimate(PlannerInfo *root, IndexPath *path, double loop_count,
 
 	/* the descent passes a few vertices of each level */
 	visits = hnr_guc_ef_search() +
-		HNR_DESCENT_WIDTH * log(tuples) / log(HNR_LEVEL_FACTOR * m);
+		HNR_DESCENT_NARROW * log(tuples) / log(HNR_LEVEL_FACTOR * m);
 	visits = Min(visits, tuples);
 
 	costs.numIndexTuples = tuples;

@@ -216,7 +216,7 @@ static void
 insert_node(HnrGrowth *g, uint32 node)
 {
 	HnrMemGraph *graph = g->graph;
-	HnrCandidate entries[HNR_DESCENT_WIDTH];
+	HnrCandidate entries[HNR_DESCENT_WIDE];
 	int			nentries;
 	int			top = Min(hnr_mem_graph_node(graph, node)->level, graph->entry_level);
 
@@ -230,7 +230,7 @@ insert_node(HnrGrowth *g, uint32 node)
 		int			nfound = hnr_search_run(g->search, entries, nentries, level,
 											graph->index->meta.ef_construction, &found);
 
-		nentries = Min(nfound, HNR_DESCENT_WIDTH);
+		nentries = Min(nfound, HNR_DESCENT_NARROW);
 		memcpy(entries, found, sizeof(HnrCandidate) * nentries);
 		connect(g, node, level, found, nfound);
 	}

@@ -100,7 +100,7 @@ join_duplicate(HnrInserting *ins, const HnrCandidate *found, int n)
 static bool
 join_known(HnrInserting *ins)
 {
-	HnrCandidate entries[HNR_DESCENT_WIDTH];
+	HnrCandidate entries[HNR_DESCENT_WIDE];
 	HnrCandidate *found;
 	int			n = hnr_enter_graph(ins->index, ins->search, 0, &ins->entry, entries);
 
@@ -115,7 +115,7 @@ static bool
 find_neighbors(HnrInserting *ins, bool *found_any)
 {
 	HnrIndex   *index = ins->index;
-	HnrCandidate entries[HNR_DESCENT_WIDTH];
+	HnrCandidate entries[HNR_DESCENT_WIDE];
 	int			n = hnr_enter_graph(index, ins->search, ins->level, &ins->entry, entries);
 
 	*found_any = false;
@@ -132,7 +132,7 @@ find_neighbors(HnrInserting *ins, bool *found_any)
 			*found_any = nfound > 0;
 		else if (nfound > 0)
 		{
-			n = Min(nfound, HNR_DESCENT_WIDTH);
+			n = Min(nfound, HNR_DESCENT_NARROW);
 			for (int i = 0; i < n; i++)
 			{
 				entries[i].id = ins->store->down(ins->store, &found[i]);
@@ -250,7 +250,7 @@ leave_out_self(HnrInserting *ins, HnrCandidate *found, int n, bool *reachable)
 static bool
 find_links(HnrInserting *ins, bool *reachable)
 {
-	HnrCandidate entries[HNR_DESCENT_WIDTH];
+	HnrCandidate entries[HNR_DESCENT_WIDE];
 	HnrCandidate *found;
 	int			n = hnr_enter_graph(ins->index, ins->search, 0, &ins->entry, entries);
 	int			others;

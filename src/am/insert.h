@@ -30,7 +30,7 @@ extern void hnr_relink_vertex(HnrIndex *index, ItemPointer tid,
 
 /*
  * Enters the graph for a search of the given level, from the present entry point.
- * Fills entries (HNR_DESCENT_WIDTH) and *entry; returns how many, 0 for an empty
+ * Fills entries (HNR_DESCENT_WIDE) and *entry; returns how many, 0 for an empty
  * graph.
  */
 extern int	hnr_enter_graph(HnrIndex *index, HnrSearch *search, int level,

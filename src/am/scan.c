@@ -201,7 +201,7 @@ static void
 search(IndexScanDesc scan)
 {
 	HnswScan   *state = scan->opaque;
-	HnrCandidate entries[HNR_DESCENT_WIDTH];
+	HnrCandidate entries[HNR_DESCENT_WIDE];
 	HnrEntry	entry;
 	HnrCandidate *found = NULL;
 	int			ef;

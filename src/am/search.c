@@ -14,10 +14,15 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "am/pool.h"
 #include "am/rest.h"
 #include "am/search.h"
 #include "miscadmin.h"
+
+/* Distances that differ by less than this part of the least, see all_alike. */
+#define ALIKE		0.25f
 
 struct HnrSearch
 {
@@ -42,7 +47,7 @@ hnr_search_create(HnrStore *store, int max_ef)
 	HnrSearch  *search = palloc0(sizeof(HnrSearch));
 	int			max_listed;
 
-	max_ef = Max(max_ef, HNR_DESCENT_WIDTH);
+	max_ef = Max(max_ef, HNR_DESCENT_WIDE);
 	max_listed = Max(store->max_neighbors, max_ef);
 	search->store = store;
 	search->max_ef = max_ef;
@@ -302,11 +307,20 @@ hnr_search_continue(HnrSearch *search, HnrCandidate **found)
 	return search->nfound;
 }
 
+/* Whether all of a narrow pool are about as near as the nearest, which tells no direction. */
+static bool
+all_alike(const HnrCandidate *found, int n)
+{
+	return n >= HNR_DESCENT_NARROW &&
+		found[HNR_DESCENT_NARROW - 1].distance - found[0].distance < ALIKE * fabsf(found[0].distance);
+}
+
 int
 hnr_search_descend(HnrSearch *search, HnrNodeId entry, int from, int to,
 				   HnrCandidate *entries)
 {
 	HnrCandidate *found;
+	int			width = HNR_DESCENT_NARROW;
 	int			n = 1;
 
 	entries[0].id = entry;
@@ -314,10 +328,11 @@ hnr_search_descend(HnrSearch *search, HnrNodeId entry, int from, int to,
 	search->descending = true;
 	for (int level = from; level > to; level--)
 	{
-		int			got = hnr_search_run(search, entries, n, level, HNR_DESCENT_WIDTH, &found);
+		int			got = hnr_search_run(search, entries, n, level, width, &found);
 
 		CHECK_FOR_INTERRUPTS();
-		n = Min(got, HNR_DESCENT_WIDTH);
+		n = Min(got, width);
+		width = all_alike(found, got) ? HNR_DESCENT_WIDE : HNR_DESCENT_NARROW;
 		for (int i = 0; i < n; i++)
 		{
 			entries[i].id = search->store->down(search->store, &found[i]);

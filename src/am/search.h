@@ -36,11 +36,16 @@ extern int	hnr_search_continue(HnrSearch *search, HnrCandidate **found);
 extern void hnr_sort_candidates(HnrCandidate *candidates, size_t n);
 
 /*
- * Descends from an entry at level from to level to (> to is searched greedily)
- * and leaves the vertices to enter level `to` with in entries (room for
- * HNR_DESCENT_WIDTH).  Returns how many; 0 where the entry is gone.
+ * Descends from an entry at level from to level to (> to is searched with a small
+ * pool) and leaves the vertices to enter level `to` with in entries (room for
+ * HNR_DESCENT_WIDE).  Returns how many; 0 where the entry is gone.
+ *
+ * The pool is narrow, and wide on the level below one where the nearest were all
+ * about as near: a query's cluster that no vertex of a level belongs to looks like
+ * that, and narrow pools pass by some of them; see README ("Search").
  */
-#define HNR_DESCENT_WIDTH 6
+#define HNR_DESCENT_NARROW 6
+#define HNR_DESCENT_WIDE 24
 
 extern int	hnr_search_descend(HnrSearch *search, HnrNodeId entry, int from, int to,
 							   HnrCandidate *entries);
