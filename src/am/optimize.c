@@ -155,7 +155,7 @@ survey(Optimizing *o)
 		hnr_buffer_release(buf);
 	}
 	o->figures->vertices = o->count[0] + o->count[1] + o->count[2] + o->count[3];
-	o->figures->due = o->figures->vertices - o->count[0];
+	o->figures->due = o->figures->left = o->figures->vertices - o->count[0];
 }
 
 static void
@@ -270,19 +270,6 @@ relist_block(Optimizing *o, BlockNumber block)
 }
 
 static void
-relist_all(Optimizing *o)
-{
-	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, o->chosen);
-	o->relist = hnr_relist_create(o->index);
-	for (BlockNumber block = HNR_METAPAGE + 1; block < o->blocks; block++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		pgstat_progress_update_param(PROGRESS_SCAN_BLOCKS_DONE, block);
-		relist_block(o, block);
-	}
-}
-
-static void
 note_figures(Optimizing *o)
 {
 	const HnrRelistFigures *f = hnr_relist_figures(o->relist);
@@ -294,6 +281,20 @@ note_figures(Optimizing *o)
 	o->figures->far_links = f->far;
 	o->figures->codes = f->codes;
 	o->figures->left = o->figures->due - o->done;
+}
+
+static void
+relist_all(Optimizing *o)
+{
+	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, o->chosen);
+	o->relist = hnr_relist_create(o->index);
+	for (BlockNumber block = HNR_METAPAGE + 1; block < o->blocks; block++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		pgstat_progress_update_param(PROGRESS_SCAN_BLOCKS_DONE, block);
+		relist_block(o, block);
+		note_figures(o);
+	}
 }
 
 void
@@ -312,7 +313,6 @@ hnr_index_optimize(Relation index, double share, HnrOptimizeFigures *figures)
 	decide(&o, share);
 	HNR_DEBUG_POINT("optimize_bridged");
 	relist_all(&o);
-	note_figures(&o);
 	HNR_DEBUG_POINT("optimize_attach");
 	figures->attached = hnr_attach_unreached(o.index, o.upper, o.nupper);
 	hnr_bridges_free(o.bridges);

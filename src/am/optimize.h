@@ -31,7 +31,8 @@ typedef struct HnrOptimizeFigures
  * vertices, those first that have suffered most.  The caller holds locks that keep vacuum,
  * other callers and DROP away (ShareUpdateExclusiveLock on table and index); reads and
  * inserts go on.  An interrupt may end it at any point: what was done stays, and the next
- * call goes on with the rest.  Reports tuples and blocks as a build does.
+ * call goes on with the rest; figures tell what was done up to then.  Reports tuples and
+ * blocks as a build does.
  */
 extern void hnr_index_optimize(Relation index, double share, HnrOptimizeFigures *figures);
 

@@ -3,6 +3,9 @@
  * measure.c
  *		The recall of an index before and after its rebuild.
  *
+ * Both with the sample that the job's id draws, which is the same rows where the table's
+ * pages are, so that what differs is the index.
+ *
  * One transaction with AccessShareLock on table and index; the session lock is
  * not held.  An error, such as that of a damaged index, is no reason not to rebuild
  * it: it is logged.
@@ -23,11 +26,13 @@
 #include "rebuild/worker.h"
 
 static double
-measure(Oid index_oid, Oid table_oid)
+measure(Oid index_oid, Oid table_oid, int64 seed)
 {
 	HnrRecallRequest request = {
 		.sample_size = HNR_RECALL_DEFAULT_SAMPLE,
 		.k = HNR_RECALL_DEFAULT_K,
+		.seeded = true,
+		.seed = seed,
 		.is_wanted = hnr_table_is_wanted
 	};
 	HnrRecall	recall;
@@ -48,13 +53,13 @@ measure(Oid index_oid, Oid table_oid)
 }
 
 double
-hnr_measure_job_recall(Oid index, Oid table)
+hnr_measure_job_recall(const HnrJob *job)
 {
 	volatile double recall = -1;
 
 	PG_TRY();
 	{
-		recall = measure(index, table);
+		recall = measure(job->index_oid, job->table_oid, job->id);
 	}
 	PG_CATCH();
 	{

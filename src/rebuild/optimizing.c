@@ -76,10 +76,20 @@ figures_as_json(const HnrOptimizeFigures *f)
 }
 
 void
+hnr_optimizing_keep_work(HnrRun *run)
+{
+	MemoryContext old = MemoryContextSwitchTo(run->context);
+
+	/* before the survey is through, there is nothing to tell */
+	if (run->figures.vertices > 0 || run->optimized)
+		run->job->work = figures_as_json(&run->figures);
+	MemoryContextSwitchTo(old);
+}
+
+void
 hnr_phase_optimize(HnrRun *run)
 {
 	HnrJob	   *job = run->job;
-	HnrOptimizeFigures figures;
 	Relation	index;
 
 	check(run);
@@ -91,16 +101,17 @@ hnr_phase_optimize(HnrRun *run)
 	hnr_run_progress(run, PROGRESS_CREATEIDX_PHASE_BUILD);
 	/* that of the catalogue, which would hold back VACUUM's horizon */
 	InvalidateCatalogSnapshot();
-	hnr_index_optimize(index, job->share, &figures);
+	hnr_index_optimize(index, job->share, &run->figures);
 	index_close(index, NoLock);
 	hnr_watch_shadow_end();
+	hnr_run_keep_progress(run);
 	pgstat_progress_end_command();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(run->context);
-	job->work = figures_as_json(&figures);
-	job->tuples_done = job->tuples_total = figures.relisted;
+	run->optimized = true;
+	hnr_optimizing_keep_work(run);
+	job->tuples_total = job->tuples_done;
 	job->m_after = job->m_before;
 	job->ef_construction_after = job->ef_construction_before;
-	run->optimized = true;
 	hnr_unlock_table(run->ids.table);
 }

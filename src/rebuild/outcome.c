@@ -53,6 +53,8 @@ hnr_outcome_catch(HnrRun *run)
 
 	FlushErrorState();
 	hnr_watch_stop();
+	hnr_run_keep_progress(run);
+	hnr_optimizing_keep_work(run);
 	AbortOutOfAnyTransaction();
 	LockReleaseAll(DEFAULT_LOCKMETHOD, true);
 	MemoryContextSwitchTo(run->context);
@@ -190,7 +192,7 @@ measure_after(HnrRun *run)
 	PG_TRY();
 	{
 		HNR_RUN_POINT("rebuild_measure_after");
-		job->recall_after = hnr_measure_job_recall(job->index_oid, job->table_oid);
+		job->recall_after = hnr_measure_job_recall(job);
 	}
 	PG_CATCH();
 	{

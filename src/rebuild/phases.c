@@ -79,10 +79,13 @@ hnr_run_progress(const HnrRun *run, int phase)
 	pgstat_progress_update_multi_param(4, columns, values);
 }
 
-/* What the step has reported last, kept in the record for later. */
-static void
-keep_progress(HnrRun *run)
+void
+hnr_run_keep_progress(HnrRun *run)
 {
+	/* after an error, too: not what a later step has not begun to count */
+	if (MyBEEntry->st_progress_command != PROGRESS_COMMAND_CREATE_INDEX ||
+		MyBEEntry->st_progress_param[PROGRESS_CREATEIDX_TUPLES_TOTAL] == 0)
+		return;
 	run->job->tuples_done = MyBEEntry->st_progress_param[PROGRESS_CREATEIDX_TUPLES_DONE];
 	run->job->tuples_total = MyBEEntry->st_progress_param[PROGRESS_CREATEIDX_TUPLES_TOTAL];
 }
@@ -181,7 +184,7 @@ hnr_phase_build(HnrRun *run)
 	hnr_build_shadow(run);
 	hnr_watch_shadow_end();
 	PopActiveSnapshot();
-	keep_progress(run);
+	hnr_run_keep_progress(run);
 	CommitTransactionCommand();
 }
 

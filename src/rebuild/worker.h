@@ -11,6 +11,7 @@
 #include "storage/lock.h"
 #include "utils/relcache.h"
 
+#include "am/optimize.h"
 #include "debug_point.h"
 #include "rebuild/state.h"
 
@@ -58,6 +59,7 @@ typedef struct HnrRun
 	bool		warmed;			/* the shadow has been read into memory, or is not to be */
 	bool		swapped;		/* the cut-over is committed */
 	bool		optimized;		/* an optimisation came to its end */
+	HnrOptimizeFigures figures; /* what it did, also where it did not */
 	bool		failed;			/* an error was caught; the job has it */
 	HnrStep		outcome;		/* final step to end in where not swapped */
 } HnrRun;
@@ -90,11 +92,15 @@ extern void hnr_phase_build(HnrRun *run);
 extern void hnr_phase_validate(HnrRun *run);
 /* Makes the index better in place (optimizing.c), and gives the table's lock back. */
 extern void hnr_phase_optimize(HnrRun *run);
+/* Keeps in the job what that has done, if only a part. */
+extern void hnr_optimizing_keep_work(HnrRun *run);
 /* Waits for old snapshots, swaps; gives way to others as often as needed. */
 extern void hnr_phase_finish(HnrRun *run);
 
 /* (Re)starts what pg_stat_progress_create_index shows. */
 extern void hnr_run_progress(const HnrRun *run, int phase);
+/* Keeps what it shows in the job, where it has been started. */
+extern void hnr_run_keep_progress(HnrRun *run);
 /* Throws unless table and indexes are as the shadow's creation left them. */
 extern void hnr_check_unchanged(HnrRun *run);
 
@@ -179,7 +185,7 @@ extern int	hnr_mark_interrupted(void);
  * measure.c: recall, or -1 where there is nothing to measure or that failed; throws
  * only when we are to stop.  Outside a transaction.
  */
-extern double hnr_measure_job_recall(Oid index, Oid table);
+extern double hnr_measure_job_recall(const HnrJob *job);
 
 /*
  * A named pause at a phase boundary, in a transaction so that an interrupt
