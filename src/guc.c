@@ -72,6 +72,7 @@ int			hnr_guc_history_limit = 1000;
 int			hnr_guc_nice = 10;
 int			hnr_guc_max_cpu = 100;
 int			hnr_guc_wal_rate = 0;
+int			hnr_guc_merge_workers = 2;
 bool		hnr_guc_check_free_space = true;
 bool		hnr_guc_launcher = true;
 int			hnr_guc_naptime = 60;
@@ -157,6 +158,13 @@ static const IntSetting int_settings[] = {
 		"Databases that are checked at the same time.",
 		NULL,
 		&hnr_guc_max_workers, 2, 1, HNR_MAX_WORKERS, PGC_SIGHUP, 0
+	},
+	{
+		"hnsw_rebuild.merge_workers",
+		"Background workers of a database that merge pending rows of its indexes.",
+		"The first comes with the first row, others when lists get long.  With none, "
+		"insertions merge rows when there are merge_threshold of them.",
+		&hnr_guc_merge_workers, 2, 0, HNR_MAX_MERGE_WORKERS, PGC_SUSET, 0
 	},
 	{
 		"hnsw_rebuild.naptime",

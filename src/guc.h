@@ -57,6 +57,9 @@ extern int	hnr_guc_nice;
 extern int	hnr_guc_max_cpu;	/* percent of a processor */
 extern int	hnr_guc_wal_rate;	/* kB a second, 0: without limit */
 
+/* Pending rows. */
+extern int	hnr_guc_merge_workers;	/* of a database; 0: none */
+
 /* The launcher. */
 extern bool hnr_guc_launcher;	/* off: nothing is checked or started */
 extern int	hnr_guc_naptime;	/* seconds between two checks */
@@ -71,6 +74,7 @@ extern int	hnr_guc_record_limit;	/* measurements and decisions that are kept of 
 extern double hnr_guc_query_sample_rate;
 
 #define HNR_MAX_WORKERS			16
+#define HNR_MAX_MERGE_WORKERS	16
 
 /* Called from _PG_init: defines hnsw_rebuild.*. */
 extern void hnr_guc_init(void);

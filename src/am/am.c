@@ -14,6 +14,7 @@
 #include "am/buffer.h"
 #include "am/callbacks.h"
 #include "am/index.h"
+#include "am/merge.h"
 #include "am/stored.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
@@ -162,6 +163,40 @@ hnr_index_estimate_size(Relation rel, int m, double rows)
 	return size;
 }
 
+void
+hnr_pending_status(Relation rel, HnrPendingStatus *status)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw pending",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	HnrIndex   *index = hnr_index_open(rel);
+	HnrPendingFigures figures;
+
+	hnr_pending_figures(index, &figures);
+	status->rows = figures.rows;
+	status->oldest = figures.oldest;
+	status->merge_rate = figures.merge_rate;
+	status->merging = hnr_merge_runs(rel);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+int64
+hnr_pending_flush(Relation rel)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw flush",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	HnrIndex   *index = hnr_index_open(rel);
+	int64		merged = 0;
+
+	if (BlockNumberIsValid(index->meta.pending_head))
+		merged = hnr_merge_all(index);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return merged;
+}
+
 static void
 count_vertex(const HnrVertex *v, HnrIndexCounts *counts)
 {
@@ -204,8 +239,11 @@ hnr_index_counts(Relation rel, HnrIndexCounts *counts)
 	HnrIndex   *index = hnr_index_open(rel);
 	BufferAccessStrategy strategy = GetAccessStrategy(BAS_BULKREAD);
 	BlockNumber blocks = RelationGetNumberOfBlocks(rel);
+	HnrPendingFigures pending;
 
 	memset(counts, 0, sizeof(*counts));
+	hnr_pending_figures(index, &pending);
+	counts->heap_tids = (int64) pending.rows;
 	for (BlockNumber block = 0; block < blocks; block++)
 	{
 		Buffer		buf;

@@ -18,6 +18,9 @@
 #define HNR_MIN_EF_CONSTRUCTION			4
 #define HNR_MAX_EF_CONSTRUCTION			1000
 #define HNR_AUTO_REBUILD_OFF			(-1.0)
+#define HNR_DEFAULT_MERGE_THRESHOLD		10000
+#define HNR_MIN_MERGE_THRESHOLD			100
+#define HNR_MAX_MERGE_THRESHOLD			1000000
 
 /* Called from _PG_init: the reloption kind. */
 extern void hnr_am_init(void);
@@ -38,6 +41,8 @@ extern bool hnr_index_has_predicate(Relation index);
 /* The options as the catalogue has them; what the next build will use. */
 extern int	hnr_option_m(Relation index);
 extern int	hnr_option_ef_construction(Relation index);
+extern bool hnr_option_deferred(Relation index);
+extern int	hnr_option_merge_threshold(Relation index);
 /* 0 .. 1, or HNR_AUTO_REBUILD_OFF */
 extern double hnr_option_auto_rebuild_threshold(Relation index);
 /* 0 .. 1: the share of the owner's own searches that are kept as samples */
@@ -117,6 +122,24 @@ extern double hnr_index_buffered_share(Relation index);
 
 /* Fetches such a part of an index into the buffer pool, up to a quarter of the pool. */
 extern void hnr_index_warm(Relation index, double share);
+
+/* Rows that wait in the pending list (README, "Pending rows"). */
+typedef struct HnrPendingStatus
+{
+	double		rows;
+	int64		oldest;			/* when the first of them came, a TimestampTz; 0: none */
+	double		merge_rate;		/* rows a second, of late; 0: not known */
+	bool		merging;		/* some are being merged */
+} HnrPendingStatus;
+
+/* Waits for no lock but for those of pages. */
+extern void hnr_pending_status(Relation index, HnrPendingStatus *status);
+
+/*
+ * Merges all pending rows, and returns how many; the caller has RowExclusiveLock on the index,
+ * and waits for others who merge.
+ */
+extern int64 hnr_pending_flush(Relation index);
 
 /*
  * Counts by one sequential pass with share locks: vertices of the ground level

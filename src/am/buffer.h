@@ -18,7 +18,7 @@
 #include "utils/rel.h"
 
 /* Of a kind as read from a page, too: one that does not exist has no bit. */
-#define HNR_KIND_BIT(kind)	((kind) <= HNR_PAGE_TAIL ? 1 << (kind) : 0)
+#define HNR_KIND_BIT(kind)	((kind) <= HNR_PAGE_LAST ? 1 << (kind) : 0)
 #define HNR_VERTEX_KINDS	(HNR_KIND_BIT(HNR_PAGE_GROUND) | HNR_KIND_BIT(HNR_PAGE_UPPER))
 
 /*

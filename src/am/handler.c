@@ -11,8 +11,10 @@
 #include "access/htup_details.h"
 #include "am/am.h"
 #include "am/callbacks.h"
+#include "am/drain.h"
 #include "am/insert.h"
 #include "am/junk.h"
+#include "am/merge.h"
 #include "am/metric.h"
 #include "am/options.h"
 #include "catalog/pg_amop.h"
@@ -35,6 +37,7 @@ hnr_am_init(void)
 {
 	hnr_options_init();
 	hnr_junk_init();
+	hnr_drain_init();
 }
 
 bool
@@ -55,7 +58,11 @@ hnr_aminsert(Relation rel, Datum *values, bool *isnull, ItemPointer heap_tid,
 	index->heap = heap;
 	row.vec = palloc(sizeof(float) * index->layout.dims);
 	row.tid = *heap_tid;
-	if (hnr_stored_form_row(index->metric, &index->layout, values[0], &row))
+	if (!hnr_stored_form_row(index->metric, &index->layout, values[0], &row))
+		;
+	else if (hnr_option_deferred(rel))
+		hnr_merge_defer(index, &row, index_unchanged);
+	else
 		hnr_insert_row(index, &row, index_unchanged);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);

@@ -98,18 +98,25 @@ check_meta(Relation rel, const HnrMetaPage *meta)
 				 errhint("Rebuild the index with REINDEX.")));
 }
 
+void
+hnr_index_read_meta(HnrIndex *index)
+{
+	Buffer		buf = hnr_buffer_read(index->rel, HNR_METAPAGE, BUFFER_LOCK_SHARE,
+									  HNR_KIND_BIT(HNR_PAGE_META));
+
+	index->meta = *hnr_page_meta(BufferGetPage(buf));
+	index->entry_known = true;
+	hnr_buffer_release(buf);
+}
+
 HnrIndex *
 hnr_index_open(Relation rel)
 {
 	HnrIndex   *index = palloc0(sizeof(HnrIndex));
-	Buffer		buf = hnr_buffer_read(rel, HNR_METAPAGE, BUFFER_LOCK_SHARE,
-									  HNR_KIND_BIT(HNR_PAGE_META));
 
 	index->rel = rel;
 	index->metric = hnr_metric_of_index(rel);
-	index->meta = *hnr_page_meta(BufferGetPage(buf));
-	index->entry_known = true;
-	hnr_buffer_release(buf);
+	hnr_index_read_meta(index);
 	check_meta(rel, &index->meta);
 	compute_layout(index);
 	return index;

@@ -29,6 +29,8 @@ typedef struct HnrIndex
 	HnrCodec   *codec;
 	bool		building;		/* our own build: pages are not logged one by one */
 	bool		entry_known;	/* meta's is as hnr_index_open read it, and not asked for yet */
+	struct HnrPendingMark *mark;	/* the row being inserted is one of the pending list: to be
+									 * marked there when it is in the graph; or NULL */
 } HnrIndex;
 
 /* The entry point: a vertex of the highest level, and that level. */
@@ -43,6 +45,9 @@ extern HnrIndex *hnr_index_open(Relation rel);
 
 /* What is wrong about rel's metapage, as a sentence; NULL: nothing, or another version. */
 extern const char *hnr_index_meta_problem(Relation rel, const HnrMetaPage *meta);
+
+/* Reads the metapage again. */
+extern void hnr_index_read_meta(HnrIndex *index);
 
 /*
  * The entry point: at first as hnr_index_open found it, from then on as it is now.  And

@@ -24,6 +24,7 @@
 #include "am/buffer.h"
 #include "am/insert.h"
 #include "am/inserting.h"
+#include "am/pending.h"
 #include "am/store_mem.h"
 #include "am/tids.h"
 #include "debug_point.h"
@@ -83,8 +84,12 @@ join_duplicate(HnrInserting *ins, const HnrCandidate *found, int n)
 		if (!hnr_vertex_lock(ins->index, &tid, 0, &locked))
 			continue;
 		same = locked.vertex->generation == v->generation;
+		if (same && ins->index->mark)
+			hnr_pending_mark_begin(ins->index);
 		if (same)
 			hnr_tids_add(&locked, unconstify(ItemPointerData *, &ins->row->tid), ins->row->error);
+		if (same && ins->index->mark)
+			hnr_pending_mark_end(ins->index);
 		hnr_vertex_unlock(&locked);
 		if (same)
 			return true;
@@ -319,6 +324,28 @@ hnr_relink_vertex(HnrIndex *index, ItemPointer tid,
 	ins.suits = suits;
 	ins.suits_state = state;
 	hnr_ways_restrict(hnr_disk_store_ways(ins.store), suits, state);
+	while (!attach_vertex(&ins, self))
+		hnr_inserting_count_try(&ins);
+}
+
+void
+hnr_insert_links(HnrIndex *index, const HnrRow *row, ItemPointer tid, uint32 generation)
+{
+	HnrInserting	ins;
+	HnrEntry	self = {*tid, 0};
+	HnrLockedVertex locked;
+	bool		stands;
+
+	if (!hnr_vertex_lock(index, tid, 0, &locked))
+		return;
+	stands = locked.vertex->generation == generation;
+	hnr_vertex_unlock(&locked);
+	if (!stands)
+		return;
+	hnr_inserting_begin(&ins, index, row->vec);
+	ins.row = row;
+	ins.tids[0] = *tid;
+	ins.generation = generation;
 	while (!attach_vertex(&ins, self))
 		hnr_inserting_count_try(&ins);
 }

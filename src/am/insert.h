@@ -17,9 +17,17 @@
 /*
  * Adds one row; known: there is likely to be another with that vector, as when an
  * update has not changed it.  Works in the current memory context, which the caller
- * resets.  Needs no lock on the index beyond the one that any user of it holds.
+ * resets.  Needs no lock on the index beyond the one that any user of it holds.  Where
+ * index->mark names the row in the pending list, marks it there.
  */
 extern void hnr_insert_row(HnrIndex *index, const HnrRow *row, bool known);
+
+/*
+ * Goes on with an insertion that was cut short after the ground vertex was written: gives
+ * it links and makes those back to it, unless it has been replaced.  To do so twice does no
+ * harm.
+ */
+extern void hnr_insert_links(HnrIndex *index, const HnrRow *row, ItemPointer tid, uint32 generation);
 
 /*
  * Links a live ground vertex anew, by a search for its own vector, with vertices that

@@ -23,6 +23,8 @@ typedef struct HnrOptions
 	int			ef_construction;
 	double		auto_rebuild_threshold;
 	double		query_sample_rate;
+	bool		deferred;
+	int			merge_threshold;
 } HnrOptions;
 
 static relopt_kind options_kind;
@@ -43,6 +45,13 @@ hnr_options_init(void)
 	add_real_reloption(options_kind, "query_sample_rate",
 					   "Share of its owner's searches that are kept to measure recall with",
 					   0.0, 0.0, 1.0, ShareUpdateExclusiveLock);
+	add_bool_reloption(options_kind, "deferred",
+					   "Insertions append rows to a list, which are merged into the graph in the background",
+					   false, ShareUpdateExclusiveLock);
+	add_int_reloption(options_kind, "merge_threshold",
+					  "Rows in that list from which on insertions merge some themselves",
+					  HNR_DEFAULT_MERGE_THRESHOLD, HNR_MIN_MERGE_THRESHOLD,
+					  HNR_MAX_MERGE_THRESHOLD, ShareUpdateExclusiveLock);
 }
 
 bytea *
@@ -53,6 +62,8 @@ hnr_options_parse(Datum reloptions, bool validate)
 		{"ef_construction", RELOPT_TYPE_INT, offsetof(HnrOptions, ef_construction)},
 		{"auto_rebuild_threshold", RELOPT_TYPE_REAL, offsetof(HnrOptions, auto_rebuild_threshold)},
 		{"query_sample_rate", RELOPT_TYPE_REAL, offsetof(HnrOptions, query_sample_rate)},
+		{"deferred", RELOPT_TYPE_BOOL, offsetof(HnrOptions, deferred)},
+		{"merge_threshold", RELOPT_TYPE_INT, offsetof(HnrOptions, merge_threshold)},
 	};
 	HnrOptions *options;
 
@@ -81,13 +92,23 @@ hnr_options_parse(Datum reloptions, bool validate)
 	return (bytea *) options;
 }
 
+bool
+hnr_options_deferred(Datum reloptions)
+{
+	HnrOptions *options = (HnrOptions *) hnr_options_parse(reloptions, false);
+
+	return options && options->deferred;
+}
+
 static const HnrOptions *
 get_options(Relation index)
 {
 	static const HnrOptions defaults = {
 		.m = HNR_DEFAULT_M,
 		.ef_construction = HNR_DEFAULT_EF_CONSTRUCTION,
-		.auto_rebuild_threshold = HNR_AUTO_REBUILD_OFF
+		.auto_rebuild_threshold = HNR_AUTO_REBUILD_OFF,
+		.deferred = false,
+		.merge_threshold = HNR_DEFAULT_MERGE_THRESHOLD
 	};
 
 	return index->rd_options ? (const HnrOptions *) index->rd_options : &defaults;
@@ -115,4 +136,16 @@ double
 hnr_option_query_sample_rate(Relation index)
 {
 	return get_options(index)->query_sample_rate;
+}
+
+bool
+hnr_option_deferred(Relation index)
+{
+	return get_options(index)->deferred;
+}
+
+int
+hnr_option_merge_threshold(Relation index)
+{
+	return get_options(index)->merge_threshold;
 }

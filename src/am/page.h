@@ -36,7 +36,11 @@ typedef enum HnrPageKind
 	HNR_PAGE_UPPER = 3,			/* vertices of levels above */
 	HNR_PAGE_PART = 4,			/* a later part of the vertex before it */
 	HNR_PAGE_TIDS = 5,			/* chunks of heap TIDs */
-	HNR_PAGE_TAIL = 6			/* pieces of what vertices have no room for */
+	HNR_PAGE_TAIL = 6,			/* pieces of what vertices have no room for */
+	HNR_PAGE_PENDING = 7,		/* rows that are not in the graph yet */
+	HNR_PAGE_PENDING_DATA = 8,	/* their vectors */
+	HNR_PAGE_PENDING_FREE = 9,	/* was one of rows, and will be one of either kind */
+	HNR_PAGE_LAST = HNR_PAGE_PENDING_FREE
 } HnrPageKind;
 
 typedef struct HnrPageHead
@@ -83,14 +87,17 @@ typedef struct HnrMetaPage
 	uint64		seed;			/* of the rotation */
 	ItemPointerData entry;		/* a vertex of level entry_level */
 	uint16		dims_high;		/* the upper half */
-	/* Pending list of rows not yet in the graph; empty in this version. */
-	BlockNumber pending_head;
+	/* The list of rows that are not in the graph yet (pending.h). */
+	BlockNumber pending_head;	/* invalid: it is empty */
 	BlockNumber pending_tail;
-	uint64		pending_rows;
+	uint64		pending_serial; /* of its tail, or of the last there was */
 	uint32		room;			/* words of a vector on its vertex, where vectors vary
 								 * (tail.h) */
+	BlockNumber pending_free;	/* the first page of no use; zero: none */
+	uint64		pending_head_serial;
+	float		merge_rate;		/* rows a second, of late; zero: not known */
 	uint32		unused;			/* zero */
-	uint64		reserved[7];	/* zero */
+	uint64		reserved[5];	/* zero */
 } HnrMetaPage;
 
 typedef enum HnrVertexState
@@ -208,6 +215,52 @@ typedef struct HnrTidChunk
 
 #define HNR_CHUNKS_PER_PAGE ((int) (HNR_PAGE_CAPACITY / sizeof(HnrTidChunk)))
 
+/*
+ * The head of a page of pending rows or of their vectors, from its contents on.  Pages in
+ * the list have consecutive serials, which are never used again.
+ */
+typedef struct HnrPendingHead
+{
+	uint64		serial;			/* of vectors: that of the page whose rows they are of */
+	BlockNumber next;			/* in the list; of vectors: the next of the same page's, which
+								 * was there before; of no use: the next such; or invalid */
+	BlockNumber owner;			/* of vectors: that page */
+	BlockNumber data;			/* of rows: the last page of vectors that it got, or invalid */
+	BlockNumber first_data;		/* the first one */
+	uint16		count;			/* of rows: entries */
+	uint16		used;			/* of vectors: bytes */
+	HnrScale	center_scale;
+	uint16		center_size;	/* bytes of the centre that follows; 0: it is the origin */
+	int64		begun;			/* of rows: when it got the first */
+} HnrPendingHead;
+
+/*
+ * A pending row.  Its slot follows, as the centre of the page would have it: with the
+ * estimate of its distance, and naming its vertex once it has one.
+ */
+typedef struct HnrPendingEntry
+{
+	ItemPointerData tid;		/* in the table */
+	HnrScale	scale;			/* of the stored vector */
+	BlockNumber data;			/* where that begins */
+	uint16		offset;			/* from the contents of that page on */
+	uint16		flags;			/* HNR_PENDING_... below */
+	uint32		size;			/* bytes of it */
+	uint32		age;			/* when it came, in ms since the page was begun */
+	uint32		generation;		/* of its vertex */
+	float		error;			/* see HnrVertex */
+	float		spread;			/* deviation of the estimate, per unit of the query's way
+								 * to the centre */
+} HnrPendingEntry;
+
+#define HNR_PENDING_KNOWN		0x0001	/* there is likely to be another with the vector */
+#define HNR_PENDING_IN_GRAPH	0x0002	/* its vertex is there; links may be missing */
+#define HNR_PENDING_DONE		0x0004	/* it is found by searches */
+#define HNR_PENDING_DEAD		0x0008	/* vacuum knows that nobody sees it */
+#define HNR_PENDING_FLAGS		0x000F
+
+StaticAssertDecl(sizeof(HnrPendingHead) == 40, "HnrPendingHead is part of the disk format");
+StaticAssertDecl(sizeof(HnrPendingEntry) == 36, "HnrPendingEntry is part of the disk format");
 StaticAssertDecl(sizeof(HnrVertex) == 40, "HnrVertex is part of the disk format");
 StaticAssertDecl(sizeof(HnrPageHead) == 8, "HnrPageHead is part of the disk format");
 StaticAssertDecl(sizeof(HnrPiece) == 1020, "HnrPiece is part of the disk format");
@@ -252,6 +305,12 @@ hnr_page_piece(Page page, OffsetNumber pos)
 {
 	Assert(pos >= 1 && pos <= HNR_PIECES_PER_PAGE);
 	return (HnrPiece *) hnr_page_contents(page) + (pos - 1);
+}
+
+static inline HnrPendingHead *
+hnr_page_pending(Page page)
+{
+	return (HnrPendingHead *) hnr_page_contents(page);
 }
 
 /* Whether the page is ours; the caller knows that it is not new. */

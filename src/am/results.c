@@ -104,6 +104,30 @@ hnr_results_hold(HnrResults *results, const HnrCandidate *visited, int n)
 	results->visited += n;
 }
 
+/* Whether a row, of which only the least distance that it had in doubt is known, is too late. */
+static bool
+is_late(HnrResults *results, const HnrCandidate *c)
+{
+	HnrBounds	b;
+
+	if (results->relaxed || !isinf(hnr_disk_store_visited(results->store, c->ref)->error))
+		return false;
+	b = hnr_order_bounds(results->index->metric, results->index->layout.dims,
+						 results->query_length, c->distance, 0);
+	return !isinf(results->last) && !(b.least >= results->last);
+}
+
+void
+hnr_results_hold_pending(HnrResults *results, const HnrCandidate *found, int n)
+{
+	int64		visited = results->visited;
+
+	for (int i = 0; i < n; i++)
+		if (!is_late(results, &found[i]))
+			hnr_results_hold(results, &found[i], 1);
+	results->visited = visited;
+}
+
 int64
 hnr_results_sure(const HnrResults *results)
 {
@@ -185,7 +209,8 @@ hnr_results_take(HnrResults *results, int n, int limit)
 	results->nheld = results->nsorted -= n;
 	memmove(results->held, results->held + n, sizeof(HnrCandidate) * results->nheld);
 	results->ntaken = n;
-	results->returned += n;
+	for (int i = 0; i < n; i++)
+		results->returned += !hnr_results_visited(results, i)->pending;
 	put_in_order(results);
 	return results->ntaken > 0;
 }

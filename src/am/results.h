@@ -57,6 +57,12 @@ extern HnrResults *hnr_results_create(HnrIndex *index, HnrStore *store, double q
 /* Holds n more, nearest first. */
 extern void hnr_results_hold(HnrResults *results, const HnrCandidate *visited, int n);
 
+/*
+ * Likewise rows of the pending list, which is all looked at: they do not count as visited.
+ * Leaves out those whose distance is not known any more where that may be out of order.
+ */
+extern void hnr_results_hold_pending(HnrResults *results, const HnrCandidate *found, int n);
+
 /* How many of the held can be taken before the search ends. */
 extern int64 hnr_results_sure(const HnrResults *results);
 

@@ -8,7 +8,9 @@
  * executor is told to compare the rows (order.h).  When more rows are asked for, the
  * search goes on from where it ended, and of all visited the next nearest are returned;
  * what is nearer than a row that the executor has returned is left out, for rows come in
- * order.  No lock or pin is held between fetches: an MVCC snapshot does not see a row
+ * order.  Rows of the pending list are looked for before that, and returned among the others;
+ * one that gets into the graph meanwhile may be found twice, so each heap TID is returned once.
+ *  No lock or pin is held between fetches: an MVCC snapshot does not see a row
  * that later takes the place of one that vacuum removed.
  *
  *-------------------------------------------------------------------------
@@ -21,7 +23,10 @@
 #include "am/buffer.h"
 #include "am/callbacks.h"
 #include "am/insert.h"
+#include "am/idset.h"
 #include "am/kill.h"
+#include "am/node.h"
+#include "am/pending_search.h"
 #include "am/results.h"
 #include "am/tids.h"
 #include "catalog/pg_am.h"
@@ -49,6 +54,9 @@ typedef struct HnswScan
 	HnrStore   *store;
 	HnrSearch  *search;
 	int			ef;				/* ef_search */
+	HnrPendingSearch *pending;	/* NULL: there were no pending rows */
+	bool		pending_held;	/* all of them are in the results */
+	HnrIdSet	told;			/* then: heap TIDs returned */
 	HnrResults *results;		/* NULL: not searched yet */
 	int			current;		/* of those taken, being returned; its TIDs are in the reader */
 	BlockNumber heap_blocks;	/* the table's size, as last asked for */
@@ -135,6 +143,8 @@ hnr_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int no
 	ItemPointerSetInvalid(&state->left_out);
 	state->measuring = false;
 	state->search = NULL;
+	state->pending = NULL;
+	state->pending_held = false;
 	state->results = NULL;
 	state->current = -1;
 	if (keys && scan->numberOfKeys > 0)
@@ -197,6 +207,29 @@ pool_size(int ef_search)
 	return Max(2 * ef_search, ef_search + LEAST_MARGIN);
 }
 
+/* Opens the index, and looks at what is to be known before the graph is searched. */
+static void
+begin_search(IndexScanDesc scan, int ef)
+{
+	HnswScan   *state = scan->opaque;
+
+	state->index = hnr_index_open(scan->indexRelation);
+	state->store = hnr_disk_store_create(state->index, false);
+	hnr_disk_store_set_query(state->store, form_query(state, scan->orderByData));
+	hnr_disk_store_leave_out(state->store, &state->left_out);
+	hnr_disk_store_skip_dead(state->store, scan->ignore_killed_tuples);
+	state->tells_dead = scan->ignore_killed_tuples && hnr_kills_possible(state->index);
+	if (hnr_query_observer && !state->measuring && !state->any_order)
+		hnr_query_observer(scan->indexRelation, state->index->layout.column_dims,
+						   scan->orderByData->sk_argument);
+	state->pending = hnr_pending_search(state->index, state->store, &state->left_out);
+	if (state->pending)
+		hnr_idset_init(&state->told, 128);
+	HNR_DEBUG_POINT("scan_pending_listed");
+	state->search = hnr_search_create(state->store, ef);
+	hnr_search_keep_rest(state->search);
+}
+
 static void
 search(IndexScanDesc scan)
 {
@@ -220,17 +253,7 @@ search(IndexScanDesc scan)
 
 	state->ef = hnr_guc_ef_search();
 	ef = pool_size(state->ef);
-	state->index = hnr_index_open(scan->indexRelation);
-	state->store = hnr_disk_store_create(state->index, false);
-	hnr_disk_store_set_query(state->store, form_query(state, scan->orderByData));
-	hnr_disk_store_leave_out(state->store, &state->left_out);
-	hnr_disk_store_skip_dead(state->store, scan->ignore_killed_tuples);
-	state->tells_dead = scan->ignore_killed_tuples && hnr_kills_possible(state->index);
-	if (hnr_query_observer && !state->measuring && !state->any_order)
-		hnr_query_observer(scan->indexRelation, state->index->layout.column_dims,
-						   scan->orderByData->sk_argument);
-	state->search = hnr_search_create(state->store, ef);
-	hnr_search_keep_rest(state->search);
+	begin_search(scan, ef);
 	/* found nothing: has vacuum removed what we came to after we saw the way? */
 	for (int tries = 0; tries < MAX_TRIES && nfound == 0; tries++)
 	{
@@ -246,6 +269,11 @@ search(IndexScanDesc scan)
 	state->results = hnr_results_create(state->index, state->store, state->query_length,
 										hnr_guc_iterative_scan() == HNR_SCAN_RELAXED);
 	hnr_results_hold(state->results, found, nfound);
+	HNR_DEBUG_POINT("scan_graph_searched");
+	/* those that may be among what is taken now */
+	if (state->pending)
+		hnr_pending_search_hold(state->pending, nfound < ef ? get_float4_infinity() : found[nfound - 1].distance,
+								state->results);
 	hnr_results_take(state->results, state->ef, ef);
 	state->current = -1;
 }
@@ -266,6 +294,9 @@ search_more(HnswScan *state)
 	HnrResults *results = state->results;
 
 	state->current = 0;
+	if (state->pending && !state->pending_held)
+		hnr_pending_search_hold(state->pending, get_float4_infinity(), results);
+	state->pending_held = true;
 	while (may_go_on(state))
 	{
 		HnrCandidate *found;
@@ -288,7 +319,8 @@ search_more(HnswScan *state)
 static bool
 next_vertex(HnswScan *state)
 {
-	if (state->nreturned > 0 && state->ndead == state->nreturned && state->tells_dead)
+	if (state->nreturned > 0 && state->ndead == state->nreturned && state->tells_dead &&
+		!hnr_results_visited(state->results, state->current)->pending)
 	{
 		if (state->kills == NULL)
 			state->kills = hnr_kills_create(state->index);
@@ -336,6 +368,16 @@ tell_order(IndexScanDesc scan)
 	scan->xs_orderbyvals[0] = state->any_order ? (Datum) 0 : Float8GetDatum(order->value);
 }
 
+/* The next heap TID of the current vertex, or pending row; false if it has no more. */
+static bool
+next_tid(HnswScan *state, ItemPointer tid)
+{
+	while (hnr_tids_read_next(&state->reader, tid))
+		if (state->pending == NULL || hnr_idset_add(&state->told, hnr_node_of_tid(tid)))
+			return true;
+	return false;
+}
+
 bool
 hnr_gettuple(IndexScanDesc scan, ScanDirection direction)
 {
@@ -349,7 +391,7 @@ hnr_gettuple(IndexScanDesc scan, ScanDirection direction)
 	/* about the TID returned last */
 	if (scan->kill_prior_tuple && state->nreturned > 0)
 		state->ndead++;
-	while (state->current < 0 || !hnr_tids_read_next(&state->reader, &scan->xs_heaptid))
+	while (state->current < 0 || !next_tid(state, &scan->xs_heaptid))
 		if (!next_vertex(state))
 		{
 			got = false;

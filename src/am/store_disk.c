@@ -141,19 +141,24 @@ list_slots(Visiting *v, const HnrPartLayout *pl, char *part)
 		hnr_ways_note(v->ways, slots, size, n);
 }
 
-static void
-remember(Visiting *v, const float *vec)
+static HnrVisited *
+next_visited(HnrDiskStore *ds)
 {
-	HnrDiskStore *ds = v->ds;
-	HnrVisited *r;
-
 	if (ds->nvisited == ds->maxvisited)
 	{
 		ds->maxvisited *= 2;
 		ds->visited = repalloc_huge(ds->visited, sizeof(HnrVisited) * ds->maxvisited);
 	}
-	v->result.ref = ds->nvisited;
-	r = &ds->visited[ds->nvisited++];
+	return &ds->visited[ds->nvisited++];
+}
+
+static void
+remember(Visiting *v, const float *vec)
+{
+	HnrDiskStore *ds = v->ds;
+	HnrVisited *r = next_visited(ds);
+
+	v->result.ref = r - ds->visited;
 	r->tid = v->tid;
 	r->link = v->vertex.link;
 	r->generation = v->vertex.generation;
@@ -162,6 +167,7 @@ remember(Visiting *v, const float *vec)
 	r->error = v->vertex.error;
 	r->lsn = v->lsn;
 	r->vec = NULL;
+	r->pending = false;
 	if (ds->keep_vectors)
 	{
 		Size		size = sizeof(float) * hnr_layout_words(&ds->index->layout, vec);
@@ -459,6 +465,27 @@ hnr_disk_store_visited(HnrStore *store, uint32 ref)
 
 	Assert(ref < ds->nvisited);
 	return &ds->visited[ref];
+}
+
+const float *
+hnr_disk_store_query(HnrStore *store)
+{
+	return ((HnrDiskStore *) store)->query;
+}
+
+HnrCodeQuery *
+hnr_disk_store_code_query(HnrStore *store)
+{
+	return ((HnrDiskStore *) store)->code_query;
+}
+
+uint32
+hnr_disk_store_add(HnrStore *store, const HnrVisited *visited)
+{
+	HnrDiskStore *ds = (HnrDiskStore *) store;
+
+	*next_visited(ds) = *visited;
+	return ds->nvisited - 1;
 }
 
 HnrWays *

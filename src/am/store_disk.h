@@ -32,6 +32,7 @@ typedef struct HnrVisited
 	float		error;			/* see HnrVertex */
 	XLogRecPtr	lsn;			/* of the page it begins on */
 	const float *vec;			/* NULL unless the store keeps vectors */
+	bool		pending;		/* no vertex, but a row of the pending list */
 } HnrVisited;
 
 /*
@@ -63,6 +64,13 @@ extern const float *hnr_disk_store_vector(HnrStore *store, HnrNodeId node, int l
 
 /* A visited vertex of the present search. */
 extern const HnrVisited *hnr_disk_store_visited(HnrStore *store, uint32 ref);
+
+/* The query as it was set, and as codes are compared with it (NULL with plain slots). */
+extern const float *hnr_disk_store_query(HnrStore *store);
+extern HnrCodeQuery *hnr_disk_store_code_query(HnrStore *store);
+
+/* Adds what was found elsewhere to the visited of the present search; returns its ref. */
+extern uint32 hnr_disk_store_add(HnrStore *store, const HnrVisited *visited);
 
 /* By what ways the present search came to vertices; only where vectors are kept. */
 extern HnrWays *hnr_disk_store_ways(HnrStore *store);

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "am/buffer.h"
+#include "am/pending.h"
 #include "am/place.h"
 #include "am/tids.h"
 #include "am/wal.h"
@@ -41,6 +42,15 @@ chunk_belongs(const HnrTidChunk *chunk, const ItemPointerData *owner, uint32 gen
 		chunk->generation == generation && chunk->ntids <= HNR_CHUNK_TIDS;
 }
 
+/* A row of the pending list is marked there by the record that adds its TID. */
+static void
+mark_pending(HnrLockedVertex *locked, HnrChange *change)
+{
+	if (locked->index->mark)
+		hnr_pending_mark_put(locked->index, change, &locked->tid, locked->vertex->generation,
+							 HNR_PENDING_IN_GRAPH | HNR_PENDING_DONE);
+}
+
 /* Adds to the newest chunk; false if there is none or it is full. */
 static bool
 add_to_chunk(HnrLockedVertex *locked, ItemPointer heap_tid)
@@ -63,6 +73,7 @@ add_to_chunk(HnrLockedVertex *locked, ItemPointer heap_tid)
 		chunk = hnr_page_chunk(hnr_change_page(&change, buf, HNR_CHANGE_DELTA),
 							   ItemPointerGetOffsetNumber(&link));
 		chunk->tids[chunk->ntids++] = *heap_tid;
+		mark_pending(locked, &change);
 		hnr_change_end(&change);
 	}
 	hnr_buffer_release(buf);
@@ -95,6 +106,7 @@ add_chunk(HnrLockedVertex *locked, ItemPointer heap_tid)
 	v = changed_vertex(locked, &change);
 	/* A macro up to PostgreSQL 15: its arguments must not do anything. */
 	ItemPointerSet(&v->link, BufferGetBlockNumber(place.buf), place.pos);
+	mark_pending(locked, &change);
 	hnr_change_end(&change);
 	block = BufferGetBlockNumber(place.buf);
 	hnr_buffer_release(place.buf);
@@ -135,6 +147,7 @@ hnr_tids_add(HnrLockedVertex *locked, ItemPointer heap_tid, float error)
 		hnr_change_begin(&change, locked->index->rel, locked->index->building);
 		v = changed_vertex(locked, &change);
 		v->tids[v->ntids++] = *heap_tid;
+		mark_pending(locked, &change);
 		hnr_change_end(&change);
 	}
 	else if (!add_to_chunk(locked, heap_tid))

@@ -16,7 +16,10 @@
 #include "am/store_disk.h"
 #include "am/vertex.h"
 
-/* Adds a heap TID, and the error of its row's vector, to a locked ground vertex. */
+/*
+ * Adds a heap TID, and the error of its row's vector, to a locked ground vertex; where
+ * index->mark names the row in the pending list, between begin and end of the mark.
+ */
 extern void hnr_tids_add(HnrLockedVertex *locked, ItemPointer heap_tid, float error);
 
 /* Reads the TIDs of a visited vertex one after another, without keeping locks. */

@@ -20,6 +20,7 @@
 #include "am/buffer.h"
 #include "am/callbacks.h"
 #include "am/insert.h"
+#include "am/merge.h"
 #include "am/place.h"
 #include "am/tail.h"
 #include "am/tids.h"
@@ -387,16 +388,22 @@ begin_vacuum(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 	vac->index = hnr_index_open(info->index);
 	vac->stats = stats;
 	vac->strategy = info->strategy;
-	vac->blocks = vac->dead_blocks = RelationGetNumberOfBlocks(info->index);
-	vac->places = Max(vac->index->layout.ground.per_page, vac->index->layout.upper.per_page);
-	vac->dead = palloc_extended((Size) vac->blocks * vac->places / 8 + 1,
-								MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	vac->maxupper = 1024;
 	vac->upper = palloc(sizeof(BlockNumber) * vac->maxupper);
 	vac->live.level = -1;
 	vac->scratch = AllocSetContextCreate(CurrentMemoryContext, "hnsw vacuum scratch",
 										 ALLOCSET_DEFAULT_SIZES);
 	return vac;
+}
+
+/* From here on, what is added need not be looked at. */
+static void
+begin_pages(HnrVacuum *vac)
+{
+	vac->blocks = vac->dead_blocks = RelationGetNumberOfBlocks(vac->index->rel);
+	vac->places = Max(vac->index->layout.ground.per_page, vac->index->layout.upper.per_page);
+	vac->dead = palloc_extended((Size) vac->blocks * vac->places / 8 + 1,
+								MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 }
 
 static bool
@@ -425,6 +432,10 @@ hnr_bulkdelete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 	/* of a rebuild, too; nobody reads the new index yet, so it need not stay in memory */
 	if (vac->validating)
 		vac->strategy = GetAccessStrategy(BAS_BULKREAD);
+	/* rows merged from now on were looked at, those merged before are on the pages */
+	hnr_pending_vacuum(vac->index, tid_is_dead, vac, &stats->tuples_removed, &stats->num_index_tuples);
+	HNR_DEBUG_POINT("vacuum_pending");
+	begin_pages(vac);
 	hnr_vacuum_begin_pass(vac, 1);
 	collect_dead(vac);
 	HNR_DEBUG_POINT("vacuum_collected");
@@ -451,6 +462,8 @@ hnr_bulkdelete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 IndexBulkDeleteResult *
 hnr_vacuumcleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 {
+	HnrIndex   *index;
+
 	if (info->analyze_only)
 		return stats;
 	if (stats == NULL)
@@ -461,7 +474,11 @@ hnr_vacuumcleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 		stats->estimated_count = true;
 	}
 	stats->num_pages = RelationGetNumberOfBlocks(info->index);
-	hnr_place_mend_map(hnr_index_open(info->index), info->strategy);
+	index = hnr_index_open(info->index);
+	hnr_place_mend_map(index, info->strategy);
+	/* left by a worker that ended, for instance when the server crashed */
+	if (BlockNumberIsValid(index->meta.pending_head))
+		hnr_merger_request(index);
 	IndexFreeSpaceMapVacuum(info->index);
 	return stats;
 }

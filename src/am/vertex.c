@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "am/buffer.h"
+#include "am/pending.h"
 #include "am/place.h"
 #include "am/stored.h"
 #include "am/tail.h"
@@ -85,7 +86,7 @@ store_later_part(HnrIndex *index, const HnrVertexImage *image, int p,
 /* Writes the first part at a place, the only one or after the others. */
 static void
 store_first_part(HnrIndex *index, const HnrVertexImage *image, const HnrPlace *place,
-				 uint32 generation)
+				 uint32 generation, bool marked)
 {
 	const HnrShape *shape = hnr_layout_shape(&index->layout, image->level);
 	int			size = shape->part[0].size;
@@ -111,6 +112,13 @@ store_first_part(HnrIndex *index, const HnrVertexImage *image, const HnrPlace *p
 					   hnr_vertex_at(shape, BufferGetPage(place->buf), place->pos), part, size);
 		pfree(part);
 	}
+	if (marked)
+	{
+		ItemPointerData tid;
+
+		ItemPointerSet(&tid, BufferGetBlockNumber(place->buf), place->pos);
+		hnr_pending_mark_put(index, &change, &tid, generation, HNR_PENDING_IN_GRAPH);
+	}
 	hnr_change_end(&change);
 }
 
@@ -122,6 +130,7 @@ hnr_vertex_store(HnrIndex *index, const HnrVertexImage *image, ItemPointer tid)
 	HnrPlace	place;
 	BlockNumber block;
 	uint32		generation = 1;
+	bool		marked = image->level == 0 && index->mark != NULL;
 	bool		more;
 
 	hnr_place_vertex(index, shape, &place);
@@ -137,7 +146,11 @@ hnr_vertex_store(HnrIndex *index, const HnrVertexImage *image, ItemPointer tid)
 	ItemPointerSet(tid, block, place.pos);
 	if (index->layout.room > 0)
 		hnr_tail_store(index, tid, generation, image->vec, &whole.tail);
-	store_first_part(index, &whole, &place, generation);
+	if (marked)
+		hnr_pending_mark_begin(index);
+	store_first_part(index, &whole, &place, generation, marked);
+	if (marked)
+		hnr_pending_mark_end(index);
 	more = place.fresh && shape->per_page > 1;
 	hnr_buffer_release(place.buf);
 	/* let others fill the page up, should this backend not come back */

@@ -32,7 +32,8 @@ extern void hnr_vertex_fill_part(const HnrLayout *layout, const HnrVertexImage *
 
 /*
  * Finds a place for the vertex, writes it there and returns its generation and TID.
- * The vertex is whole on disk before its first part says that it is live.
+ * The vertex is whole on disk before its first part says that it is live.  On the ground
+ * marks the row in the pending list, if index->mark names one, in the same record.
  */
 extern uint32 hnr_vertex_store(HnrIndex *index, const HnrVertexImage *image, ItemPointer tid);
 

@@ -150,7 +150,7 @@ hnr_change_put(HnrChange *change, Buffer buf, const void *at, const void *data, 
 	int			offset = (const char *) at - (const char *) page;
 	int			i = page_number(change, buf, HNR_CHANGE_DELTA);
 
-	Assert(offset >= HNR_PAGE_START && offset + size <= BLCKSZ);
+	Assert(offset >= (int) MAXALIGN(SizeOfPageHeaderData) && offset + size <= BLCKSZ);
 	Assert(!change->pages[i].copied);
 	if (!change->building)
 	{

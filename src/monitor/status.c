@@ -47,6 +47,7 @@
 #include "am/am.h"
 #include "compat.h"
 #include "monitor/creating.h"
+#include "monitor/pending.h"
 #include "monitor/progress.h"
 #include "monitor/records.h"
 #include "rebuild/state.h"
@@ -75,6 +76,10 @@ typedef enum Column
 	COL_OPTIONS,
 	COL_SIZE_BYTES,
 	COL_VECTORS,
+	COL_PENDING_ROWS,			/* and the next three: pending.h */
+	COL_PENDING_AGE,
+	COL_MERGE_RATE,
+	COL_MERGING,
 	COL_DEAD,
 	COL_DEGRADATION,
 	COL_MEASURED_AT,
@@ -310,11 +315,8 @@ fill_from_index(Row *row, Relation index)
 
 	if (threshold >= 0)
 		set(row, COL_AUTO_REBUILD_THRESHOLD, Float8GetDatum(threshold));
-	if (index->rd_rel->relkind != RELKIND_INDEX)
-		return;
-	if (RELATION_IS_OTHER_TEMP(index))
-		return;
-	if (!hnr_has_contents(index))
+	if (index->rd_rel->relkind != RELKIND_INDEX || RELATION_IS_OTHER_TEMP(index) ||
+		!hnr_has_contents(index))
 		return;
 	set_count(row, COL_SIZE_BYTES, (double) RelationGetNumberOfBlocks(index) * BLCKSZ);
 	if (RelationGetNumberOfBlocks(index) == 0)
@@ -328,6 +330,7 @@ fill_from_index(Row *row, Relation index)
 	set(row, COL_EF_CONSTRUCTION, Int32GetDatum(figures.ef_construction));
 	set(row, COL_SLOTS, Int32GetDatum(figures.slots));
 	set_text(row, COL_STORED_AS, figures.stored_as);
+	hnr_pending_columns(index, &row->values[COL_PENDING_ROWS], &row->nulls[COL_PENDING_ROWS]);
 }
 
 /* Opens the index if that takes no waiting. */

@@ -5,7 +5,7 @@
  *
  * Passes: the metapage; every page in itself (verify_page.c); every vertex with
  * its slots (verify_vertex.c); lists of heap TIDs (verify_chunks.c); the graph as a
- * whole (verify_graph.c); free places (verify_space.c); the heap TIDs, with
+ * whole (verify_graph.c); free places (verify_space.c); the pending list (verify_pending.c); the heap TIDs, with
  * heapallindexed those of the table's rows as well (verify_tids.c).  What seemed
  * wrong between two pages that others may have changed meanwhile is looked at once
  * more at the end.
@@ -78,6 +78,7 @@ static const struct
 	[HNR_FOUND_ROW_MISSING] = {"row_missing", true},
 	[HNR_FOUND_MARKED_DEAD] = {"marked_dead", true},
 	[HNR_FOUND_ENTRY_POINT] = {"entry_point", true},
+	[HNR_FOUND_PENDING] = {"pending_row", true},
 	[HNR_FOUND_ENTRY_POINT_GONE] = {"entry_point_gone", false},
 	[HNR_FOUND_LINK_TWICE] = {"link_twice", false},
 	[HNR_FOUND_LINK_TO_DELETED] = {"link_to_deleted", false},
@@ -149,9 +150,9 @@ unused_meta_problem(const HnrMetaPage *meta)
 {
 	static const HnrMetaPage zero;
 
-	if (BlockNumberIsValid(meta->pending_head) || BlockNumberIsValid(meta->pending_tail) ||
-		meta->pending_rows != 0)
-		return "the metapage names pending rows, which this version has not";
+	if (BlockNumberIsValid(meta->pending_head) != BlockNumberIsValid(meta->pending_tail) ||
+		(BlockNumberIsValid(meta->pending_head) && meta->pending_head_serial > meta->pending_serial))
+		return "the metapage names a list of pending rows that has no beginning or no end";
 	if (meta->unused != 0 || memcmp(meta->reserved, zero.reserved, sizeof(zero.reserved)) != 0)
 		return "the metapage has a value where this version has none";
 	return NULL;
@@ -231,6 +232,7 @@ run_passes(HnrVerify *v, Relation rel, Snapshot snapshot)
 	hnr_verify_pieces(v);
 	hnr_verify_graph(v);
 	hnr_verify_space(v);
+	hnr_verify_pending(v);
 	HNR_DEBUG_POINT("check_graph");
 	hnr_verify_tids(v, snapshot);
 	if (v->nfindings > MAX_FINDINGS)

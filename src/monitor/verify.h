@@ -14,6 +14,7 @@
 #define HNR_VERIFY_H
 
 #include "am/index.h"
+#include "am/pending.h"
 #include "am/store_disk.h"
 #include "funcapi.h"
 #include "utils/tuplesort.h"
@@ -43,6 +44,7 @@ typedef enum HnrFinding
 	HNR_FOUND_ROW_MISSING,
 	HNR_FOUND_MARKED_DEAD,
 	HNR_FOUND_ENTRY_POINT,
+	HNR_FOUND_PENDING,
 	/* allowed, but costs recall or room */
 	HNR_FOUND_ENTRY_POINT_GONE,
 	HNR_FOUND_LINK_TWICE,
@@ -192,6 +194,22 @@ extern void hnr_verify_chunks(HnrVerify *v);
 /* ---- verify_space.c: free places and the free space map ---- */
 
 extern void hnr_verify_space(HnrVerify *v);
+
+/* ---- verify_pending.c: the pending list ---- */
+
+/* Its entries, their vectors, and its pages of no use. */
+extern void hnr_verify_pending(HnrVerify *v);
+
+/* What is wrong about the head of a page of rows or of vectors, or NULL. */
+extern const char *hnr_verify_pending_problem(HnrVerify *v, Page page);
+
+/*
+ * Calls back for every entry in the list, copied; where that returns false, it goes on with the
+ * next page.
+ */
+typedef bool (*HnrPendingSeen) (HnrVerify *v, BlockNumber block, uint64 serial, int i,
+								const HnrPendingEntry *entry, void *state);
+extern void hnr_verify_each_pending(HnrVerify *v, HnrPendingSeen seen, void *state);
 
 /* ---- verify_tids.c: heap TIDs ---- */
 

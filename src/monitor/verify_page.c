@@ -32,7 +32,7 @@ hnr_verify_page_problem(Page page)
 		header->pd_upper != header->pd_special)
 		return "the page header has impossible bounds";
 	kind = hnr_page_head(page)->kind;
-	if (kind < HNR_PAGE_META || kind > HNR_PAGE_TAIL)
+	if (kind < HNR_PAGE_META || kind > HNR_PAGE_LAST)
 		return "the page is of no known kind";
 	if (hnr_page_head(page)->unused != 0)
 		return "the page has a value where this version has none";
@@ -264,7 +264,9 @@ check_page(HnrVerify *v, BlockNumber block)
 	kind = problem ? 0 : hnr_page_head(v->page)->kind;
 	if (kind == HNR_PAGE_META)
 		problem = "a second metapage";
-	else if (!problem && !ends_rightly(v, kind))
+	else if (!problem && (HNR_KIND_BIT(kind) & HNR_PENDING_KINDS) != 0)
+		problem = hnr_verify_pending_problem(v, v->page);
+	if (!problem && !ends_rightly(v, kind))
 		problem = "the page does not end where its vertices or chunks do";
 	if (problem)
 	{
@@ -314,11 +316,11 @@ check_parts(HnrVerify *v)
 }
 
 static void
-each_tid_on_page(HnrVerify *v, BlockNumber block, HnrTidSeen seen, void *state)
+each_tid_on_page(HnrVerify *v, BlockNumber block, int kind, HnrTidSeen seen, void *state)
 {
 	const HnrShape *shape = &v->index->layout.ground;
 
-	if (v->kind[block] == HNR_PAGE_GROUND)
+	if (kind == HNR_PAGE_GROUND)
 		for (int pos = 1; pos <= shape->per_page; pos++)
 		{
 			HnrVertex  *vertex = hnr_vertex_at(shape, v->page, pos);
@@ -328,7 +330,7 @@ each_tid_on_page(HnrVerify *v, BlockNumber block, HnrTidSeen seen, void *state)
 				for (int i = 0; i < Min(vertex->ntids, HNR_INLINE_TIDS); i++)
 					seen(v, &vertex->tids[i], id, id, state);
 		}
-	if (v->kind[block] == HNR_PAGE_TIDS)
+	if (kind == HNR_PAGE_TIDS)
 		for (int pos = 1; pos <= HNR_CHUNKS_PER_PAGE; pos++)
 		{
 			HnrTidChunk *chunk = hnr_page_chunk(v->page, pos);
@@ -343,15 +345,20 @@ each_tid_on_page(HnrVerify *v, BlockNumber block, HnrTidSeen seen, void *state)
 void
 hnr_verify_each_tid(HnrVerify *v, HnrTidSeen seen, void *state)
 {
-	for (BlockNumber block = HNR_METAPAGE + 1; block < v->blocks; block++)
+	/* with the pages added since the check began: pending rows may have gone there */
+	BlockNumber blocks = RelationGetNumberOfBlocks(v->index->rel);
+
+	for (BlockNumber block = HNR_METAPAGE + 1; block < blocks; block++)
 	{
+		int			kind;
+
 		CHECK_FOR_INTERRUPTS();
-		if (v->kind[block] != HNR_PAGE_GROUND && v->kind[block] != HNR_PAGE_TIDS)
+		if (block < v->blocks && v->kind[block] != HNR_PAGE_GROUND && v->kind[block] != HNR_PAGE_TIDS)
 			continue;
 		hnr_buffer_copy(v->index->rel, block, v->strategy, v->page);
-		if (hnr_verify_page_problem(v->page) == NULL &&
-			hnr_page_head(v->page)->kind == v->kind[block])
-			each_tid_on_page(v, block, seen, state);
+		kind = hnr_verify_page_problem(v->page) == NULL ? hnr_page_head(v->page)->kind : 0;
+		if (block >= v->blocks || kind == v->kind[block])
+			each_tid_on_page(v, block, kind, seen, state);
 	}
 }
 

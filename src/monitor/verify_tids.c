@@ -46,6 +46,10 @@ typedef struct Doubt
 	int			seen;			/* times, in the second look */
 	HnrNodeId	vertex;			/* the last time */
 	HnrNodeId	at;
+	bool		pending;		/* seen in the pending list, where: */
+	BlockNumber pending_block;
+	uint64		pending_serial;
+	int			pending_entry;
 } Doubt;
 
 typedef struct TidCheck
@@ -142,6 +146,27 @@ collect_tid(HnrVerify *v, ItemPointer heap_tid, HnrNodeId vertex, HnrNodeId at, 
 			  place && (*place & HNR_PLACE_ALL_DEAD) != 0);
 }
 
+/* A row of the pending list that is not in the graph yet, as an entry with its vector. */
+static bool
+collect_pending(HnrVerify *v, BlockNumber block, uint64 serial, int i,
+				const HnrPendingEntry *entry, void *state)
+{
+	TidCheck   *c = state;
+	HnrPrint	print = {0, entry->error};
+	const char *damaged;
+
+	if (!hnr_pending_is_listed(entry) || (entry->flags & HNR_PENDING_IN_GRAPH) != 0 ||
+		!ItemPointerIsValid(&entry->tid))
+		return true;
+	/* if it has left the list, it is found in the graph */
+	if (hnr_pending_read_vector(v->index, entry, serial, c->row.vec, &damaged))
+	{
+		print.vector = hnr_verify_print(v, c->row.vec);
+		put_entry(v->tids, &entry->tid, print, false);
+	}
+	return true;
+}
+
 /* A TID has one doubt at most: the first is enough. */
 static void
 add_doubt(TidCheck *c, const ItemPointerData *tid, DoubtKind kind, HnrPrint print)
@@ -223,7 +248,6 @@ collect_rows(TidCheck *c, Snapshot snapshot)
 	c->rows = begin_sort();
 	c->row_context = AllocSetContextCreate(CurrentMemoryContext, "check_index row",
 										   ALLOCSET_DEFAULT_SIZES);
-	c->row.vec = palloc(sizeof(float) * v->index->layout.dims);
 	table_index_build_scan(v->heap, v->index->rel, info, true, false, add_row, c, scan);
 	tuplesort_performsort(c->rows);
 }
@@ -303,13 +327,60 @@ see_doubt(HnrVerify *v, ItemPointer heap_tid, HnrNodeId vertex, HnrNodeId at, vo
 	doubt->at = at;
 }
 
+/* The same of the pending list; what is merged after that is seen again in the graph. */
+static bool
+see_pending_doubt(HnrVerify *v, BlockNumber block, uint64 serial, int i,
+				  const HnrPendingEntry *entry, void *state)
+{
+	TidCheck   *c = state;
+	Doubt		key = {.tid = entry->tid};
+	Doubt	   *doubt;
+
+	if (!hnr_pending_is_listed(entry) || (entry->flags & HNR_PENDING_IN_GRAPH) != 0)
+		return true;
+	doubt = bsearch(&key, c->doubts, c->ndoubts, sizeof(Doubt), compare_doubts);
+	if (doubt == NULL)
+		return true;
+	doubt->seen++;
+	doubt->vertex = doubt->at = (HnrNodeId) block << 16;
+	doubt->pending = true;
+	doubt->pending_block = block;
+	doubt->pending_serial = serial;
+	doubt->pending_entry = i;
+	return true;
+}
+
+/* Whether a row that was seen in the pending list is still not in the graph. */
+static bool
+is_still_pending(HnrVerify *v, const Doubt *doubt)
+{
+	Buffer		buf = hnr_pending_page(v->index, doubt->pending_block, doubt->pending_serial,
+									   BUFFER_LOCK_SHARE);
+	bool		still = false;
+
+	if (BufferIsValid(buf))
+	{
+		const HnrPendingEntry *entry = hnr_pending_entry(&v->index->layout, BufferGetPage(buf),
+															   doubt->pending_entry);
+
+		still = hnr_pending_is_listed(entry) && (entry->flags & HNR_PENDING_IN_GRAPH) == 0;
+		hnr_buffer_release(buf);
+	}
+	return still;
+}
+
 /* Whether what a doubt says of its vertex, beside the row, is still so. */
 static bool
 vertex_differs(HnrVerify *v, const Doubt *doubt)
 {
 	HnrVertexCopy vertex;
 	bool		differs;
-	MemoryContext old = MemoryContextSwitchTo(v->scratch);
+	MemoryContext old;
+
+	/* the vector of a pending row was read with its TID, and is that of no other */
+	if (doubt->pending)
+		return true;
+	old = MemoryContextSwitchTo(v->scratch);
 
 	differs = hnr_verify_load(v, doubt->vertex, &vertex) && vertex.problem == NULL &&
 		vertex.head.state == HNR_VERTEX_LIVE;
@@ -330,6 +401,9 @@ settle_doubt(TidCheck *c, Doubt *d)
 	HnrFinding	finding;
 	const char *what = NULL;
 
+	/* it has been merged meanwhile, or vacuumed */
+	if (d->pending && !is_still_pending(c->v, d))
+		return;
 	if (d->seen > 1)
 	{
 		what = psprintf("is in the index %d times", d->seen);
@@ -370,7 +444,10 @@ hnr_verify_tids(HnrVerify *v, Snapshot snapshot)
 	c.doubts = palloc(sizeof(Doubt) * 1024);
 	c.is_heap = snapshot != NULL && v->heap->rd_tableam == GetHeapamTableAmRoutine();
 	c.marks_count = !RecoveryInProgress();
+	c.row.vec = palloc(sizeof(float) * v->index->layout.dims);
 	v->tids = begin_sort();
+	/* the list first: what leaves it then goes to where is looked later */
+	hnr_verify_each_pending(v, collect_pending, &c);
 	hnr_verify_each_tid(v, collect_tid, &c);
 	tuplesort_performsort(v->tids);
 	HNR_DEBUG_POINT("check_tids");
@@ -379,7 +456,10 @@ hnr_verify_tids(HnrVerify *v, Snapshot snapshot)
 	compare_tids(&c);
 	/* look once more at what vacuum and the use of a TID for another row may feign */
 	if (c.ndoubts > 0)
+	{
+		hnr_verify_each_pending(v, see_pending_doubt, &c);
 		hnr_verify_each_tid(v, see_doubt, &c);
+	}
 	for (int i = 0; i < c.ndoubts; i++)
 		settle_doubt(&c, &c.doubts[i]);
 	if (c.dropped > 0)

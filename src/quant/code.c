@@ -210,6 +210,28 @@ hnr_code_fits(const HnrQuantizer *qz, const float *residual, const uint8 *code)
 }
 
 float
+hnr_code_error(const HnrQuantizer *qz, const uint8 *code, float g)
+{
+	int			most = (1 << qz->bits) - 1;
+	int64		norm2 = 0;		/* of twice the levels */
+
+	if (qz->bits == 1)
+		norm2 = qz->rdims;
+	for (int base = 0; base < qz->rdims && qz->bits > 1; base += HNR_GROUP)
+	{
+		int			count = Min(HNR_GROUP, qz->rdims - base);
+		uint8		u[HNR_GROUP];
+
+		unpack_values(qz->bits, count, code, u);
+		for (int i = 0; i < count; i++)
+			norm2 += (2 * u[i] - most) * (2 * u[i] - most);
+		code += count * qz->bits / 8;
+	}
+	/* what there is more of g xbar than x is at a right angle to it */
+	return sqrtf(Max(g * g * norm2 / 4.0f - 1.0f, 0.0f));
+}
+
+float
 hnr_code_dot(const HnrQuantizer *qz, const uint8 *code, const float *rotated)
 {
 	float		sum;

@@ -86,6 +86,12 @@ extern float hnr_code_cosine(const HnrQuantizer *qz, const uint8 *a, float ga,
 							 const uint8 *b, float gb);
 
 /*
+ * How far g xbar is off x, a unit vector, for a code and the g that hnr_encode returned
+ * with it.  An estimate of <x, Rv> is off by that times |v| / sqrt(D), in the mean square.
+ */
+extern float hnr_code_error(const HnrQuantizer *qz, const uint8 *code, float g);
+
+/*
  * Chooses the instruction set, as hnr_distance_init does: "avx512vnni", "avx512",
  * "avx2", "neon" or "scalar".
  */

@@ -157,6 +157,10 @@ CREATE FUNCTION index_status(
 	OUT options text[],
 	OUT size_bytes bigint,
 	OUT vectors bigint,
+	OUT pending_rows bigint,
+	OUT oldest_pending_age interval,
+	OUT merge_rate double precision,
+	OUT merging boolean,
 	OUT dead bigint,
 	OUT degradation double precision,
 	OUT measured_at timestamptz,
@@ -170,6 +174,14 @@ LANGUAGE C VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'hnr_index_status';
 COMMENT ON FUNCTION index_status(regclass) IS
 	'one row per hnsw index of this database, or the row of one index: what it is doing, how far it is, what holds it up, how good it is';
+
+CREATE FUNCTION flush_index(index regclass)
+RETURNS bigint
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'hnr_flush_index';
+COMMENT ON FUNCTION flush_index(regclass) IS
+	'merges the pending rows of an hnsw index with the option deferred into its graph, or those of all partitions of one; returns how many it merged';
+
 CREATE FUNCTION vacuum_progress(
 	OUT pid integer,
 	OUT index regclass,

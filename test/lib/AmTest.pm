@@ -15,8 +15,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-our @EXPORT = qw(am_node am_table am_functions am_indexes start_work start_statements stop_work
-  errors_of_check warnings_of_check unreachable_of_check lowest_recall crashes wait_for_restart);
+our @EXPORT = qw(am_node am_table am_defer am_functions am_indexes start_work start_statements stop_work
+  errors_of_check warnings_of_check findings_of_check unreachable_of_check lowest_recall crashes wait_for_restart);
 
 my @indexes = qw(items_l2 items_cosine items_ip items_l1 items_wide items_half items_half_cosine items_sparse
   items_sparse_ip items_bit);
@@ -129,6 +129,18 @@ BEGIN
 		INTO bad USING ids, far;
 	RETURN bad;
 END $$;
+-- that a search for the vector of a row finds it
+CREATE FUNCTION found(id int, col text, op text, q text) RETURNS void LANGUAGE plpgsql
+SET enable_sort = off SET enable_seqscan = off SET max_parallel_workers_per_gather = 0 SET hnsw.ef_search = 400 AS $$
+DECLARE
+	seen bool;
+BEGIN
+	EXECUTE format('SELECT %1$s = any (array_agg(s.id)) FROM (SELECT id FROM items ORDER BY %2$s %3$s %4$L LIMIT 20) s',
+		id, col, op, q) INTO seen;
+	IF seen IS NOT TRUE THEN
+		RAISE 'row % is not found by % % %', id, col, op, left(q, 100) USING ERRCODE = 'data_corrupted';
+	END IF;
+END $$;
 CREATE FUNCTION no_wrong_rows(col text, op text, d int, seed int, n int) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
 	bad text := wrong_rows(col, op, d, seed, n);
@@ -167,7 +179,30 @@ CREATE INDEX items_bit ON items USING hnsw (b bit_hamming_ops) WITH (m = 8, ef_c
 X
 }
 
+# All indexes with the option deferred; on few rows, so that insertions have to merge some.
+sub am_defer
+{
+	my ($node, $threshold) = @_;
+	$node->safe_psql('postgres', join '', map { "ALTER INDEX $_ SET (deferred = on, merge_threshold = $threshold);\n" } @indexes);
+}
+
 my %script = (
+	# a row is found as soon as it is there, wherever it is just then
+	find => <<'X',
+\set seed random(1, 2000000)
+\set id (100000 + :client_id * 1000 + random(1, 200)) * 3 + 1
+SET enable_seqscan = off;
+DELETE FROM items WHERE id = :id;
+INSERT INTO items VALUES (:id, 2, vec(:seed, 8), vec(:seed, 2100));
+SELECT pg_sleep(random() * 0.02);
+SELECT found(:id, 'e', '<->', vec(:seed, 8)::text), found(:id, 'e', '<=>', vec(:seed, 8)::text),
+	found(:id, 'e', '<+>', vec(:seed, 8)::text), found(:id, 'h', '<->', subvector(vec(:seed, 2100), 1, 40)::text),
+	found(:id, 'w', '<->', vec(:seed, 2100)::text), found(:id, 'b', '<~>', query('b', :seed, 150));
+X
+	flush => <<'X',
+SELECT flush_index(i) FROM unnest('{items_l2,items_wide,items_sparse}'::regclass[]) i;
+\sleep 50 ms
+X
 	# rows of few ids, many of equal vectors, some rolled back
 	write => <<'X',
 \set id random(1, 600)
@@ -320,6 +355,8 @@ sub warnings_of_check
 {
 	return check_rows($_[0], "severity = 'warning' AND message NOT LIKE '%cannot be reached%'");
 }
+
+sub findings_of_check { return check_rows($_[0], 'true'); }
 
 sub unreachable_of_check { return check_rows($_[0], "finding = 'unreachable'"); }
 

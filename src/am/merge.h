@@ -1,0 +1,46 @@
+/*-------------------------------------------------------------------------
+ *
+ * merge.h
+ *		Rows of the pending list go into the graph.
+ *
+ * Who merges a page of the list has claimed it, by a heavyweight lock on the page; so
+ * several processes merge different pages at the same time, and rows come meanwhile.  The
+ * caller has RowExclusiveLock on the index.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_MERGE_H
+#define HNR_MERGE_H
+
+#include "am/pending.h"
+
+/*
+ * Merges up to `most` rows, of pages that nobody else has claimed, until the clock shows
+ * `until` (0: whenever); returns how many.  Takes a transaction number.
+ */
+extern int64 hnr_merge_some(HnrIndex *index, int64 most, int64 until);
+
+/*
+ * Merges all rows that are in the list when it begins, waits for others that are at them,
+ * and for another that does the same; returns how many it merged.
+ */
+extern int64 hnr_merge_all(HnrIndex *index);
+
+/* Whether anybody merges rows of the index just now. */
+extern bool hnr_merge_runs(Relation index);
+
+/*
+ * An insertion with the option deferred: appends the row, or, where the list is long
+ * enough, merges some first, or inserts the row where others do so.
+ */
+extern void hnr_merge_defer(HnrIndex *index, const HnrRow *row, bool known);
+
+/* ---- merger.c: the background worker ---- */
+
+/*
+ * To be called when there are pending rows: has a worker started unless there is one.
+ * Cheap; no error where none can be had.
+ */
+extern void hnr_merger_request(HnrIndex *index);
+
+#endif							/* HNR_MERGE_H */

@@ -1,0 +1,391 @@
+/*-------------------------------------------------------------------------
+ *
+ * merger.c
+ *		The background worker that merges pending rows.
+ *
+ * It is a dynamic worker, started by whoever appends a row and sees none, so that it
+ * does not matter whether the library is preloaded; and by VACUUM.  It serves all indexes of
+ * its database, stays for some seconds after the last row, and goes when somebody wants the
+ * database for himself.  A second one, and so on, comes where a list has become long.
+ * Where no worker is to be had, rows wait until insertions merge them (merge.c), VACUUM or
+ * the next insertion asks again, or flush_index() is called.
+ *
+ * Whether there is one is told by a lock on its seat, of hnsw_rebuild.merge_workers in each
+ * database.  It has that until it ends, and looks at the lists once more when it has given it
+ * back: a row that came before that may have been told that there is a worker.
+ *
+ * It works at normal priority, for it does what the insertions would have done themselves;
+ * each index is locked, and the transaction open, for some milliseconds at a time, and
+ * not at all while anybody waits for a lock that conflicts.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "am/am.h"
+#include "am/merge.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_database.h"
+#include "commands/defrem.h"
+#include "compat.h"
+#include "debug_point.h"
+#include "guc.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "tcop/tcopprot.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+extern PGDLLEXPORT void hnr_merger_main(Datum arg);
+
+/* Sub-object numbers of the seats, in the space of locks on access methods. */
+#define SEAT_SUBID		0x4D00
+
+/* How often a backend looks whether there is a worker (us). */
+#define LOOK_US			200000
+
+/* How long an index is locked at a time, and how long a worker stays (us). */
+#define SLICE_US		20000
+#define STAY_US			(2 * 1000000)
+
+/* While there is nothing to do (ms): the first pause, and the longest. */
+#define FIRST_PAUSE_MS	10
+#define LONGEST_PAUSE_MS 100
+
+/* How often to look for other indexes (us). */
+#define LIST_US			1000000
+
+/* A list of this part of merge_threshold is one for another worker. */
+#define LONG_PART		4
+
+/* For the moment that a look at a seat takes. */
+#define SEAT_TRIES		3
+#define SEAT_PAUSE_US	10000
+
+static void
+set_seat(LOCKTAG *tag, int seat)
+{
+	SET_LOCKTAG_OBJECT(*tag, MyDatabaseId, AccessMethodRelationId, InvalidOid, SEAT_SUBID + seat);
+}
+
+/* The first seat that is free, or -1. */
+static int
+free_seat(void)
+{
+	for (int seat = 0; seat < hnr_guc_merge_workers; seat++)
+	{
+		LOCKTAG		tag;
+
+		set_seat(&tag, seat);
+		if (LockAcquire(&tag, ShareLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+			continue;
+		LockRelease(&tag, ShareLock, false);
+		return seat;
+	}
+	return -1;
+}
+
+static void
+start_worker(void)
+{
+	BackgroundWorker worker = {
+		.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
+		.bgw_start_time = BgWorkerStart_RecoveryFinished,
+		.bgw_restart_time = BGW_NEVER_RESTART
+	};
+
+	strlcpy(worker.bgw_name, "hnsw_rebuild merge", BGW_MAXLEN);
+	strlcpy(worker.bgw_type, "hnsw_rebuild merge", BGW_MAXLEN);
+	strlcpy(worker.bgw_library_name, "hnsw_rebuild", BGW_MAXLEN);
+	strlcpy(worker.bgw_function_name, "hnr_merger_main", BGW_MAXLEN);
+	worker.bgw_main_arg = ObjectIdGetDatum(MyDatabaseId);
+	if (!RegisterDynamicBackgroundWorker(&worker, NULL))
+		ereport(DEBUG1,
+				(errmsg_internal("no background worker is free to merge rows of hnsw indexes")));
+}
+
+void
+hnr_merger_request(HnrIndex *index)
+{
+	static TimestampTz next_look = 0;
+	TimestampTz now;
+	int			seat;
+
+	/* others do not see it */
+	if (hnr_guc_merge_workers == 0 || RELATION_IS_LOCAL(index->rel) || RecoveryInProgress())
+		return;
+	now = GetCurrentTimestamp();
+	if (now < next_look && next_look - now <= LOOK_US)
+		return;
+	next_look = now + LOOK_US;
+	seat = free_seat();
+	if (seat == 0 ||
+		(seat > 0 && hnr_pending_rows(index) * LONG_PART >= hnr_option_merge_threshold(index->rel)))
+		start_worker();
+}
+
+/* ---- in the worker ---- */
+
+static void
+set(const char *name, const char *value)
+{
+	SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+/* What a database may have set for its users' sessions and would disturb us. */
+static void
+put_settings_aside(void)
+{
+	set("search_path", "pg_catalog, pg_temp");
+	set("lock_timeout", "0");
+	set("statement_timeout", "0");
+	set("idle_in_transaction_session_timeout", "0");
+	set("idle_session_timeout", "0");
+#ifdef HNR_HAVE_TRANSACTION_TIMEOUT
+	set("transaction_timeout", "0");
+#endif
+	set("default_transaction_isolation", "read committed");
+	set("default_transaction_read_only", "off");
+	set("default_transaction_deferrable", "off");
+	/* a merge need not last: the rows are in the list until it does */
+	set("synchronous_commit", "off");
+}
+
+/* Takes a seat for the session; -1: there is none. */
+static int
+take_seat(void)
+{
+	for (int try = 0; try < SEAT_TRIES; try++)
+	{
+		for (int seat = 0; seat < hnr_guc_merge_workers; seat++)
+		{
+			LOCKTAG		tag;
+
+			set_seat(&tag, seat);
+			if (LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL)
+				return seat;
+		}
+		pg_usleep(SEAT_PAUSE_US);
+	}
+	return -1;
+}
+
+static void
+give_back_seat(int seat)
+{
+	LOCKTAG		tag;
+
+	set_seat(&tag, seat);
+	LockRelease(&tag, ExclusiveLock, true);
+}
+
+/* Whether somebody wants to drop, rename or copy the database. */
+static bool
+database_is_wanted(void)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
+	if (LockAcquire(&tag, RowExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		return true;
+	LockRelease(&tag, RowExclusiveLock, false);
+	return false;
+}
+
+/*
+ * Merges rows of an index for a while, if it can be locked at once; whether there were any.
+ * *deferred: whether there may be some later.
+ */
+static bool
+serve_index(Oid oid, bool *deferred)
+{
+	Relation	rel;
+	bool		any = false;
+
+	*deferred = false;
+	if (!ConditionalLockRelationOid(oid, RowExclusiveLock))
+	{
+		*deferred = true;
+		return false;
+	}
+	rel = try_relation_open(oid, NoLock);
+	if (rel == NULL)
+		return false;
+	if (hnr_is_hnsw_index(rel) && rel->rd_rel->relpersistence != RELPERSISTENCE_TEMP &&
+		rel->rd_index->indisready && rel->rd_index->indislive)
+	{
+		HnrIndex   *index = hnr_index_open(rel);
+
+		*deferred = hnr_option_deferred(rel) || BlockNumberIsValid(index->meta.pending_head);
+		if (BlockNumberIsValid(index->meta.pending_head))
+			any = hnr_merge_some(index, PG_INT64_MAX, GetCurrentTimestamp() + SLICE_US) > 0;
+	}
+	relation_close(rel, NoLock);
+	return any;
+}
+
+/* OIDs of the hnsw indexes of this database, in the given context. */
+static List *
+list_indexes(MemoryContext context)
+{
+	Oid			am = get_index_am_oid("hnsw", true);
+	List	   *indexes = NIL;
+	Relation	catalog;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	if (!OidIsValid(am))
+		return NIL;
+	catalog = table_open(RelationRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_class_relam, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(am));
+	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_class class = (Form_pg_class) GETSTRUCT(tuple);
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		if (class->relkind == RELKIND_INDEX)
+			indexes = lappend_oid(indexes, class->oid);
+		MemoryContextSwitchTo(old);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return indexes;
+}
+
+/* Serves the indexes once, each in a transaction; drops from the list what needs no service. */
+static bool
+serve_all(List **indexes)
+{
+	List	   *kept = NIL;
+	bool		any = false;
+	ListCell   *cell;
+
+	foreach(cell, *indexes)
+	{
+		bool		deferred;
+		MemoryContext old;
+
+		StartTransactionCommand();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		any |= serve_index(lfirst_oid(cell), &deferred);
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+		old = MemoryContextSwitchTo(TopMemoryContext);
+		if (deferred)
+			kept = lappend_oid(kept, lfirst_oid(cell));
+		MemoryContextSwitchTo(old);
+		CHECK_FOR_INTERRUPTS();
+	}
+	list_free(*indexes);
+	*indexes = kept;
+	return any;
+}
+
+/* Whether to go at once; reads the list of indexes anew. */
+static bool
+look_around(List **indexes)
+{
+	bool		wanted;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	wanted = database_is_wanted();
+	if (!wanted)
+	{
+		list_free(*indexes);
+		*indexes = list_indexes(TopMemoryContext);
+	}
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return wanted;
+}
+
+static void
+pause_for(long ms)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
+/* Merges until there has been nothing to merge for some time; false if the database is wanted. */
+static bool
+merge_while_needed(void)
+{
+	List	   *indexes = NIL;
+	TimestampTz last_work = GetCurrentTimestamp();
+	TimestampTz last_list = 0;
+	long		pause = FIRST_PAUSE_MS;
+
+	for (;;)
+	{
+		TimestampTz now = GetCurrentTimestamp();
+
+		if (now - last_list >= LIST_US || now < last_list)
+		{
+			if (look_around(&indexes))
+				return false;
+			last_list = now;
+		}
+		if (serve_all(&indexes))
+		{
+			last_work = GetCurrentTimestamp();
+			pause = FIRST_PAUSE_MS;
+			continue;
+		}
+		if (now - last_work >= STAY_US || now < last_work)
+			return true;
+		pgstat_report_activity(STATE_IDLE, NULL);
+		pause_for(pause);
+		pause = Min(pause * 2, LONGEST_PAUSE_MS);
+		pgstat_report_activity(STATE_RUNNING, "merging pending rows of hnsw indexes");
+	}
+}
+
+void
+hnr_merger_main(Datum arg)
+{
+	int			seat;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
+	put_settings_aside();
+	pgstat_report_activity(STATE_RUNNING, "merging pending rows of hnsw indexes");
+	StartTransactionCommand();
+	seat = take_seat();
+	CommitTransactionCommand();
+	if (seat < 0)
+		proc_exit(0);
+	if (merge_while_needed())
+	{
+		List	   *indexes = NIL;
+
+		give_back_seat(seat);
+		if (!look_around(&indexes))
+			(void) serve_all(&indexes);
+	}
+	proc_exit(0);
+}

@@ -1,0 +1,35 @@
+/*-------------------------------------------------------------------------
+ *
+ * pending_search.h
+ *		What a scan finds in the pending list.
+ *
+ * The list is looked at before the graph, by codes alone: which rows there are, and how
+ * near each can be.  When the graph has been searched, those that can be as near as what was
+ * found there are measured, and, if the scan goes on, all others.  A row that has got into the
+ * graph meanwhile may be found there as well: the scan tells rows by their heap TIDs.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNR_PENDING_SEARCH_H
+#define HNR_PENDING_SEARCH_H
+
+#include "am/pending.h"
+#include "am/results.h"
+#include "am/store_disk.h"
+
+typedef struct HnrPendingSearch HnrPendingSearch;
+
+/*
+ * Looks at the list, without the row of a heap TID if it is valid, for the query of a store.
+ * NULL: there is none.  The index's entry point is read again afterwards.  In the current
+ * memory context.
+ */
+extern HnrPendingSearch *hnr_pending_search(HnrIndex *index, HnrStore *store, ItemPointer left_out);
+
+/*
+ * Measures the rows that may be at most so far, and holds them in the results.  What was
+ * measured is not held again.
+ */
+extern void hnr_pending_search_hold(HnrPendingSearch *search, float distance, HnrResults *results);
+
+#endif							/* HNR_PENDING_SEARCH_H */

@@ -1,0 +1,168 @@
+/*-------------------------------------------------------------------------
+ *
+ * verify_pending.c
+ *		check_index(): the pending list.  See verify.h.
+ *
+ * Pages come and leave while they are looked at, so the list is followed as a scan follows
+ * it, from one serial to the next; what is not in it is no finding.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "am/buffer.h"
+#include "am/pending.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+
+#include "monitor/verify.h"
+
+/* What is wrong about the head of a page of rows or of vectors, or NULL. */
+const char *
+hnr_verify_pending_problem(HnrVerify *v, Page page)
+{
+	const HnrPendingHead *head = hnr_page_pending(page);
+
+	if (head->serial == 0)
+		return "a page of pending rows has no serial";
+	if (hnr_page_head(page)->kind == HNR_PAGE_PENDING_DATA)
+		return head->used > HNR_PAGE_CAPACITY - sizeof(HnrPendingHead) || head->count != 0 ?
+			"a page of pending rows' vectors claims more than it has room for" : NULL;
+	if (head->count > hnr_pending_per_page(&v->index->layout))
+		return "a page claims more pending rows than it has room for";
+	if (head->center_size != hnr_pending_center_size(&v->index->layout))
+		return "a page of pending rows has a centre of another size";
+	if (BlockNumberIsValid(head->data) != BlockNumberIsValid(head->first_data))
+		return "a page of pending rows has vectors with a beginning or end only";
+	return NULL;
+}
+
+/* What is wrong about an entry, or NULL. */
+static const char *
+entry_problem(const HnrPendingEntry *entry)
+{
+	if (!ItemPointerIsValid(&entry->tid))
+		return "a pending row has an invalid heap TID";
+	if ((entry->flags & ~HNR_PENDING_FLAGS) != 0)
+		return "a pending row has a value where this version has none";
+	if ((entry->flags & HNR_PENDING_DONE) != 0 && (entry->flags & HNR_PENDING_IN_GRAPH) == 0)
+		return "a pending row is done, but not in the graph";
+	if ((entry->flags & HNR_PENDING_IN_GRAPH) != 0 &&
+		!ItemPointerIsValid(&((const HnrSlot *) (entry + 1))->vertex))
+		return "a pending row is in the graph, but in no vertex";
+	if (!(entry->error >= 0) || !(entry->spread >= 0))
+		return "a pending row's error is no number";
+	return NULL;
+}
+
+static bool
+is_finite(HnrVerify *v, const float *vec)
+{
+	const HnrMetric *metric = v->index->metric;
+
+	if (metric->type->problem)
+		return metric->type->problem(metric, v->index->layout.column_dims, v->index->layout.dims, vec) == NULL;
+	for (int i = 0; i < v->index->layout.dims; i++)
+		if (!isfinite(vec[i]))
+			return false;
+	return true;
+}
+
+/* An entry of a page in the list, copied; false if the page has left it. */
+static bool
+check_entry(HnrVerify *v, BlockNumber block, uint64 serial, int i, const HnrPendingEntry *entry, float *vec)
+{
+	const char *problem = entry_problem(entry);
+	const char *damaged = NULL;
+
+	if (problem == NULL && !hnr_pending_read_vector(v->index, entry, serial, vec, &damaged))
+	{
+		Buffer		buf = hnr_pending_page(v->index, block, serial, BUFFER_LOCK_SHARE);
+
+		if (!BufferIsValid(buf))
+			return false;
+		hnr_buffer_release(buf);
+		problem = damaged ? damaged : "a pending row's vector is not on its page";
+	}
+	else if (problem == NULL && !is_finite(v, vec))
+		problem = "a pending row's vector is impossible";
+	if (problem)
+		hnr_verify_report(v, HNR_FOUND_PENDING, block, i + 1, "%s", problem);
+	return true;
+}
+
+void
+hnr_verify_each_pending(HnrVerify *v, HnrPendingSeen seen, void *state)
+{
+	HnrIndex   *index = v->index;
+	Page		page = palloc(BLCKSZ);
+	HnrPendingWalk walk;
+	Buffer		buf;
+
+	hnr_index_read_meta(index);
+	hnr_pending_walk_begin(&walk, index);
+	while ((buf = hnr_pending_walk_next(&walk, BUFFER_LOCK_SHARE)) != InvalidBuffer)
+	{
+		BlockNumber block = BufferGetBlockNumber(buf);
+		uint64		serial;
+
+		memcpy(page, BufferGetPage(buf), BLCKSZ);
+		hnr_buffer_release(buf);
+		serial = hnr_page_pending(page)->serial;
+		for (int i = 0; i < hnr_page_pending(page)->count; i++)
+			if (!seen(v, block, serial, i, hnr_pending_entry(&index->layout, page, i), state))
+				break;
+	}
+	pfree(page);
+}
+
+static bool
+see_entry(HnrVerify *v, BlockNumber block, uint64 serial, int i, const HnrPendingEntry *entry, void *state)
+{
+	return check_entry(v, block, serial, i, entry, state);
+}
+
+/* The pages of no use are in a list without a circle; beside writers it is let be. */
+static void
+check_free(HnrVerify *v)
+{
+	BlockNumber blocks = RelationGetNumberOfBlocks(v->index->rel);
+	BlockNumber block = v->index->meta.pending_free;
+	BlockNumber n = 0;
+
+	while (BlockNumberIsValid(block) && block != HNR_METAPAGE)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (block >= blocks || n++ > blocks)
+		{
+			hnr_verify_report(v, HNR_FOUND_PENDING, block >= blocks ? InvalidBlockNumber : block, 0,
+							  "the list of free pages of pending rows has no end");
+			return;
+		}
+		hnr_buffer_copy(v->index->rel, block, v->strategy, v->page);
+		if (hnr_verify_page_problem(v->page) != NULL)
+			return;				/* reported when pages were looked at */
+		/* taken for rows to come, with all that was before it */
+		if (hnr_page_head(v->page)->kind == HNR_PAGE_PENDING)
+			return;
+		if ((HNR_KIND_BIT(hnr_page_head(v->page)->kind) & HNR_PENDING_KINDS) == 0)
+		{
+			hnr_verify_report(v, HNR_FOUND_PENDING, block, 0,
+							  "the list of free pages of pending rows leads to a page of another kind");
+			return;
+		}
+		block = hnr_page_pending(v->page)->next;
+	}
+}
+
+void
+hnr_verify_pending(HnrVerify *v)
+{
+	float	   *vec = palloc(sizeof(float) * v->index->layout.dims);
+
+	hnr_verify_each_pending(v, see_entry, vec);
+	check_free(v);
+	pfree(vec);
+}

@@ -1,0 +1,134 @@
+# Deferred insertions: rows are found at once and exactly, returned once, and never lost,
+# beside merges by workers, by insertions and by flush_index(), beside VACUUM, after a
+# crash at any point of a merge, and after a rebuild.
+
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+use AmTest;
+
+my $seconds = $ENV{HNR_TEST_SECONDS} || 4;
+my $rounds = $ENV{HNR_TEST_ROUNDS} || 2;
+srand($ENV{HNR_TEST_SEED} || time);
+my $node = am_node('main', conf => "max_wal_size = 64MB\nlog_checkpoints = off\nmax_worker_processes = 12\n");
+am_table($node, 200);
+am_defer($node, 100);
+
+sub pending
+{
+	return $node->safe_psql('postgres', "SELECT coalesce(sum(pending_rows), 0) FROM index_status()");
+}
+
+sub workers
+{
+	$node->append_conf('postgresql.conf', "hnsw_rebuild.merge_workers = $_[0]");
+	$node->reload;
+}
+
+sub flush_all { $node->safe_psql('postgres', join '', map { "SELECT flush_index('$_');" } am_indexes()); }
+
+# Without a finding but for what an operation that was cut short may leave.
+sub check_after_crash
+{
+	my ($name) = @_;
+	my @found = grep { !/free_space|links lead to (deleted|removed)|does not exist, as a crash|entry point is|live vertex has no row|cannot be reached/ }
+	  split /\n/, findings_of_check($node);
+	is("@found", '', "$name: nothing found but what a crash may leave");
+}
+
+# ---- nothing merges but insertions and flushes, then workers as well ----
+
+for my $workers (0, 2)
+{
+	workers($workers);
+	my $work = start_work($node, write => 2, find => 2, oracle => 1, vacuum => 1, $workers ? (flush => 2) : ());
+	sleep($seconds);
+	is($node->safe_psql('postgres', "SELECT * FROM check_index('items_l2', true) WHERE severity = 'error'"), '',
+		"$workers workers: check_index beside the work");
+	sleep($seconds);
+	is(stop_work($work), '', "$workers workers: no error");
+	is(errors_of_check($node), '', "$workers workers: check_index");
+	cmp_ok(lowest_recall($node), '>=', 0.95, "$workers workers: recall");
+}
+is(crashes($node), '', 'no crash');
+$node->poll_query_until('postgres', 'SELECT sum(pending_rows) = 0 FROM index_status()') or fail 'merged';
+pass('workers merge all rows');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM index_status() WHERE merging'), '0', 'and then nobody merges');
+
+# ---- crashes ----
+
+workers(0);
+for my $round (1 .. $rounds)
+{
+	my $work = start_work($node, write => 3, find => 1, vacuum => 1, flush => 1);
+	usleep(1_000_000 + int(rand(1_500_000)));
+	$node->safe_psql('postgres', 'CHECKPOINT') if $round % 2;
+	usleep(int(rand(300_000)));
+	$node->stop('immediate');
+	stop_work($work);
+	$node->start;
+	check_after_crash("round $round");
+	cmp_ok(lowest_recall($node), '>=', 0.95, "round $round: rows are found");
+	flush_all();
+	is(pending(), '0', "round $round: flushed");
+	check_after_crash("round $round, flushed");
+	cmp_ok(lowest_recall($node), '>=', 0.95, "round $round: rows are found when they are flushed");
+	$node->safe_psql('postgres', 'DELETE FROM items; VACUUM items');
+	is(pending(), '0', "round $round: nothing is pending after VACUUM");
+}
+
+# A merge that is cut short between any two of its steps; the rows are found before and after.
+my $ids = 0;
+for my $point (qw(merge_row insert_neighbors_chosen insert_vertex_stored insert_duplicate_found merge_linked merge_done))
+{
+	for my $action (qw(error crash))
+	{
+		my $first = $ids;
+		$ids += 60;
+		# every tenth vector is there twice
+		$node->safe_psql('postgres', "INSERT INTO items SELECT i, 0, vec(i - i % 10 / 9, 8), vec(i - i % 10 / 9, 2100) FROM generate_series($first + 1, $ids) i");
+		my $offset = -s $node->logfile;
+		for my $index (qw(items_l2 items_wide items_sparse))
+		{
+			my ($status) = $node->psql('postgres',
+				"SET hnsw_rebuild.debug_point_action = '$point:$action'; SELECT flush_index('$index')");
+			isnt($status, 0, "$point, $action, $index") unless $point eq 'insert_duplicate_found';
+			if ($action eq 'crash' && $status != 0)
+			{
+				$node->wait_for_log(qr/reinitializing/, $offset);
+				$offset = -s $node->logfile;
+				wait_for_restart($node);
+			}
+		}
+		cmp_ok(lowest_recall($node), '>=', 0.95, "$point, $action: rows are found");
+		check_after_crash("$point, $action") if $action eq 'crash';
+		flush_all();
+		check_after_crash("$point, $action, flushed");
+		cmp_ok(lowest_recall($node), '>=', 0.95, "$point, $action: rows are found when they are flushed");
+	}
+}
+is(pending(), '0', 'nothing is pending');
+$node->safe_psql('postgres', 'DELETE FROM items WHERE id % 3 = 0; VACUUM items');
+is(findings_of_check($node), '', 'nothing is left after VACUUM, nor is a vertex out of reach');
+
+# ---- a rebuild takes over what is pending ----
+
+workers(2);
+my $work = start_work($node, write => 2, find => 2, oracle => 1);
+for my $index (qw(items_l2 items_sparse))
+{
+	$node->safe_psql('postgres', "SELECT rebuild_index('$index')");
+	$node->safe_psql('postgres', "CALL wait_for_rebuild('$index')");
+	$node->safe_psql('postgres', "REINDEX INDEX CONCURRENTLY $index");
+}
+is(stop_work($work), '', 'rebuild: no error');
+is(errors_of_check($node), '', 'rebuild: check_index');
+cmp_ok(lowest_recall($node), '>=', 0.95, 'rebuild: recall');
+is(crashes($node) =~ s/.*signal 9.*\n?//gr, '', 'no other crash');
+$node->stop;
+done_testing();
