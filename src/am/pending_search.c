@@ -25,7 +25,7 @@
 #include "utils/float.h"
 
 /* An error of more than so many deviations is not expected. */
-#define DEVIATIONS		4.0f
+#define DEVIATIONS		3.5f
 
 /* A row as it was listed. */
 typedef struct Listed
@@ -246,11 +246,59 @@ measure_page(HnrPendingSearch *s, const int64 *which, int n)
 	}
 }
 
+/* Takes the distance of one that is nearer than the farthest of the k nearest in its place. */
+static void
+replace_farthest(float *nearest, int k, float distance)
+{
+	int			at = 0;
+
+	for (int child = 1; child < k; child = 2 * at + 1)
+	{
+		if (child + 1 < k && nearest[child + 1] > nearest[child])
+			child++;
+		if (nearest[child] <= distance)
+			break;
+		nearest[at] = nearest[child];
+		at = child;
+	}
+	nearest[at] = distance;
+}
+
+/* A heap of the k nearest distances, the farthest first; NULL for all. */
+static float *
+begin_nearest(int k, const HnrCandidate *found, int n)
+{
+	float	   *nearest;
+
+	if (k == HNR_PENDING_ALL)
+		return NULL;
+	nearest = palloc(sizeof(float) * k);
+	for (int i = 0; i < k; i++)
+		nearest[k - 1 - i] = i < n ? found[i].distance : get_float4_infinity();
+	return nearest;
+}
+
+/* Measures n rows of one page; they are among the nearest from now on. */
+static void
+measure_some(HnrPendingSearch *s, const int64 *which, int n, float *nearest, int k)
+{
+	int			first = s->nfound;
+
+	if (n == 0)
+		return;
+	measure_page(s, which, n);
+	for (int i = first; nearest && i < s->nfound; i++)
+		if (s->found[i].distance < nearest[0] &&
+			!isinf(hnr_disk_store_visited(s->store, s->found[i].ref)->error))
+			replace_farthest(nearest, k, s->found[i].distance);
+}
+
 void
-hnr_pending_search_hold(HnrPendingSearch *s, float distance, HnrResults *results)
+hnr_pending_search_hold(HnrPendingSearch *s, int k, const HnrCandidate *found, int n, HnrResults *results)
 {
 	int64	   *which = palloc(sizeof(int64) * hnr_pending_per_page(&s->index->layout));
-	int			n = 0;
+	float	   *nearest = begin_nearest(k, found, n);
+	int			nwhich = 0;
 
 	s->found = palloc_extended(sizeof(HnrCandidate) * Max(s->nlisted, 1), MCXT_ALLOC_HUGE);
 	s->nfound = 0;
@@ -258,17 +306,16 @@ hnr_pending_search_hold(HnrPendingSearch *s, float distance, HnrResults *results
 	{
 		const Listed *l = &s->listed[i];
 
-		if (n > 0 && s->listed[which[0]].page != l->page)
+		if (nwhich > 0 && s->listed[which[0]].page != l->page)
 		{
-			measure_page(s, which, n);
-			n = 0;
+			measure_some(s, which, nwhich, nearest, k);
+			nwhich = 0;
 		}
 		/* also what is no number */
-		if (l->entry != MEASURED && !(l->least > distance))
-			which[n++] = i;
+		if (l->entry != MEASURED && !(nearest && l->least > nearest[0]))
+			which[nwhich++] = i;
 	}
-	if (n > 0)
-		measure_page(s, which, n);
+	measure_some(s, which, nwhich, nearest, k);
 	hnr_sort_candidates(s->found, s->nfound);
 	hnr_results_hold_pending(results, s->found, s->nfound);
 	pfree(s->found);

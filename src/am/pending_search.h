@@ -27,9 +27,13 @@ typedef struct HnrPendingSearch HnrPendingSearch;
 extern HnrPendingSearch *hnr_pending_search(HnrIndex *index, HnrStore *store, ItemPointer left_out);
 
 /*
- * Measures the rows that may be at most so far, and holds them in the results.  What was
- * measured is not held again.
+ * Measures the rows that may be among the nearest k of themselves and of what was found in the
+ * graph, n of these, nearest first, and holds them in the results.  What was measured before is
+ * not held again.  All rows, if k is HNR_PENDING_ALL.
  */
-extern void hnr_pending_search_hold(HnrPendingSearch *search, float distance, HnrResults *results);
+#define HNR_PENDING_ALL		0
+
+extern void hnr_pending_search_hold(HnrPendingSearch *search, int k, const HnrCandidate *found, int n,
+									HnrResults *results);
 
 #endif							/* HNR_PENDING_SEARCH_H */

@@ -272,8 +272,7 @@ search(IndexScanDesc scan)
 	HNR_DEBUG_POINT("scan_graph_searched");
 	/* those that may be among what is taken now */
 	if (state->pending)
-		hnr_pending_search_hold(state->pending, nfound < ef ? get_float4_infinity() : found[nfound - 1].distance,
-								state->results);
+		hnr_pending_search_hold(state->pending, state->ef + LEAST_MARGIN, found, nfound, state->results);
 	hnr_results_take(state->results, state->ef, ef);
 	state->current = -1;
 }
@@ -295,7 +294,7 @@ search_more(HnswScan *state)
 
 	state->current = 0;
 	if (state->pending && !state->pending_held)
-		hnr_pending_search_hold(state->pending, get_float4_infinity(), results);
+		hnr_pending_search_hold(state->pending, HNR_PENDING_ALL, NULL, 0, results);
 	state->pending_held = true;
 	while (may_go_on(state))
 	{
