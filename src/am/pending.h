@@ -184,4 +184,7 @@ typedef struct HnrPendingFigures
 
 extern void hnr_pending_figures(HnrIndex *index, HnrPendingFigures *figures);
 
+/* Copies a page of the list; false if it is none, for whatever reason. */
+extern bool hnr_pending_copy_page(HnrIndex *index, BlockNumber block, uint64 serial, Page copy);
+
 #endif							/* HNR_PENDING_H */

@@ -418,27 +418,42 @@ count_rows(HnrIndex *index, Page page, int64 *oldest)
 	return n;
 }
 
+/*
+ * Copies a page of the list as it is; false if it is none, for whatever reason: a damaged index
+ * is no error here.
+ */
+bool
+hnr_pending_copy_page(HnrIndex *index, BlockNumber block, uint64 serial, Page copy)
+{
+	const HnrPendingHead *head = hnr_page_pending(copy);
+
+	if (!BlockNumberIsValid(block) || block >= RelationGetNumberOfBlocks(index->rel))
+		return false;
+	hnr_buffer_copy(index->rel, block, NULL, copy);
+	return !PageIsNew(copy) && hnr_page_is_ours(copy) && hnr_page_head(copy)->kind == HNR_PAGE_PENDING &&
+		head->serial == serial && head->count <= hnr_pending_per_page(&index->layout) &&
+		head->center_size == hnr_pending_center_size(&index->layout);
+}
+
 void
 hnr_pending_figures(HnrIndex *index, HnrPendingFigures *figures)
 {
-	HnrPendingWalk walk;
-	Buffer		buf;
-	int			pages = 0;
+	const HnrMetaPage *meta = &index->meta;
+	Page		page = palloc(BLCKSZ);
+	BlockNumber block = meta->pending_head;
+	uint64		serial = meta->pending_head_serial;
+	uint64		rest;
 
 	memset(figures, 0, sizeof(*figures));
-	figures->merge_rate = index->meta.merge_rate;
-	hnr_pending_walk_begin(&walk, index);
-	while ((buf = hnr_pending_walk_next(&walk, BUFFER_LOCK_SHARE)) != InvalidBuffer)
+	figures->merge_rate = meta->merge_rate;
+	for (int pages = 0; pages < COUNTED_PAGES && hnr_pending_copy_page(index, block, serial, page); pages++)
 	{
-		figures->rows += count_rows(index, BufferGetPage(buf), &figures->oldest);
-		hnr_buffer_release(buf);
-		/* pages behind these are hardly begun upon */
-		if (++pages == COUNTED_PAGES && BlockNumberIsValid(walk.block) &&
-			index->meta.pending_serial > walk.serial)
-		{
-			figures->rows += (double) (index->meta.pending_serial - walk.serial) *
-				hnr_pending_per_page(&index->layout);
-			break;
-		}
+		figures->rows += count_rows(index, page, &figures->oldest);
+		block = hnr_page_pending(page)->next;
+		serial++;
 	}
+	/* pages behind these are hardly begun upon, nor those that have changed since */
+	rest = BlockNumberIsValid(block) && meta->pending_serial > serial ? meta->pending_serial - serial : 0;
+	figures->rows += (double) Min(rest, RelationGetNumberOfBlocks(index->rel)) * hnr_pending_per_page(&index->layout);
+	pfree(page);
 }

@@ -200,6 +200,10 @@ extern void hnr_verify_space(HnrVerify *v);
 /* Its entries, their vectors, and its pages of no use. */
 extern void hnr_verify_pending(HnrVerify *v);
 
+/* Like hnr_pending_read_vector, without an error if it leads astray. */
+extern bool hnr_verify_pending_vector(HnrVerify *v, const HnrPendingEntry *entry, uint64 serial,
+									  float *vec, const char **damaged);
+
 /* What is wrong about the head of a page of rows or of vectors, or NULL. */
 extern const char *hnr_verify_pending_problem(HnrVerify *v, Page page);
 

@@ -70,6 +70,37 @@ is_finite(HnrVerify *v, const float *vec)
 	return true;
 }
 
+/* Whether the page, or where it leads to, is one of rows or vectors, on a copy. */
+static bool
+copy_any(HnrVerify *v, BlockNumber block, Page page)
+{
+	if (!BlockNumberIsValid(block) || block >= RelationGetNumberOfBlocks(v->index->rel))
+		return false;
+	hnr_buffer_copy(v->index->rel, block, v->strategy, page);
+	return hnr_verify_page_problem(page) == NULL &&
+		(HNR_KIND_BIT(hnr_page_head(page)->kind) & HNR_PENDING_KINDS) != 0;
+}
+
+bool
+hnr_verify_pending_vector(HnrVerify *v, const HnrPendingEntry *entry, uint64 serial, float *vec,
+						  const char **damaged)
+{
+	Page		page = palloc(BLCKSZ);
+	BlockNumber block = entry->data;
+	int64		left = entry->size;
+	bool		whole = true;
+
+	/* what would be an error to others is a finding here */
+	for (; left > 0 && whole; left -= HNR_PAGE_CAPACITY - HNR_PENDING_DATA_START)
+	{
+		whole = copy_any(v, block, page);
+		block = whole ? hnr_page_pending(page)->next : block;
+	}
+	pfree(page);
+	*damaged = whole ? NULL : "a pending row's vector is on no page of vectors";
+	return whole && hnr_pending_read_vector(v->index, entry, serial, vec, damaged);
+}
+
 /* An entry of a page in the list, copied; false if the page has left it. */
 static bool
 check_entry(HnrVerify *v, BlockNumber block, uint64 serial, int i, const HnrPendingEntry *entry, float *vec)
@@ -77,13 +108,14 @@ check_entry(HnrVerify *v, BlockNumber block, uint64 serial, int i, const HnrPend
 	const char *problem = entry_problem(entry);
 	const char *damaged = NULL;
 
-	if (problem == NULL && !hnr_pending_read_vector(v->index, entry, serial, vec, &damaged))
+	if (problem == NULL && !hnr_verify_pending_vector(v, entry, serial, vec, &damaged))
 	{
-		Buffer		buf = hnr_pending_page(v->index, block, serial, BUFFER_LOCK_SHARE);
+		Page		page = palloc(BLCKSZ);
+		bool		there = hnr_pending_copy_page(v->index, block, serial, page);
 
-		if (!BufferIsValid(buf))
+		pfree(page);
+		if (!there)
 			return false;
-		hnr_buffer_release(buf);
 		problem = damaged ? damaged : "a pending row's vector is not on its page";
 	}
 	else if (problem == NULL && !is_finite(v, vec))
@@ -93,27 +125,48 @@ check_entry(HnrVerify *v, BlockNumber block, uint64 serial, int i, const HnrPend
 	return true;
 }
 
+/* Whether the list has gone on beyond a page that is not there; then from where. */
+static bool
+find_head(HnrVerify *v, BlockNumber *block, uint64 *serial)
+{
+	const HnrMetaPage *meta = &v->index->meta;
+
+	hnr_index_read_meta(v->index);
+	if (BlockNumberIsValid(meta->pending_head) && meta->pending_head_serial <= *serial)
+		return false;
+	*block = meta->pending_head;
+	*serial = meta->pending_head_serial;
+	return true;
+}
+
 void
 hnr_verify_each_pending(HnrVerify *v, HnrPendingSeen seen, void *state)
 {
 	HnrIndex   *index = v->index;
 	Page		page = palloc(BLCKSZ);
-	HnrPendingWalk walk;
-	Buffer		buf;
+	BlockNumber block;
+	uint64		serial;
 
 	hnr_index_read_meta(index);
-	hnr_pending_walk_begin(&walk, index);
-	while ((buf = hnr_pending_walk_next(&walk, BUFFER_LOCK_SHARE)) != InvalidBuffer)
+	block = index->meta.pending_head;
+	serial = index->meta.pending_head_serial;
+	while (BlockNumberIsValid(block))
 	{
-		BlockNumber block = BufferGetBlockNumber(buf);
-		uint64		serial;
-
-		memcpy(page, BufferGetPage(buf), BLCKSZ);
-		hnr_buffer_release(buf);
-		serial = hnr_page_pending(page)->serial;
-		for (int i = 0; i < hnr_page_pending(page)->count; i++)
-			if (!seen(v, block, serial, i, hnr_pending_entry(&index->layout, page, i), state))
-				break;
+		CHECK_FOR_INTERRUPTS();
+		if (hnr_pending_copy_page(index, block, serial, page))
+		{
+			for (int i = 0; i < hnr_page_pending(page)->count; i++)
+				if (!seen(v, block, serial, i, hnr_pending_entry(&index->layout, page, i), state))
+					break;
+			block = hnr_page_pending(page)->next;
+			serial++;
+		}
+		else if (!find_head(v, &block, &serial))
+		{
+			hnr_verify_report(v, HNR_FOUND_PENDING, block, 0,
+							  "the list of pending rows leads to a page that is not in it");
+			break;
+		}
 	}
 	pfree(page);
 }

@@ -159,7 +159,7 @@ collect_pending(HnrVerify *v, BlockNumber block, uint64 serial, int i,
 		!ItemPointerIsValid(&entry->tid))
 		return true;
 	/* if it has left the list, it is found in the graph */
-	if (hnr_pending_read_vector(v->index, entry, serial, c->row.vec, &damaged))
+	if (hnr_verify_pending_vector(v, entry, serial, c->row.vec, &damaged))
 	{
 		print.vector = hnr_verify_print(v, c->row.vec);
 		put_entry(v->tids, &entry->tid, print, false);
@@ -354,18 +354,16 @@ see_pending_doubt(HnrVerify *v, BlockNumber block, uint64 serial, int i,
 static bool
 is_still_pending(HnrVerify *v, const Doubt *doubt)
 {
-	Buffer		buf = hnr_pending_page(v->index, doubt->pending_block, doubt->pending_serial,
-									   BUFFER_LOCK_SHARE);
+	Page		page = palloc(BLCKSZ);
 	bool		still = false;
 
-	if (BufferIsValid(buf))
+	if (hnr_pending_copy_page(v->index, doubt->pending_block, doubt->pending_serial, page))
 	{
-		const HnrPendingEntry *entry = hnr_pending_entry(&v->index->layout, BufferGetPage(buf),
-															   doubt->pending_entry);
+		const HnrPendingEntry *entry = hnr_pending_entry(&v->index->layout, page, doubt->pending_entry);
 
 		still = hnr_pending_is_listed(entry) && (entry->flags & HNR_PENDING_IN_GRAPH) == 0;
-		hnr_buffer_release(buf);
 	}
+	pfree(page);
 	return still;
 }
 
