@@ -86,6 +86,15 @@ FROM unnest(ARRAY['health_test_wide', 'health_test_sparse', 'health_test_bit', '
 	index_health(n::regclass) h;
 DROP TABLE health_test_types;
 
+-- Rows that wait to be merged, and those that have been.
+CREATE TABLE health_test_deferred (v vector(8)) WITH (autovacuum_enabled = off);
+CREATE INDEX health_test_deferred_v ON health_test_deferred USING hnsw (v vector_l2_ops) WITH (deferred = on);
+INSERT INTO health_test_deferred SELECT health_test_vector(i, 8) FROM generate_series(1, 300) i;
+SELECT pending_rows BETWEEN 0 AND 300 AS pending, sampled FROM index_health('health_test_deferred_v');
+SELECT flush_index('health_test_deferred_v') >= 0 AS flushed;
+SELECT entries, pending_rows, dead_entries FROM index_health('health_test_deferred_v');
+DROP TABLE health_test_deferred;
+
 -- A partitioned index: each leaf.
 CREATE TABLE health_test_parts (id int, v vector(3)) PARTITION BY LIST (id);
 CREATE TABLE health_test_p1 PARTITION OF health_test_parts FOR VALUES IN (1);

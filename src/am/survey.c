@@ -26,6 +26,7 @@
 #include "am/graph.h"
 #include "am/index.h"
 #include "am/node.h"
+#include "am/pending.h"
 #include "am/survey.h"
 #include "debug_point.h"
 #include "miscadmin.h"
@@ -232,7 +233,22 @@ survey_vertices(Surveyor *s, BlockNumber block, const HnrShape *shape)
 	s->needed += (double) used * shape->parts / shape->per_page;
 }
 
-/* A copied page of chunks or pieces. */
+/* Rows of a copied page of pending ones that have no vertex yet. */
+static int
+count_pending(Surveyor *s)
+{
+	const HnrLayout *layout = &s->index->layout;
+	Page		page = (Page) s->page.data;
+	int			rows = Min(hnr_page_pending(page)->count, hnr_pending_per_page(layout));
+	int			n = 0;
+
+	for (int i = 0; i < rows; i++)
+		n += (hnr_pending_entry(layout, page, i)->flags &
+			  (HNR_PENDING_IN_GRAPH | HNR_PENDING_DONE)) == 0;
+	return n;
+}
+
+/* A copied page of chunks, pieces or pending rows. */
 static void
 survey_rest(Surveyor *s, int kind)
 {
@@ -250,6 +266,9 @@ survey_rest(Surveyor *s, int kind)
 			}
 		s->needed += (double) used / HNR_CHUNKS_PER_PAGE;
 	}
+	if (kind == HNR_PAGE_PENDING && s->counting)
+		s->result->pending += count_pending(s);
+	s->needed += kind == HNR_PAGE_PENDING || kind == HNR_PAGE_PENDING_DATA;
 	if (kind == HNR_PAGE_TAIL)
 	{
 		for (OffsetNumber pos = 1; pos <= HNR_PIECES_PER_PAGE; pos++)

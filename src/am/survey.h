@@ -15,7 +15,8 @@ typedef struct HnrSurvey
 	BlockNumber pages;
 	double		pages_wasted;	/* how many fewer would do, if all were full */
 	int64		vertices;		/* live ones of the ground level: distinct vectors */
-	int64		entries;		/* heap TIDs */
+	int64		entries;		/* heap TIDs, in the graph */
+	int64		pending;		/* and not in it yet */
 	int64		half_removed;	/* vertices without a row that a VACUUM cut short has left */
 	int			degree_floor;	/* a vertex has this many neighbours, or more */
 	int64		thin;			/* vertices with fewer */

@@ -249,7 +249,7 @@ hnr_examine(Relation table, Relation index, const HnrHealthRequest *request, Hnr
 	h->now.surveyed = true;
 	measure(table, index, request, h);
 	/* rows that others are about to insert have entries, too, and are not seen yet */
-	h->now.dead_entries = Max(0, h->now.survey.entries - h->now.figures.rows);
+	h->now.dead_entries = Max(0, h->now.survey.entries + h->now.survey.pending - h->now.figures.rows);
 	job = last_rebuild(index);
 	find_fresh(index, job, h);
 	find_changes(job, h);

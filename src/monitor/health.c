@@ -48,6 +48,7 @@ typedef enum Column
 	COL_ESTIMATED_DISK,
 	COL_ENTRIES,
 	COL_DEAD_ENTRIES,
+	COL_PENDING_ROWS,
 	COL_VERTICES,
 	COL_DAMAGED,
 	COL_THIN,
@@ -144,6 +145,7 @@ fill_survey(Row *row, const HnrHealth *h)
 
 	set_count(row, COL_ENTRIES, survey->entries);
 	set_count(row, COL_DEAD_ENTRIES, h->now.dead_entries);
+	set_count(row, COL_PENDING_ROWS, survey->pending);
 	set_count(row, COL_VERTICES, survey->vertices);
 	set_count(row, COL_DAMAGED, survey->damaged);
 	set_count(row, COL_THIN, survey->thin);

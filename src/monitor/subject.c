@@ -67,7 +67,7 @@ measure(HnrSubject *s, HnrMeasurement *m)
 	hnr_index_survey(s->index_rel, give_way, s, &m->survey);
 	m->surveyed = true;
 	hnr_recall_measure(s->table, s->index_rel, &request, &m->figures);
-	m->dead_entries = Max(0, m->survey.entries - m->figures.rows);
+	m->dead_entries = Max(0, m->survey.entries + m->survey.pending - m->figures.rows);
 	m->by_queries = m->figures.by_queries;
 	m->measured_at = GetCurrentTimestamp();
 	m->changes = s->changes;

@@ -113,6 +113,7 @@ CREATE FUNCTION index_health(
 	OUT estimated_disk bigint,
 	OUT entries bigint,
 	OUT dead_entries bigint,
+	OUT pending_rows bigint,
 	OUT vertices bigint,
 	OUT damaged bigint,
 	OUT thin bigint,
