@@ -276,11 +276,12 @@ X
 );
 
 # Starts clients by script, such as (write => 4, vacuum => 1); a client stops at its
-# first error.
+# first error.  With rate => N, those that write do so N times a second, all together.
 sub start_work
 {
 	my ($node, %clients) = @_;
 	my $dir = PostgreSQL::Test::Utils::tempdir;
+	my $rate = delete $clients{rate};
 	my @work;
 
 	for my $name (sort keys %clients)
@@ -293,6 +294,7 @@ sub start_work
 			[
 				$node->installed_command('pgbench'), '-n', '-T', '3600', '-M', 'simple', '--max-tries=10',
 				'-c', $clients{$name}, '--random-seed=' . int(rand(2**31)),
+				$rate && $name eq 'write' ? ('-R', $rate) : (),
 				'-f', "$dir/$name.sql", '-h', $node->host, '-p', $node->port, 'postgres'
 			],
 			'<', \undef, '>', \$w{out}, '2>', \$w{err});

@@ -119,7 +119,8 @@ is(findings_of_check($node), '', 'nothing is left after VACUUM, nor is a vertex 
 # ---- a rebuild takes over what is pending ----
 
 workers(2);
-my $work = start_work($node, write => 2, find => 2, oracle => 1);
+# rows come faster than they are merged, so not without a limit
+my $work = start_work($node, write => 2, rate => 50, find => 2, oracle => 1);
 for my $index (qw(items_l2 items_sparse))
 {
 	$node->safe_psql('postgres', "SELECT rebuild_index('$index')");
