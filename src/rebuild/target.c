@@ -108,8 +108,8 @@ hnr_check_target(Oid index, Oid role, bool temp_ok, HnrTarget *target)
 	if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP && !temp_ok)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot rebuild index \"%s\" of a temporary table online", name),
-				 errhint("Use online => false.")));
+				 errmsg("index \"%s\" is of a temporary table, which background workers cannot read", name),
+				 errhint("Use rebuild_index() with online => false.")));
 	if (RELATION_IS_OTHER_TEMP(rel))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
