@@ -184,6 +184,17 @@ take_seat(void)
 	return -1;
 }
 
+/*
+ * Exit hook: a session lock is not released with its process where that ends outside a
+ * transaction.
+ */
+static void
+leave_seat(int code, Datum arg)
+{
+	AbortOutOfAnyTransaction();
+	LockReleaseAll(DEFAULT_LOCKMETHOD, true);
+}
+
 static void
 give_back_seat(int seat)
 {
@@ -374,6 +385,7 @@ hnr_merger_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
 	put_settings_aside();
 	pgstat_report_activity(STATE_RUNNING, "merging pending rows of hnsw indexes");
+	before_shmem_exit(leave_seat, (Datum) 0);
 	StartTransactionCommand();
 	seat = take_seat();
 	CommitTransactionCommand();

@@ -60,6 +60,21 @@ $node->poll_query_until('postgres', 'SELECT sum(pending_rows) = 0 FROM index_sta
 pass('workers merge all rows');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM index_status() WHERE merging'), '0', 'and then nobody merges');
 
+# ---- a worker that ends while it waits for rows gives back its seat, and another comes ----
+
+for my $end ("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'hnsw_rebuild merge'",
+	'CREATE DATABASE copy TEMPLATE postgres')
+{
+	$node->safe_psql('postgres', 'INSERT INTO items SELECT 40000 + i, 0, vec(i, 8), NULL FROM generate_series(1, 20) i; SELECT pg_sleep(0.3)');
+	$node->safe_psql('postgres', 'DELETE FROM items WHERE id > 40000 AND id <= 40020');
+	$node->poll_query_until('postgres', 'SELECT sum(pending_rows) = 0 FROM index_status()') or fail 'merged';
+	for (1 .. 5) { last if $node->psql('template1', $end) == 0; }
+	$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'hnsw_rebuild merge'") or fail 'ended';
+	is($node->safe_psql('postgres', "SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND classid = 'pg_am'::regclass"),
+		'0', "the seats are free after $end");
+}
+is(crashes($node), '', 'no crash');
+
 # ---- crashes ----
 
 workers(0);
