@@ -83,6 +83,7 @@ merge_row(Merging *m, int i, HnrPendingEntry *entry)
 	HnrRow		row = {m->vec, entry->error, entry->tid};
 	const char *damaged;
 
+	hnr_pending_check_tid(m->index, m->block, entry);
 	if (!hnr_pending_read_vector(m->index, entry, m->serial, m->vec, &damaged))
 		hnr_report_corrupted(m->index->rel, m->block, damaged ? damaged :
 							 "The vector of a pending row stands on a page of another use.");

@@ -27,7 +27,7 @@
 
 /* Bytes of vectors on a page of them. */
 #define DATA_START		HNR_PENDING_DATA_START
-#define DATA_CAPACITY	(HNR_PAGE_CAPACITY - DATA_START)
+#define DATA_CAPACITY	HNR_PENDING_DATA_CAPACITY
 
 /* A row on its way. */
 typedef struct Appending
@@ -41,6 +41,7 @@ typedef struct Appending
 	float	   *rotated;		/* the vector, rotated */
 	float	   *center;			/* of the page that the entry is made for */
 	float	   *center_rotated;
+	bool		astray;			/* what the metapage said was the tail was not */
 } Appending;
 
 /* The page at the end of the list, as the metapage was read; invalid if it is none now. */
@@ -96,6 +97,7 @@ find_center(Appending *a)
 	{
 		if (last_center.floats)
 			pfree(last_center.floats);
+		last_center.floats = NULL;
 		last_center.size = 0;
 		last_center.serial = 0;
 		last_center.floats = MemoryContextAlloc(TopMemoryContext, 2 * sizeof(float) * size);
@@ -206,6 +208,8 @@ put_both(Appending *a, Buffer tail)
 		return false;
 	buf = hnr_buffer_read(index->rel, block, BUFFER_LOCK_EXCLUSIVE, HNR_KIND_BIT(HNR_PAGE_PENDING_DATA));
 	head = hnr_page_pending(BufferGetPage(buf));
+	if (unlikely(head->serial != hnr_page_pending(BufferGetPage(tail))->serial))
+		hnr_report_corrupted(index->rel, block, "A page of pending rows leads to another's vectors.");
 	room = head->used + a->size <= DATA_CAPACITY;
 	if (room)
 	{
@@ -281,12 +285,13 @@ try_append(Appending *a)
 	bool		full = true;
 	bool		done = false;
 
-	if (BlockNumberIsValid(index->meta.pending_tail) && !make_entry(a))
-		return false;
+	a->astray = false;
 	if (BlockNumberIsValid(index->meta.pending_tail))
 	{
-		tail = lock_tail(index, BUFFER_LOCK_EXCLUSIVE);
-		if (!BufferIsValid(tail))
+		if (make_entry(a))
+			tail = lock_tail(index, BUFFER_LOCK_EXCLUSIVE);
+		a->astray = !BufferIsValid(tail);
+		if (a->astray)
 			return false;
 		full = hnr_page_pending(BufferGetPage(tail))->count >= hnr_pending_per_page(&index->layout);
 		last = hnr_page_pending(BufferGetPage(tail))->data;
@@ -334,7 +339,13 @@ hnr_pending_append(HnrIndex *index, const HnrRow *row, bool known)
 	}
 	while (!try_append(&a))
 	{
+		uint64		serial = index->meta.pending_serial;
+
 		CHECK_FOR_INTERRUPTS();
 		hnr_index_read_meta(index);
+		/* serials are not used again: it has been the tail all the while */
+		if (a.astray && BlockNumberIsValid(index->meta.pending_tail) && index->meta.pending_serial == serial)
+			hnr_report_corrupted(index->rel, index->meta.pending_tail,
+								 "The list of pending rows ends at a page that is not in it.");
 	}
 }

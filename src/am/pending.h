@@ -82,6 +82,7 @@ extern double hnr_pending_rows(const HnrIndex *index);
 
 /* Where vectors begin on a page of them, from its contents on; each at a multiple of 8. */
 #define HNR_PENDING_DATA_START	((int) sizeof(HnrPendingHead))
+#define HNR_PENDING_DATA_CAPACITY	(HNR_PAGE_CAPACITY - HNR_PENDING_DATA_START)
 
 /*
  * Adds a page to the end of the list, for a vector and others near it, unless that is another
@@ -118,6 +119,9 @@ extern void hnr_pending_walk_begin(HnrPendingWalk *walk, HnrIndex *index);
  * not in the graph.
  */
 extern Buffer hnr_pending_walk_next(HnrPendingWalk *walk, int lock);
+
+/* Raises an error if the heap TID of an entry is none; it stands on that block. */
+extern void hnr_pending_check_tid(HnrIndex *index, BlockNumber block, const HnrPendingEntry *entry);
 
 /* A page of rows with that serial, locked; invalid if it has left the list. */
 extern Buffer hnr_pending_page(HnrIndex *index, BlockNumber block, uint64 serial, int lock);

@@ -44,6 +44,14 @@ hnr_pending_page(HnrIndex *index, BlockNumber block, uint64 serial, int lock)
 }
 
 void
+hnr_pending_check_tid(HnrIndex *index, BlockNumber block, const HnrPendingEntry *entry)
+{
+	if (unlikely(!ItemPointerIsValid(&entry->tid) ||
+				 !BlockNumberIsValid(ItemPointerGetBlockNumberNoCheck(&entry->tid))))
+		hnr_report_corrupted(index->rel, block, "A pending row has an invalid heap TID.");
+}
+
+void
 hnr_pending_walk_begin(HnrPendingWalk *walk, HnrIndex *index)
 {
 	walk->index = index;
@@ -65,6 +73,10 @@ hnr_pending_walk_next(HnrPendingWalk *walk, int lock)
 		if (BufferIsValid(buf))
 		{
 			walk->block = hnr_page_pending(BufferGetPage(buf))->next;
+			/* when the metapage was read, there were pages behind it */
+			if (unlikely(!BlockNumberIsValid(walk->block) && walk->serial < index->meta.pending_serial))
+				hnr_report_corrupted(index->rel, BufferGetBlockNumber(buf),
+									 "The list of pending rows ends before its end.");
 			walk->serial++;
 			return buf;
 		}
@@ -129,10 +141,12 @@ hnr_pending_read_vector(HnrIndex *index, const HnrPendingEntry *entry, uint64 se
 	bool		read;
 
 	*damaged = NULL;
-	if (entry->offset < sizeof(HnrPendingHead) || entry->offset >= HNR_PAGE_CAPACITY ||
-		entry->size == 0 || entry->size > most || (layout->room == 0 && entry->size != most))
+	if (entry->size == 0 || entry->size > most || (layout->room == 0 && entry->size != most) ||
+		entry->offset < HNR_PENDING_DATA_START ||
+		(entry->size <= HNR_PENDING_DATA_CAPACITY ? entry->offset + entry->size > HNR_PAGE_CAPACITY :
+		 entry->offset != HNR_PENDING_DATA_START))
 	{
-		*damaged = "A pending row's vector is of an impossible size.";
+		*damaged = "A pending row's vector is of an impossible size, or at an impossible place.";
 		return false;
 	}
 	if (layout->room > 0)
@@ -275,9 +289,15 @@ free_head(HnrIndex *index, Buffer metabuf, Buffer buf, float rate)
 	Buffer		last = InvalidBuffer;
 	HnrChange	change;
 
+	if (unlikely(BlockNumberIsValid(next) == (block == meta->pending_tail)))
+		hnr_report_corrupted(index->rel, block, "The list of pending rows does not end at its end.");
 	if (BlockNumberIsValid(head->first_data))
 		last = hnr_buffer_read(index->rel, head->first_data, BUFFER_LOCK_EXCLUSIVE,
 							   HNR_KIND_BIT(HNR_PAGE_PENDING_DATA));
+	if (unlikely(BlockNumberIsValid(head->first_data) != BlockNumberIsValid(head->data) ||
+				 (BufferIsValid(last) && (hnr_page_pending(BufferGetPage(last))->serial != head->serial ||
+										  BlockNumberIsValid(hnr_page_pending(BufferGetPage(last))->next)))))
+		hnr_report_corrupted(index->rel, block, "A page of pending rows leads to another's vectors.");
 	if (meta->merge_rate > 0)
 		rate = rate > 0 ? meta->merge_rate + RATE_WEIGHT * (rate - meta->merge_rate) : meta->merge_rate;
 	hnr_change_begin(&change, index->rel, false);
@@ -384,6 +404,7 @@ hnr_pending_vacuum(HnrIndex *index, bool (*is_dead) (ItemPointer tid, void *stat
 
 			if (!hnr_pending_is_listed(entry))
 				continue;
+			hnr_pending_check_tid(index, block, entry);
 			if (is_dead(&tid, state))
 				dead[ndead++] = i;
 			else if ((entry->flags & HNR_PENDING_IN_GRAPH) == 0)

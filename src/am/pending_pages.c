@@ -75,9 +75,10 @@ hnr_pending_rows(const HnrIndex *index)
 static Buffer
 take_page(HnrIndex *index, Buffer metabuf, BlockNumber *rest)
 {
+	const HnrMetaPage *meta = hnr_page_meta(BufferGetPage(metabuf));
 	Buffer		buf;
 
-	*rest = hnr_page_meta(BufferGetPage(metabuf))->pending_free;
+	*rest = meta->pending_free;
 	if (*rest == HNR_METAPAGE)
 	{
 		hnr_buffer_extend(index->rel, MAIN_FORKNUM, 1, NULL, &buf);
@@ -85,6 +86,10 @@ take_page(HnrIndex *index, Buffer metabuf, BlockNumber *rest)
 	}
 	buf = hnr_buffer_read(index->rel, *rest, BUFFER_LOCK_EXCLUSIVE,
 						  HNR_KIND_BIT(HNR_PAGE_PENDING_DATA) | HNR_KIND_BIT(HNR_PAGE_PENDING_FREE));
+	/* what is in use, or would be soon, has a serial that the list has not come to the end of */
+	if (BlockNumberIsValid(meta->pending_head) &&
+		hnr_page_pending(BufferGetPage(buf))->serial >= meta->pending_head_serial)
+		hnr_report_corrupted(index->rel, *rest, "A page of pending rows is in use and among those of no use.");
 	*rest = hnr_page_pending(BufferGetPage(buf))->next;
 	if (!BlockNumberIsValid(*rest))
 		*rest = HNR_METAPAGE;

@@ -139,6 +139,68 @@ find_head(HnrVerify *v, BlockNumber *block, uint64 *serial)
 	return true;
 }
 
+/*
+ * The list ends where the metapage says, as it was read before the last page or, if rows have
+ * come since, as it is now.
+ */
+static void
+check_end(HnrVerify *v, BlockNumber block, uint64 serial)
+{
+	const HnrMetaPage *meta = &v->index->meta;
+	bool		early = serial < meta->pending_serial;
+
+	hnr_index_read_meta(v->index);
+	if (early || serial > meta->pending_serial ||
+		(serial == meta->pending_serial && BlockNumberIsValid(meta->pending_tail) && meta->pending_tail != block))
+		hnr_verify_report(v, HNR_FOUND_PENDING, block, 0,
+						  "the list of pending rows does not end where the metapage says");
+}
+
+/* The pages of vectors of a page in the list, copied, are there, from the last to the first. */
+static void
+check_vectors(HnrVerify *v, BlockNumber block, uint64 serial, Page page)
+{
+	BlockNumber at = hnr_page_pending(page)->data;
+	BlockNumber first = hnr_page_pending(page)->first_data;
+	BlockNumber blocks = RelationGetNumberOfBlocks(v->index->rel);
+	bool		whole = true;
+
+	if (!BlockNumberIsValid(at) && !BlockNumberIsValid(first))
+		return;
+	for (BlockNumber n = 0; whole; n++)
+	{
+		const HnrPendingHead *head = hnr_page_pending(v->page);
+
+		CHECK_FOR_INTERRUPTS();
+		whole = n < blocks && copy_any(v, at, v->page) &&
+			hnr_page_head(v->page)->kind == HNR_PAGE_PENDING_DATA &&
+			head->serial == serial && head->owner == block;
+		if (whole && at == first)
+		{
+			if (!BlockNumberIsValid(head->next))
+				return;
+			break;
+		}
+		at = head->next;
+	}
+	/* unless it has left the list meanwhile */
+	if (hnr_pending_copy_page(v->index, block, serial, v->page))
+		hnr_verify_report(v, HNR_FOUND_PENDING, block, 0,
+						  "a page of pending rows has not the pages of vectors that it names");
+}
+
+/* The pages of the list, as pages; their entries: below. */
+static void
+check_page(HnrVerify *v, BlockNumber block, uint64 serial, Page page)
+{
+	check_vectors(v, block, serial, page);
+	if (!BlockNumberIsValid(hnr_page_pending(page)->next))
+		check_end(v, block, serial);
+}
+
+static bool see_entry(HnrVerify *v, BlockNumber block, uint64 serial, int i,
+					  const HnrPendingEntry *entry, void *state);
+
 void
 hnr_verify_each_pending(HnrVerify *v, HnrPendingSeen seen, void *state)
 {
@@ -158,6 +220,8 @@ hnr_verify_each_pending(HnrVerify *v, HnrPendingSeen seen, void *state)
 			for (int i = 0; i < hnr_page_pending(page)->count; i++)
 				if (!seen(v, block, serial, i, hnr_pending_entry(&index->layout, page, i), state))
 					break;
+			if (seen == see_entry)
+				check_page(v, block, serial, page);
 			block = hnr_page_pending(page)->next;
 			serial++;
 		}
@@ -177,13 +241,27 @@ see_entry(HnrVerify *v, BlockNumber block, uint64 serial, int i, const HnrPendin
 	return check_entry(v, block, serial, i, entry, state);
 }
 
+/* Whether a copied page is one of those in the list, or of their vectors. */
+static bool
+is_in_use(HnrVerify *v, Page page)
+{
+	const HnrMetaPage *meta = &v->index->meta;
+
+	return hnr_page_head(page)->kind == HNR_PAGE_PENDING ||
+		(BlockNumberIsValid(meta->pending_head) && hnr_page_pending(page)->serial >= meta->pending_head_serial);
+}
+
 /* The pages of no use are in a list without a circle; beside writers it is let be. */
 static void
 check_free(HnrVerify *v)
 {
 	BlockNumber blocks = RelationGetNumberOfBlocks(v->index->rel);
-	BlockNumber block = v->index->meta.pending_free;
+	BlockNumber first;
+	BlockNumber block;
 	BlockNumber n = 0;
+
+	hnr_index_read_meta(v->index);
+	block = first = v->index->meta.pending_free;
 
 	while (BlockNumberIsValid(block) && block != HNR_METAPAGE)
 	{
@@ -197,9 +275,15 @@ check_free(HnrVerify *v)
 		hnr_buffer_copy(v->index->rel, block, v->strategy, v->page);
 		if (hnr_verify_page_problem(v->page) != NULL)
 			return;				/* reported when pages were looked at */
-		/* taken for rows to come, with all that was before it */
-		if (hnr_page_head(v->page)->kind == HNR_PAGE_PENDING)
+		if (is_in_use(v, v->page))
+		{
+			/* taken for rows to come, with all that was before it; or never free */
+			hnr_index_read_meta(v->index);
+			if (v->index->meta.pending_free == first)
+				hnr_verify_report(v, HNR_FOUND_PENDING, block, 0,
+								  "a page of pending rows is in use and in the list of free ones");
 			return;
+		}
 		if ((HNR_KIND_BIT(hnr_page_head(v->page)->kind) & HNR_PENDING_KINDS) == 0)
 		{
 			hnr_verify_report(v, HNR_FOUND_PENDING, block, 0,

@@ -128,20 +128,27 @@ next_entry(Tuplesortstate *sort, ItemPointer tid, HnrPrint *print, bool *all_dea
 }
 
 static void
+check_heap_block(TidCheck *c, const ItemPointerData *heap_tid, HnrNodeId at)
+{
+	BlockNumber block = ItemPointerGetBlockNumberNoCheck(heap_tid);
+
+	if (block >= c->heap_blocks)
+		c->heap_blocks = RelationGetNumberOfBlocks(c->v->heap);
+	if (block >= c->heap_blocks)
+		hnr_verify_report(c->v, HNR_FOUND_TID_WITHOUT_ROW, (BlockNumber) (at >> 16), (int) (at & 0xFFFF),
+						  "a heap TID names block %u, the table has %u", block, c->heap_blocks);
+}
+
+static void
 collect_tid(HnrVerify *v, ItemPointer heap_tid, HnrNodeId vertex, HnrNodeId at, void *state)
 {
 	TidCheck   *c = state;
-	BlockNumber block = ItemPointerGetBlockNumberNoCheck(heap_tid);
 	uint16	   *place = hnr_verify_place(v, vertex);
 	HnrPrint	none = {0};
 
 	if (!ItemPointerIsValid(heap_tid))
 		return;					/* reported already */
-	if (block >= c->heap_blocks)
-		c->heap_blocks = RelationGetNumberOfBlocks(v->heap);
-	if (block >= c->heap_blocks)
-		hnr_verify_report(v, HNR_FOUND_TID_WITHOUT_ROW, (BlockNumber) (at >> 16), (int) (at & 0xFFFF),
-						  "a heap TID names block %u, the table has %u", block, c->heap_blocks);
+	check_heap_block(c, heap_tid, at);
 	put_entry(v->tids, heap_tid, place ? v->print[place - v->place] : none,
 			  place && (*place & HNR_PLACE_ALL_DEAD) != 0);
 }
@@ -162,6 +169,7 @@ collect_pending(HnrVerify *v, BlockNumber block, uint64 serial, int i,
 	if (hnr_verify_pending_vector(v, entry, serial, c->row.vec, &damaged))
 	{
 		print.vector = hnr_verify_print(v, c->row.vec);
+		check_heap_block(c, &entry->tid, (HnrNodeId) block << 16 | (i + 1));
 		put_entry(v->tids, &entry->tid, print, false);
 	}
 	return true;
