@@ -11,8 +11,9 @@
  * the next insertion asks again, or flush_index() is called.
  *
  * Whether there is one is told by a lock on its seat, of hnsw_rebuild.merge_workers in each
- * database.  It has that until it ends, and looks at the lists once more when it has given it
- * back: a row that came before that may have been told that there is a worker.
+ * database.  When it has given that back, it waits for as long as a backend may go without
+ * looking, and looks at the lists once more: rows that came before may have been told that
+ * there is a worker.
  *
  * It works at normal priority, for it does what the insertions would have done themselves;
  * each index is locked, and the transaction open, for some milliseconds at a time, and
@@ -43,6 +44,7 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
+#include "storage/lock.h"
 #include "tcop/tcopprot.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
@@ -55,8 +57,9 @@ extern PGDLLEXPORT void hnr_merger_main(Datum arg);
 /* Sub-object numbers of the seats, in the space of locks on access methods. */
 #define SEAT_SUBID		0x4D00
 
-/* How often a backend looks whether there is a worker (us). */
+/* How often a backend looks whether there is a worker (us), and what that takes at most. */
 #define LOOK_US			200000
+#define LOOK_MARGIN_US	50000
 
 /* How long an index is locked at a time, and how long a worker stays (us). */
 #define SLICE_US		20000
@@ -169,19 +172,24 @@ put_settings_aside(void)
 static int
 take_seat(void)
 {
-	for (int try = 0; try < SEAT_TRIES; try++)
+	int			taken = -1;
+
+	StartTransactionCommand();
+	for (int try = 0; try < SEAT_TRIES && taken < 0; try++)
 	{
-		for (int seat = 0; seat < hnr_guc_merge_workers; seat++)
+		if (try > 0)
+			pg_usleep(SEAT_PAUSE_US);
+		for (int seat = 0; seat < hnr_guc_merge_workers && taken < 0; seat++)
 		{
 			LOCKTAG		tag;
 
 			set_seat(&tag, seat);
 			if (LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL)
-				return seat;
+				taken = seat;
 		}
-		pg_usleep(SEAT_PAUSE_US);
 	}
-	return -1;
+	CommitTransactionCommand();
+	return taken;
 }
 
 /*
@@ -374,6 +382,22 @@ merge_while_needed(void)
 	}
 }
 
+/* Without a seat: whether there were rows that may have been told that somebody has it. */
+static bool
+came_meanwhile(void)
+{
+	List	   *indexes = NIL;
+
+	pgstat_report_activity(STATE_IDLE, NULL);
+	for (int us = 0; us < LOOK_US + LOOK_MARGIN_US; us += SEAT_PAUSE_US)
+	{
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(SEAT_PAUSE_US);
+	}
+	pgstat_report_activity(STATE_RUNNING, "merging pending rows of hnsw indexes");
+	return !look_around(&indexes) && serve_all(&indexes);
+}
+
 void
 hnr_merger_main(Datum arg)
 {
@@ -386,18 +410,12 @@ hnr_merger_main(Datum arg)
 	put_settings_aside();
 	pgstat_report_activity(STATE_RUNNING, "merging pending rows of hnsw indexes");
 	before_shmem_exit(leave_seat, (Datum) 0);
-	StartTransactionCommand();
 	seat = take_seat();
-	CommitTransactionCommand();
-	if (seat < 0)
-		proc_exit(0);
-	if (merge_while_needed())
+	while (seat >= 0 && merge_while_needed())
 	{
-		List	   *indexes = NIL;
-
+		HNR_DEBUG_POINT("merger_leaves");
 		give_back_seat(seat);
-		if (!look_around(&indexes))
-			(void) serve_all(&indexes);
+		seat = came_meanwhile() ? take_seat() : -1;
 	}
 	proc_exit(0);
 }

@@ -66,10 +66,12 @@ hnr_pending_walk_next(HnrPendingWalk *walk, int lock)
 
 	while (BlockNumberIsValid(walk->block))
 	{
-		Buffer		buf = hnr_pending_page(index, walk->block, walk->serial, lock);
 		bool		entry_known = index->entry_known;
+		Buffer		buf;
 
+		/* not with a page locked, where nothing would be looked for */
 		CHECK_FOR_INTERRUPTS();
+		buf = hnr_pending_page(index, walk->block, walk->serial, lock);
 		if (BufferIsValid(buf))
 		{
 			walk->block = hnr_page_pending(BufferGetPage(buf))->next;

@@ -22,6 +22,7 @@
 #include "am/pending_search.h"
 #include "am/search.h"
 #include "distance/distance.h"
+#include "miscadmin.h"
 #include "utils/float.h"
 
 /* An error of more than so many deviations is not expected. */
@@ -232,6 +233,7 @@ measure_page(HnrPendingSearch *s, const int64 *which, int n)
 	uint64		serial = s->pages[s->listed[which[0]].page].serial;
 	bool		there = copy_entries(s, s->listed, which, n);
 
+	CHECK_FOR_INTERRUPTS();
 	for (int i = 0; i < n; i++)
 	{
 		Listed	   *l = &s->listed[which[i]];

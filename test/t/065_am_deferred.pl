@@ -73,6 +73,28 @@ for my $end ("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backe
 	is($node->safe_psql('postgres', "SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND classid = 'pg_am'::regclass"),
 		'0', "the seats are free after $end");
 }
+
+# ---- and rows that come while one leaves are not forgotten ----
+
+$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'hnsw_rebuild merge'") or fail 'ended';
+workers(1);
+# a session that has seen a worker does not look again for a while
+my $row = 'INSERT INTO items SELECT i, 0, vec(i, 8), vec(i, 2100) FROM (SELECT least(min(id), 0) - 1 FROM items) s (i);';
+$node->safe_psql('postgres', <<"X");
+CREATE FUNCTION hnr_debug_point_key(text) RETURNS bigint AS '\$libdir/hnsw_rebuild' LANGUAGE C STRICT;
+SELECT pg_advisory_lock(hnr_debug_point_key('merger_leaves'));
+$row
+DO \$\$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)
+	LOOP PERFORM pg_sleep(0.01); END LOOP; END \$\$;
+$row
+SELECT pg_advisory_unlock_all();
+DO \$\$ BEGIN WHILE EXISTS (SELECT FROM pg_locks WHERE locktype = 'object' AND classid = 'pg_am'::regclass)
+	LOOP PERFORM pg_sleep(0.001); END LOOP; END \$\$;
+SELECT pg_sleep(0.03);
+$row
+X
+ok($node->poll_query_until('postgres', 'SELECT sum(pending_rows) = 0 FROM index_status()'), 'rows that come while a worker leaves are merged');
+$node->safe_psql('postgres', 'DELETE FROM items WHERE id < 0');
 is(crashes($node), '', 'no crash');
 
 # ---- crashes ----
