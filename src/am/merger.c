@@ -10,6 +10,8 @@
  * Where no worker is to be had, rows wait until insertions merge them (merge.c), VACUUM or
  * the next insertion asks again, or flush_index() is called.
  *
+ * An index that meets an error is left alone for some seconds, and the others are served.
+ *
  * Whether there is one is told by a lock on its seat, of hnsw_rebuild.merge_workers in each
  * database.  When it has given that back, it waits for as long as a backend may go without
  * looking, and looks at the lists once more: rows that came before may have been told that
@@ -71,6 +73,9 @@ extern PGDLLEXPORT void hnr_merger_main(Datum arg);
 
 /* How often to look for other indexes (us). */
 #define LIST_US			1000000
+
+/* How long an index that could not be served is left alone, and all others like it (us). */
+#define FAILED_US		(10 * 1000000)
 
 /* A list of this part of merge_threshold is one for another worker. */
 #define LONG_PART		4
@@ -204,12 +209,9 @@ leave_seat(int code, Datum arg)
 }
 
 static void
-give_back_seat(int seat)
+give_back_seat(void)
 {
-	LOCKTAG		tag;
-
-	set_seat(&tag, seat);
-	LockRelease(&tag, ExclusiveLock, true);
+	LockReleaseSession(DEFAULT_LOCKMETHOD);
 }
 
 /* Whether somebody wants to drop, rename or copy the database. */
@@ -257,7 +259,11 @@ serve_index(Oid oid, bool *deferred)
 	return any;
 }
 
-/* OIDs of the hnsw indexes of this database, in the given context. */
+/* Indexes that met an error, a damaged one for instance, and when the last did. */
+static List *failed;
+static TimestampTz failed_at;
+
+/* OIDs of the hnsw indexes of this database but those that have failed, in the given context. */
 static List *
 list_indexes(MemoryContext context)
 {
@@ -278,7 +284,7 @@ list_indexes(MemoryContext context)
 		Form_pg_class class = (Form_pg_class) GETSTRUCT(tuple);
 		MemoryContext old = MemoryContextSwitchTo(context);
 
-		if (class->relkind == RELKIND_INDEX)
+		if (class->relkind == RELKIND_INDEX && !list_member_oid(failed, class->oid))
 			indexes = lappend_oid(indexes, class->oid);
 		MemoryContextSwitchTo(old);
 	}
@@ -287,7 +293,52 @@ list_indexes(MemoryContext context)
 	return indexes;
 }
 
-/* Serves the indexes once, each in a transaction; drops from the list what needs no service. */
+/*
+ * After an error: it is logged, and the index left alone for some time, so that the others are
+ * served.  With the transaction the seat was given back; without another there is nothing to do.
+ */
+static void
+survive_error(Oid oid, MemoryContext context)
+{
+	HOLD_INTERRUPTS();
+	EmitErrorReport();
+	AbortCurrentTransaction();
+	FlushErrorState();
+	MemoryContextSwitchTo(TopMemoryContext);
+	failed = lappend_oid(failed, oid);
+	failed_at = GetCurrentTimestamp();
+	MemoryContextSwitchTo(context);
+	RESUME_INTERRUPTS();
+	if (take_seat() < 0)
+		proc_exit(0);
+}
+
+/* Serves an index in a transaction; as serve_index. */
+static bool
+serve_alone(Oid oid, bool *deferred)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile bool any = false;
+
+	*deferred = false;
+	PG_TRY();
+	{
+		StartTransactionCommand();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		any = serve_index(oid, deferred);
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+	}
+	PG_CATCH();
+	{
+		survive_error(oid, context);
+		*deferred = false;
+	}
+	PG_END_TRY();
+	return any;
+}
+
+/* Serves the indexes once; drops from the list what needs no service. */
 static bool
 serve_all(List **indexes)
 {
@@ -300,11 +351,7 @@ serve_all(List **indexes)
 		bool		deferred;
 		MemoryContext old;
 
-		StartTransactionCommand();
-		PushActiveSnapshot(GetTransactionSnapshot());
-		any |= serve_index(lfirst_oid(cell), &deferred);
-		PopActiveSnapshot();
-		CommitTransactionCommand();
+		any |= serve_alone(lfirst_oid(cell), &deferred);
 		old = MemoryContextSwitchTo(TopMemoryContext);
 		if (deferred)
 			kept = lappend_oid(kept, lfirst_oid(cell));
@@ -327,6 +374,13 @@ look_around(List **indexes)
 	wanted = database_is_wanted();
 	if (!wanted)
 	{
+		TimestampTz now = GetCurrentTimestamp();
+
+		if (now - failed_at >= FAILED_US || now < failed_at)
+		{
+			list_free(failed);
+			failed = NIL;
+		}
 		list_free(*indexes);
 		*indexes = list_indexes(TopMemoryContext);
 	}
@@ -414,7 +468,7 @@ hnr_merger_main(Datum arg)
 	while (seat >= 0 && merge_while_needed())
 	{
 		HNR_DEBUG_POINT("merger_leaves");
-		give_back_seat(seat);
+		give_back_seat();
 		seat = came_meanwhile() ? take_seat() : -1;
 	}
 	proc_exit(0);

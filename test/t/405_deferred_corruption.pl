@@ -260,6 +260,13 @@ for my $i (0 .. $#damages)
 }
 is(join('', map { errors_of("SELECT count(*) FROM check_index('r${_}_e', true);") . use_index("r$_") } 1 .. $random), '', "random damage: errors are of corruption only");
 
+# A worker that cannot merge the rows of damaged indexes merges those of others.
+$node->append_conf('postgresql.conf', 'hnsw_rebuild.merge_workers = 1');
+$node->reload;
+make_table('sound');
+$node->poll_query_until('postgres', "SELECT pending_rows = 0 FROM index_status('sound_e')") or fail 'merged';
+ok(slurp_file($node->logfile) =~ /hnsw_rebuild merge.*exited with exit code 1/ ? 0 : 1, 'no worker ends by the error');
+
 # Whatever the damage, a rebuild cures it.
 my @bad = map
 {
