@@ -86,13 +86,19 @@ FROM unnest(ARRAY['health_test_wide', 'health_test_sparse', 'health_test_bit', '
 	index_health(n::regclass) h;
 DROP TABLE health_test_types;
 
--- Rows that wait to be merged, and those that have been.
+-- Rows that wait to be merged, and those that have been; no worker does that.
+SET hnsw_rebuild.merge_workers = 0;
 CREATE TABLE health_test_deferred (v vector(8)) WITH (autovacuum_enabled = off);
 CREATE INDEX health_test_deferred_v ON health_test_deferred USING hnsw (v vector_l2_ops) WITH (deferred = on);
 INSERT INTO health_test_deferred SELECT health_test_vector(i, 8) FROM generate_series(1, 300) i;
-SELECT pending_rows BETWEEN 0 AND 300 AS pending, sampled FROM index_health('health_test_deferred_v');
-SELECT flush_index('health_test_deferred_v') >= 0 AS flushed;
+SELECT entries, pending_rows, sampled, action FROM index_health('health_test_deferred_v');
+SELECT flush_index('health_test_deferred_v');
 SELECT entries, pending_rows, dead_entries FROM index_health('health_test_deferred_v');
+ALTER INDEX health_test_deferred_v SET (merge_threshold = 1000);
+INSERT INTO health_test_deferred SELECT health_test_vector(i, 8) FROM generate_series(301, 1300) i;
+SELECT pending_rows > 500 AS many, action, reason ~ '^[0-9]+ rows are pending' AS reason, command, estimated_disk
+FROM index_health('health_test_deferred_v');
+RESET hnsw_rebuild.merge_workers;
 DROP TABLE health_test_deferred;
 
 -- A partitioned index: each leaf.

@@ -123,6 +123,13 @@
 #define hnr_close_smgr_by_oid(relid)	RelationCloseSmgrByOid(relid)
 #endif
 
+/* 16: a field of RelationData has another name. */
+#if PG_VERSION_NUM >= 160000
+#define hnr_rd_first_storage_subid	rd_firstRelfilelocatorSubid
+#else
+#define hnr_rd_first_storage_subid	rd_firstRelfilenodeSubid
+#endif
+
 /*
  * 16: lists in shared memory are dlist, not SHM_QUEUE.  Calls
  * body for each PROCLOCK of this process in a partition of the lock table, as

@@ -83,6 +83,8 @@ merge_row(Merging *m, int i, HnrPendingEntry *entry)
 	HnrRow		row = {m->vec, entry->error, entry->tid};
 	const char *damaged;
 
+	/* what vacuum removes is not used again before this transaction ends */
+	(void) GetTopTransactionId();
 	hnr_pending_check_tid(m->index, m->block, entry);
 	if (!hnr_pending_read_vector(m->index, entry, m->serial, m->vec, &damaged))
 		hnr_report_corrupted(m->index->rel, m->block, damaged ? damaged :
@@ -137,8 +139,6 @@ begin_merging(Merging *m, HnrIndex *index, int64 most, int64 until)
 	m->most = most;
 	m->until = until;
 	m->context = AllocSetContextCreate(CurrentMemoryContext, "hnsw merge", ALLOCSET_DEFAULT_SIZES);
-	/* what vacuum removes is not used again before this transaction ends */
-	(void) GetTopTransactionId();
 }
 
 /* Rows a second, when enough of them were merged to tell. */

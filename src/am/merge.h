@@ -35,11 +35,11 @@ extern bool hnr_merge_runs(Relation index);
  */
 extern void hnr_merge_defer(HnrIndex *index, const HnrRow *row, bool known);
 
-/* ---- merger.c: the background worker ---- */
+/* ---- merge_request.c: the background worker ---- */
 
 /*
- * To be called when there are pending rows: has a worker started unless there is one.
- * Cheap; no error where none can be had.
+ * To be called when there are pending rows: has a worker started unless there is one, or by
+ * the commit if others do not see the index before.  Cheap; no error where none can be had.
  */
 extern void hnr_merger_request(HnrIndex *index);
 

@@ -3,19 +3,14 @@
  * merger.c
  *		The background worker that merges pending rows.
  *
- * It is a dynamic worker, started by whoever appends a row and sees none, so that it
- * does not matter whether the library is preloaded; and by VACUUM.  It serves all indexes of
- * its database, stays for some seconds after the last row, and goes when somebody wants the
- * database for himself.  A second one, and so on, comes where a list has become long.
- * Where no worker is to be had, rows wait until insertions merge them (merge.c), VACUUM or
- * the next insertion asks again, or flush_index() is called.
+ * It serves all indexes of its database, stays for some seconds after the last row, and goes
+ * when somebody wants the database for himself.  Who starts it: merge_request.c.
  *
  * An index that meets an error is left alone for some seconds, and the others are served.
  *
- * Whether there is one is told by a lock on its seat, of hnsw_rebuild.merge_workers in each
- * database.  When it has given that back, it waits for as long as a backend may go without
- * looking, and looks at the lists once more: rows that came before may have been told that
- * there is a worker.
+ * When it has given back its seat, it waits for as long as a backend may go without looking,
+ * and looks at the lists once more: rows that came before may have been told that there is a
+ * worker.
  *
  * It works at normal priority, for it does what the insertions would have done themselves;
  * each index is locked, and the transaction open, for some milliseconds at a time, and
@@ -32,7 +27,7 @@
 #include "access/xact.h"
 #include "am/am.h"
 #include "am/merge.h"
-#include "catalog/pg_am.h"
+#include "am/merger.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "commands/defrem.h"
@@ -56,13 +51,6 @@
 
 extern PGDLLEXPORT void hnr_merger_main(Datum arg);
 
-/* Sub-object numbers of the seats, in the space of locks on access methods. */
-#define SEAT_SUBID		0x4D00
-
-/* How often a backend looks whether there is a worker (us), and what that takes at most. */
-#define LOOK_US			200000
-#define LOOK_MARGIN_US	50000
-
 /* How long an index is locked at a time, and how long a worker stays (us). */
 #define SLICE_US		20000
 #define STAY_US			(2 * 1000000)
@@ -77,76 +65,9 @@ extern PGDLLEXPORT void hnr_merger_main(Datum arg);
 /* How long an index that could not be served is left alone, and all others like it (us). */
 #define FAILED_US		(10 * 1000000)
 
-/* A list of this part of merge_threshold is one for another worker. */
-#define LONG_PART		4
-
 /* For the moment that a look at a seat takes. */
 #define SEAT_TRIES		3
 #define SEAT_PAUSE_US	10000
-
-static void
-set_seat(LOCKTAG *tag, int seat)
-{
-	SET_LOCKTAG_OBJECT(*tag, MyDatabaseId, AccessMethodRelationId, InvalidOid, SEAT_SUBID + seat);
-}
-
-/* The first seat that is free, or -1. */
-static int
-free_seat(void)
-{
-	for (int seat = 0; seat < hnr_guc_merge_workers; seat++)
-	{
-		LOCKTAG		tag;
-
-		set_seat(&tag, seat);
-		if (LockAcquire(&tag, ShareLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
-			continue;
-		LockRelease(&tag, ShareLock, false);
-		return seat;
-	}
-	return -1;
-}
-
-static void
-start_worker(void)
-{
-	BackgroundWorker worker = {
-		.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
-		.bgw_start_time = BgWorkerStart_RecoveryFinished,
-		.bgw_restart_time = BGW_NEVER_RESTART
-	};
-
-	strlcpy(worker.bgw_name, "hnsw_rebuild merge", BGW_MAXLEN);
-	strlcpy(worker.bgw_type, "hnsw_rebuild merge", BGW_MAXLEN);
-	strlcpy(worker.bgw_library_name, "hnsw_rebuild", BGW_MAXLEN);
-	strlcpy(worker.bgw_function_name, "hnr_merger_main", BGW_MAXLEN);
-	worker.bgw_main_arg = ObjectIdGetDatum(MyDatabaseId);
-	if (!RegisterDynamicBackgroundWorker(&worker, NULL))
-		ereport(DEBUG1,
-				(errmsg_internal("no background worker is free to merge rows of hnsw indexes")));
-}
-
-void
-hnr_merger_request(HnrIndex *index)
-{
-	static TimestampTz next_look = 0;
-	TimestampTz now;
-	int			seat;
-
-	/* others do not see it */
-	if (hnr_guc_merge_workers == 0 || RELATION_IS_LOCAL(index->rel) || RecoveryInProgress())
-		return;
-	now = GetCurrentTimestamp();
-	if (now < next_look && next_look - now <= LOOK_US)
-		return;
-	next_look = now + LOOK_US;
-	seat = free_seat();
-	if (seat == 0 ||
-		(seat > 0 && hnr_pending_rows(index) * LONG_PART >= hnr_option_merge_threshold(index->rel)))
-		start_worker();
-}
-
-/* ---- in the worker ---- */
 
 static void
 set(const char *name, const char *value)
@@ -188,7 +109,7 @@ take_seat(void)
 		{
 			LOCKTAG		tag;
 
-			set_seat(&tag, seat);
+			hnr_merge_set_seat(&tag, seat);
 			if (LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL)
 				taken = seat;
 		}
@@ -443,7 +364,7 @@ came_meanwhile(void)
 	List	   *indexes = NIL;
 
 	pgstat_report_activity(STATE_IDLE, NULL);
-	for (int us = 0; us < LOOK_US + LOOK_MARGIN_US; us += SEAT_PAUSE_US)
+	for (int us = 0; us < HNR_MERGE_LOOK_US + HNR_MERGE_LOOK_MARGIN_US; us += SEAT_PAUSE_US)
 	{
 		CHECK_FOR_INTERRUPTS();
 		pg_usleep(SEAT_PAUSE_US);

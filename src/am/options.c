@@ -89,6 +89,12 @@ hnr_options_parse(Datum reloptions, bool validate)
 				 errmsg("auto_rebuild_threshold has no effect at present"),
 				 errdetail("Nothing measures the index and rebuilds it, because the launcher does not run."),
 				 errhint("Add hnsw_rebuild to shared_preload_libraries, restart the server, and leave hnsw_rebuild.launcher on.")));
+	if (validate && options && options->query_sample_rate > 0 && !hnr_preloaded())
+		ereport(WARNING,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("query_sample_rate has no effect at present"),
+				 errdetail("There is no shared memory to keep queries in."),
+				 errhint("Add hnsw_rebuild to shared_preload_libraries, and restart the server.")));
 	return (bytea *) options;
 }
 

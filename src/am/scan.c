@@ -270,9 +270,9 @@ search(IndexScanDesc scan)
 										hnr_guc_iterative_scan() == HNR_SCAN_RELAXED);
 	hnr_results_hold(state->results, found, nfound);
 	HNR_DEBUG_POINT("scan_graph_searched");
-	/* those that may be among what is taken now */
+	/* those that may be among what is taken now, which is not more than the pool */
 	if (state->pending)
-		hnr_pending_search_hold(state->pending, state->ef + LEAST_MARGIN, found, nfound, state->results);
+		hnr_pending_search_hold(state->pending, ef, found, nfound, state->results);
 	hnr_results_take(state->results, state->ef, ef);
 	state->current = -1;
 }

@@ -35,6 +35,7 @@ hnr_action_name(HnrAction action)
 {
 	static const char *const names[] = {
 		[HNR_ACTION_NONE] = "none",
+		[HNR_ACTION_FLUSH] = "flush",
 		[HNR_ACTION_VACUUM] = "vacuum",
 		[HNR_ACTION_OPTIMIZE] = "optimize",
 		[HNR_ACTION_REBUILD] = "rebuild",
@@ -106,6 +107,10 @@ all_well(const HnrHealthFigures *f)
 HnrAdvice
 hnr_advise(const HnrHealthFigures *f)
 {
+	if (f->pending > HNR_ADVICE_PENDING * f->merge_threshold)
+		return advice(HNR_ACTION_FLUSH,
+					  "%.0f rows are pending: no merge worker keeps up with insertions, which merge "
+					  "rows themselves from %.0f on (merge_threshold).", f->pending, f->merge_threshold);
 	if (hnr_auto_many_dead(f->entries, f->dead))
 		return advice(HNR_ACTION_VACUUM,
 					  "%.0f of %.0f entries (%.0f %%) are of dead rows%s", f->dead, f->entries,

@@ -15,6 +15,7 @@
 typedef enum HnrAction
 {
 	HNR_ACTION_NONE,
+	HNR_ACTION_FLUSH,
 	HNR_ACTION_VACUUM,
 	HNR_ACTION_OPTIMIZE,
 	HNR_ACTION_REBUILD
@@ -22,6 +23,9 @@ typedef enum HnrAction
 
 /* Vertices that cannot be reached are worth an optimisation from this part of them on. */
 #define HNR_ADVICE_UNREACHABLE	0.01
+
+/* Pending rows are worth a flush from this part of merge_threshold on, where they may not grow beyond it. */
+#define HNR_ADVICE_PENDING		0.5
 
 /* Pages that are wasted are worth a rebuild from this part on, and so many. */
 #define HNR_ADVICE_WASTED		0.3
@@ -31,6 +35,8 @@ typedef struct HnrHealthFigures
 {
 	double		entries;		/* heap TIDs in the index */
 	double		dead;			/* of these, those of rows that are dead */
+	double		pending;		/* rows that are not in the graph yet */
+	double		merge_threshold;
 	bool		cut_short;		/* a VACUUM left work behind */
 	double		vertices;
 	double		unreachable;

@@ -184,6 +184,10 @@ estimate(Relation index, const HnrJob *job, HnrHealth *h)
 	{
 		case HNR_ACTION_NONE:
 			break;
+		case HNR_ACTION_FLUSH:
+			h->seconds = h->now.survey.pending * h->now.figures.search_seconds * SEARCHES_PER_ROW;
+			h->bytes = 0;
+			break;
 		case HNR_ACTION_VACUUM:
 			h->seconds = h->now.figures.pass_seconds + VACUUM_PASSES * h->now.survey.seconds;
 			h->bytes = 0;
@@ -218,6 +222,8 @@ advise(Relation index, HnrHealth *h)
 
 	f->entries = survey->entries;
 	f->dead = h->now.dead_entries;
+	f->pending = survey->pending;
+	f->merge_threshold = hnr_option_merge_threshold(index);
 	f->cut_short = survey->half_removed > 0;
 	f->vertices = survey->vertices;
 	f->unreachable = survey->unreachable;

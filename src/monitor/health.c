@@ -194,11 +194,13 @@ command_for(HnrAction action, Oid table, Oid index)
 			name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)),
 											  get_rel_name(table));
 			return psprintf("VACUUM %s", name);
+		case HNR_ACTION_FLUSH:
 		case HNR_ACTION_OPTIMIZE:
 		case HNR_ACTION_REBUILD:
 			name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(index)),
 											  get_rel_name(index));
 			return psprintf("SELECT %s(%s)",
+							action == HNR_ACTION_FLUSH ? "flush_index" :
 							action == HNR_ACTION_REBUILD ? "rebuild_index" : "optimize_index",
 							quote_literal_cstr(name));
 		default:

@@ -58,7 +58,18 @@ for my $workers (0, 2)
 is(crashes($node), '', 'no crash');
 $node->poll_query_until('postgres', 'SELECT sum(pending_rows) = 0 FROM index_status()') or fail 'merged';
 pass('workers merge all rows');
-is($node->safe_psql('postgres', 'SELECT count(*) FROM index_status() WHERE merging'), '0', 'and then nobody merges');
+$node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM index_status() WHERE merging') or fail 'nobody merges';
+
+# ---- rows of an index that others see from the commit on only ----
+
+$node->safe_psql('postgres', 'BEGIN; CREATE TABLE late (e vector(3)); CREATE INDEX late_e ON late USING hnsw (e vector_l2_ops) WITH (deferred = on);
+	INSERT INTO late SELECT ARRAY[i, 1, 1]::vector FROM generate_series(1, 300) i; COMMIT');
+ok($node->poll_query_until('postgres', "SELECT pending_rows = 0 FROM index_status('late_e')"), 'rows that came with their index are merged');
+$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'hnsw_rebuild merge'") or fail 'ended';
+$node->safe_psql('postgres', 'BEGIN; TRUNCATE late; INSERT INTO late SELECT ARRAY[i, 1, 1]::vector FROM generate_series(1, 300) i;
+	SELECT pg_sleep(3); COMMIT');
+ok($node->poll_query_until('postgres', "SELECT pending_rows = 0 FROM index_status('late_e')"), 'rows that came with its storage are merged');
+$node->safe_psql('postgres', 'DROP TABLE late');
 
 # ---- a worker that ends while it waits for rows gives back its seat, and another comes ----
 

@@ -290,7 +290,7 @@ static HnrHealthFigures
 healthy(void)
 {
 	HnrHealthFigures f = {
-		.entries = 10000,.vertices = 10000,.pages = 5000,.measured = true,.recall = 0.95,
+		.merge_threshold = 1000,.entries = 10000,.vertices = 10000,.pages = 5000,.measured = true,.recall = 0.95,
 		.std_error = 0.005,.has_fresh = true,.fresh = 0.96,.fresh_error = 0.005,
 		.optimized_to = -1,.threshold = -1
 	};
@@ -325,6 +325,11 @@ test_advice(void)
 	f.has_fresh = true;
 	f.fresh = 0.91;
 	expect_advice("asked for, but never there: nothing", f, HNR_ACTION_NONE);
+	f = healthy();
+	f.pending = 400;
+	expect_advice("pending rows: nothing", f, HNR_ACTION_NONE);
+	f.pending = 600;
+	expect_advice("nearly as many as there may be: flush", f, HNR_ACTION_FLUSH);
 	f = healthy();
 	f.dead = 2000;
 	f.recall = 0.5;

@@ -1,0 +1,146 @@
+/*-------------------------------------------------------------------------
+ *
+ * merge_request.c
+ *		Somebody is to merge pending rows: a worker is started unless there is one.
+ *
+ * It is a dynamic worker, started by whoever appends a row and sees none, so that it does not
+ * matter whether the library is preloaded; and by VACUUM.  A second one, and so on, comes where
+ * a list has become long.  Where no worker is to be had, rows wait until insertions merge them
+ * (merge.c), VACUUM or the next insertion asks again, or flush_index() is called; that is
+ * logged, once in a while.
+ *
+ * Others can not see an index, or its storage, that came with the present transaction: then the
+ * worker is started when that commits.
+ *
+ * Locks: a moment's look at a seat; see merger.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "am/am.h"
+#include "am/merge.h"
+#include "am/merger.h"
+#include "compat.h"
+#include "guc.h"
+#include "postmaster/bgworker.h"
+#include "utils/timestamp.h"
+
+/* A list of this part of merge_threshold is one for another worker. */
+#define LONG_PART		4
+
+/* How often the log is told that there is no worker to be had. */
+#define COMPLAIN_MS		60000
+
+/* To be started when the transaction commits. */
+static bool at_commit;
+
+/* The first seat that is free, or -1. */
+static int
+free_seat(void)
+{
+	for (int seat = 0; seat < hnr_guc_merge_workers; seat++)
+	{
+		LOCKTAG		tag;
+
+		hnr_merge_set_seat(&tag, seat);
+		if (LockAcquire(&tag, ShareLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+			continue;
+		LockRelease(&tag, ShareLock, false);
+		return seat;
+	}
+	return -1;
+}
+
+static void
+complain(void)
+{
+	static TimestampTz last = 0;
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (last != 0 && !TimestampDifferenceExceeds(last, now, COMPLAIN_MS))
+		return;
+	last = now;
+	ereport(LOG,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("no background worker is free to merge pending rows of hnsw indexes"),
+			 errdetail("They are found, but searches and insertions take longer."),
+			 errhint("Increase max_worker_processes, or call flush_index().")));
+}
+
+static void
+start_worker(void)
+{
+	BackgroundWorker worker = {
+		.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
+		.bgw_start_time = BgWorkerStart_RecoveryFinished,
+		.bgw_restart_time = BGW_NEVER_RESTART
+	};
+
+	strlcpy(worker.bgw_name, "hnsw_rebuild merge", BGW_MAXLEN);
+	strlcpy(worker.bgw_type, "hnsw_rebuild merge", BGW_MAXLEN);
+	strlcpy(worker.bgw_library_name, "hnsw_rebuild", BGW_MAXLEN);
+	strlcpy(worker.bgw_function_name, "hnr_merger_main", BGW_MAXLEN);
+	worker.bgw_main_arg = ObjectIdGetDatum(MyDatabaseId);
+	if (!RegisterDynamicBackgroundWorker(&worker, NULL))
+		complain();
+}
+
+/*
+ * The worker finds the locks of the transaction in its way, and the index by its catalogue
+ * entry, only when the commit is over: it stays for longer than that takes.
+ */
+static void
+start_at_commit(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_PRE_COMMIT && at_commit && free_seat() == 0)
+		start_worker();
+	if (event != XACT_EVENT_PARALLEL_PRE_COMMIT && event != XACT_EVENT_PARALLEL_COMMIT &&
+		event != XACT_EVENT_PARALLEL_ABORT)
+		at_commit = false;
+}
+
+/* Whether the index, or its storage, comes with this transaction. */
+static bool
+is_of_this_transaction(Relation rel)
+{
+	return rel->rd_createSubid != InvalidSubTransactionId ||
+		rel->hnr_rd_first_storage_subid != InvalidSubTransactionId;
+}
+
+static void
+request_at_commit(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+		RegisterXactCallback(start_at_commit, NULL);
+	registered = true;
+	at_commit = true;
+}
+
+void
+hnr_merger_request(HnrIndex *index)
+{
+	static TimestampTz next_look = 0;
+	TimestampTz now;
+	int			seat;
+
+	if (hnr_guc_merge_workers == 0 || index->rel->rd_islocaltemp || RecoveryInProgress())
+		return;
+	if (is_of_this_transaction(index->rel))
+	{
+		request_at_commit();
+		return;
+	}
+	now = GetCurrentTimestamp();
+	if (now < next_look && next_look - now <= HNR_MERGE_LOOK_US)
+		return;
+	next_look = now + HNR_MERGE_LOOK_US;
+	seat = free_seat();
+	if (seat == 0 ||
+		(seat > 0 && hnr_pending_rows(index) * LONG_PART >= hnr_option_merge_threshold(index->rel)))
+		start_worker();
+}
