@@ -7,7 +7,8 @@
  * sessions' writes fail, and one that holds the WAL stops the server.  The new
  * index's size follows from the present one's, or from the rows where that is less;
  * its WAL, as much again, stays for a checkpoint to remove, so no more than
- * max_wal_size of it counts.  An estimate, and others write too, so it is a guard and
+ * max_wal_size of it counts.  What does not fit into maintenance_work_mem goes through
+ * temporary files, of about the index's size again.  An estimate, and others write too, so it is a guard and
  * no promise.
  *
  *-------------------------------------------------------------------------
@@ -25,6 +26,7 @@
 #include "common/relpath.h"
 #include "miscadmin.h"
 #include "optimizer/plancat.h"
+#include "utils/guc.h"
 #include "utils/rel.h"
 
 #include "am/am.h"
@@ -83,6 +85,25 @@ estimate_size(Relation table, Relation index, int m)
 	return hnr_index_estimate_size(index, m, rows);
 }
 
+/* Of the build's temporary files; where temp_tablespaces are set, they are in any of these. */
+static double
+estimate_temp(double size)
+{
+	const char *elsewhere = GetConfigOption("temp_tablespaces", true, false);
+
+	if (size <= maintenance_work_mem * 1024.0 || (elsewhere && elsewhere[0] != '\0'))
+		return 0;
+	return size;
+}
+
+static const char *
+describe(bool wal, bool temp)
+{
+	if (wal)
+		return temp ? "The new index with its WAL and temporary files" : "The new index with its WAL";
+	return temp ? "The new index with its temporary files" : "The new index";
+}
+
 void
 hnr_check_space(const HnrTarget *target, int m)
 {
@@ -91,6 +112,8 @@ hnr_check_space(const HnrTarget *target, int m)
 	char	   *path = NULL;
 	double		size = 0;
 	double		wal = 0;
+	double		temp;
+	char	   *temp_path;
 
 	if (!hnr_guc_check_free_space || target->relkind != RELKIND_INDEX)
 		return;
@@ -109,9 +132,17 @@ hnr_check_space(const HnrTarget *target, int m)
 		relation_close(table, AccessShareLock);
 	if (path == NULL || size <= 0)
 		return;
+	temp = estimate_temp(size);
+	temp_path = GetDatabasePath(MyDatabaseId, MyDatabaseTableSpace);
 	if (wal > 0 && !same_file_system(path, XLOGDIR))
+	{
 		check(target, XLOGDIR, wal, "Its WAL");
-	else
-		size += wal;
-	check(target, path, size, wal > 0 ? "The new index with its WAL" : "The new index");
+		wal = 0;
+	}
+	if (temp > 0 && !same_file_system(path, temp_path))
+	{
+		check(target, temp_path, temp, "Its temporary files");
+		temp = 0;
+	}
+	check(target, path, size + wal + temp, describe(wal > 0, temp > 0));
 }

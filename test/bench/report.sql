@@ -110,6 +110,23 @@ SELECT kind AS searches, pg_temp.digits(cpu) AS cpu_us, pg_temp.digits(p99) AS "
 FROM run WHERE kind IN ('before rebuild', 'beside rebuild') ORDER BY kind DESC \g (title='Searches and a rebuild of ours')
 \endif
 
+SELECT count(*) > 0 AS kept_up FROM run WHERE kind = 'flush' \gset
+\if :kept_up
+SELECT what, pg_temp.digits(a / b) AS times FROM (VALUES
+		('INSERT, as ever; without the index 1', pg_temp.cpu_of('ours', 'deferred: off'), pg_temp.cpu_of('ours', 'deferred: no index')),
+		('INSERT, deferred', pg_temp.cpu_of('ours', 'deferred: on'), pg_temp.cpu_of('ours', 'deferred: no index')),
+		('merging a row', pg_temp.cpu_of('ours', 'flush') / pg_temp.median_of('ours', 'rows pending'),
+			pg_temp.cpu_of('ours', 'deferred: no index')),
+		(format('search, %s rows pending; all merged 1', pg_temp.median_of('ours', 'rows pending')),
+			pg_temp.cpu_of('ours', 'rows pending'), pg_temp.cpu_of('ours', 'rows merged')))
+	AS f(what, a, b) \g (title='Deferred insertions of ours, CPU')
+SELECT ef, max(value) FILTER (WHERE kind ~ 'worn') AS worn, max(value) FILTER (WHERE kind ~ 'optimized') AS optimized,
+	max(value) FILTER (WHERE kind ~ 'rebuilt') AS rebuilt,
+	pg_temp.digits(pg_temp.median_of('ours', 'ms of job', 1) / pg_temp.median_of('ours', 'ms of job', 2)) AS "time, of a rebuild's"
+FROM measured WHERE kind ~ '^recall of (worn|optimized|rebuilt)' GROUP BY ef ORDER BY ef
+\g (title='Recall before and after optimize_index(), and of a rebuild')
+\endif
+
 -- One row of each of the tables in README.md; of what neither reaches, a dash.
 CREATE FUNCTION pg_temp.ratio_of(of_key text) RETURNS text
 	RETURN (SELECT coalesce(pg_temp.digits(ratio), CASE WHEN ours IS NOT NULL THEN 'only ours'

@@ -13,7 +13,7 @@ settings()
 			CHURN_ROUNDS=10 EFS=10,15,20,30,40,60,80,120,200,400"
 	fi
 	for setting in $defaults ROWS_WANTED="${ROWS:-50000}" WRITE_ROWS=20000 CHURN_EF=100 M=16 \
-		EF_CONSTRUCTION=64 SHARED_BUFFERS=1GB PEER=vector BESIDE_REBUILD=1; do
+		EF_CONSTRUCTION=64 SHARED_BUFFERS=1GB PEER=vector BESIDE_REBUILD=1 UPKEEP=1; do
 		variable=${setting%%=*}
 		[ -n "${!variable:-}" ] || export "$setting"
 	done

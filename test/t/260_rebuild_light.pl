@@ -198,6 +198,8 @@ my ($code, $out, $err) = $node->psql('postgres',
 like($err, qr/53100: not enough disk space to rebuild index public\.wide_e/, 'no disk: no rebuild');
 like($err, qr/DETAIL:  The new index with its WAL may need \d+ MB, 0 MB are free/, 'how much is needed');
 like($err, qr/HINT: .*hnsw_rebuild.check_free_space/, 'and what to do');
+($code, $out, $err) = $node->psql('postgres', "SET maintenance_work_mem = '1MB'; SELECT rebuild_index('wide_e')");
+like($err, qr/The new index with its WAL and temporary files may need/, 'what does not fit into memory, too');
 ($code, $out, $err) = $node->psql('postgres', "SELECT rebuild_index('wide_e', online => false)");
 like($err, qr/not enough disk space/, 'nor one in place');
 set(check_free_space => 'off');
