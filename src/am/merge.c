@@ -33,6 +33,15 @@
 /* Rows that an insertion merges when the list is too long: more than it adds. */
 #define ROWS_IN_RETURN	3
 
+/* A list of this part of merge_threshold is a long one. */
+#define LONG_PART		4
+
+/*
+ * Between rows (us).  Linux lets a process that has begun go on for some milliseconds, whatever
+ * its priority, while another waits for that processor; not one that sleeps.
+ */
+#define PAUSE_US		50
+
 /* What merging a row takes (us), at least, for the throttle. */
 #define ROW_US			100
 
@@ -46,9 +55,16 @@ typedef struct Merging
 	int64		merged;			/* rows */
 	int64		most;
 	int64		until;
+	bool		pauses;			/* between rows */
 	MemoryContext context;		/* of one row */
 	float	   *vec;
 } Merging;
+
+bool
+hnr_merge_is_long(const HnrIndex *index)
+{
+	return hnr_pending_rows(index) * LONG_PART >= hnr_option_merge_threshold(index->rel);
+}
 
 static bool
 is_over(const Merging *m)
@@ -122,6 +138,8 @@ merge_page(Merging *m)
 		merge_row(m, i, entry);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(m->context);
+		if (m->pauses)
+			pg_usleep(PAUSE_US);
 	}
 	HNR_DEBUG_POINT("merge_linked");
 	if (m->nlinked > 0)
@@ -138,6 +156,7 @@ begin_merging(Merging *m, HnrIndex *index, int64 most, int64 until)
 	m->vec = palloc(sizeof(float) * index->layout.dims);
 	m->most = most;
 	m->until = until;
+	m->pauses = until != 0 && !hnr_merge_is_long(index);
 	m->context = AllocSetContextCreate(CurrentMemoryContext, "hnsw merge", ALLOCSET_DEFAULT_SIZES);
 }
 

@@ -16,7 +16,8 @@
 
 /*
  * Merges up to `most` rows, of pages that nobody else has claimed, until the clock shows
- * `until` (0: whenever); returns how many.  Takes a transaction number.
+ * `until` (0: whenever); returns how many.  Who says until when works for nobody who waits, and
+ * pauses between rows unless the list is long.
  */
 extern int64 hnr_merge_some(HnrIndex *index, int64 most, int64 until);
 
@@ -25,6 +26,9 @@ extern int64 hnr_merge_some(HnrIndex *index, int64 most, int64 until);
  * and for another that does the same; returns how many it merged.
  */
 extern int64 hnr_merge_all(HnrIndex *index);
+
+/* Whether the list is long for its merge_threshold, by the metapage as it was read last. */
+extern bool hnr_merge_is_long(const HnrIndex *index);
 
 /* Whether anybody merges rows of the index just now. */
 extern bool hnr_merge_runs(Relation index);

@@ -28,9 +28,6 @@
 #include "postmaster/bgworker.h"
 #include "utils/timestamp.h"
 
-/* A list of this part of merge_threshold is one for another worker. */
-#define LONG_PART		4
-
 /* How often the log is told that there is no worker to be had. */
 #define COMPLAIN_MS		60000
 
@@ -140,7 +137,6 @@ hnr_merger_request(HnrIndex *index)
 		return;
 	next_look = now + HNR_MERGE_LOOK_US;
 	seat = free_seat();
-	if (seat == 0 ||
-		(seat > 0 && hnr_pending_rows(index) * LONG_PART >= hnr_option_merge_threshold(index->rel)))
+	if (seat == 0 || (seat > 0 && hnr_merge_is_long(index)))
 		start_worker();
 }
