@@ -18,6 +18,8 @@
 
 #include <math.h>
 
+#include "am/halve.h"
+#include "am/leaders.h"
 #include "am/points.h"
 #include "am/shards.h"
 #include "am/slots.h"
@@ -28,12 +30,19 @@
 #include "utils/memutils.h"
 
 /* Leaders for each shard, and how many there may be in all. */
-#define LEADERS			12
+#define LEADERS			24
 #define LEAST_LEADERS	64
 #define MOST_LEADERS	2000
 
 /* Cells of a row: its own, and where it is a guest. */
 #define MEET			4
+
+/*
+ * Guests that a shard has at most, as a multiple of the rows that shards have in the mean.  With
+ * many dimensions some rows are near to very many others in all directions, and a leader
+ * that is such a row has a good part of all rows for guests, of which it needs a few.
+ */
+#define MOST_GUESTS		6
 
 /* Of rows one in so many, at least, is in the sample of all shards. */
 #define LEAST_STRIDE	HNR_SAMPLED
@@ -53,13 +62,8 @@ typedef struct RowCells
 typedef struct Division
 {
 	HnrShards  *s;
+	HnrLeaders	leaders;		/* one for each cell */
 	HnrSpill   *rows;
-	HnrArena   *arena;
-	HnrMemGraph *leaders;
-	HnrPoints  *columns;		/* they */
-	HnrPoints  *strip;
-	const float *center;		/* that vectors are moved by, or NULL */
-	float	   *distances;
 	char	   *row;			/* scratch: a record */
 	HnrSpill   *cells;			/* RowCells, by row */
 	int			ncells;
@@ -67,6 +71,7 @@ typedef struct Division
 	uint32	   *weight;			/* rows of each cell's own */
 	double		nvectors;		/* different ones, about */
 	double	   *shard_vectors;	/* of each shard's own */
+	double	   *guest_share;	/* of those who would be its guests */
 	int		   *first_shard;	/* of each cell */
 	int		   *pieces;			/* how many it has */
 } Division;
@@ -75,40 +80,6 @@ static Size
 row_size(const HnrShards *s)
 {
 	return sizeof(HnrShardRow) + s->vector_size;
-}
-
-/* Chooses leaders, all different. */
-static void
-choose_leaders(Division *d, int n)
-{
-	HnrShards  *s = d->s;
-	uint32	   *at = palloc(sizeof(uint32) * n);
-	uint32	   *all = palloc(sizeof(uint32) * n);
-	float	   *center = palloc(sizeof(float) * s->index->layout.dims);
-
-	hnr_cells_choose_leaders(NULL, s->nrows, n, s->nrows, at);
-	d->arena = hnr_arena_create(false);
-	d->leaders = hnr_mem_graph_create(s->index, false, d->arena);
-	for (int i = 0; i < n; i++)
-	{
-		hnr_spill_read_at(d->rows, at[i], d->row);
-		hnr_mem_graph_find(d->leaders, d->row + sizeof(HnrShardRow), ((HnrShardRow *) d->row)->scale, false);
-	}
-	hnr_mem_graph_complete(d->leaders);
-	d->ncells = d->leaders->nnodes;
-	d->meet = Min(MEET, d->ncells);
-	for (int i = 0; i < d->ncells; i++)
-		all[i] = i;
-	d->columns = hnr_points_create(d->leaders, d->ncells, true, HNR_POINTS_OF_FLOATS);
-	d->strip = hnr_points_create(d->leaders, STRIP, false, HNR_POINTS_OF_FLOATS);
-	d->distances = palloc_extended(sizeof(float) * STRIP * hnr_points_width(d->ncells), MCXT_ALLOC_HUGE);
-	hnr_points_load(d->columns, all, d->ncells, NULL);
-	if (s->index->metric->kind == HNR_METRIC_L2)
-	{
-		hnr_points_center(d->columns, center);
-		hnr_points_move(d->columns, center);
-		d->center = center;
-	}
 }
 
 /* The nearest leaders' cells, from distances; of equal ones, the first. */
@@ -154,7 +125,6 @@ static void
 assign_rows(Division *d)
 {
 	HnrShards  *s = d->s;
-	int			dims = s->index->layout.dims;
 	int			width = hnr_points_width(d->ncells);
 	RowCells	cells[STRIP];
 	hyperLogLogState counter;
@@ -172,104 +142,20 @@ assign_rows(Division *d)
 		hnr_throttle(STRIP);
 		for (int i = 0; i < n; i++)
 		{
-			const char *stored = d->row + sizeof(HnrShardRow);
-
 			hnr_spill_read(d->rows, d->row);
-			cells[i].hash = hash_bytes((const unsigned char *) stored, s->vector_size);
-			hnr_stored_decode(s->index->layout.encoding, stored, dims, ((HnrShardRow *) d->row)->scale,
-							  d->strip->vec + (Size) i * d->strip->stride);
+			cells[i].hash = hash_bytes((const unsigned char *) d->row + sizeof(HnrShardRow), s->vector_size);
+			hnr_leaders_load(&d->leaders, i);
 		}
-		d->strip->n = n;
-		hnr_points_move(d->strip, d->center);
-		hnr_points_distances(d->strip, 0, n, d->columns, d->distances);
+		hnr_leaders_measure(&d->leaders, n);
 		for (int i = 0; i < n; i++)
 		{
-			find_nearest(d, d->distances + (Size) i * width, &cells[i]);
+			find_nearest(d, d->leaders.distances + (Size) i * width, &cells[i]);
 			d->weight[cells[i].cell[0]]++;
 			addHyperLogLog(&counter, cells[i].hash);
 			hnr_spill_write(d->cells, &cells[i]);
 		}
 	}
 	d->nvectors = count_vectors(&counter, s->nrows);
-}
-
-typedef struct Side
-{
-	int			cell;
-	float		side;			/* the less, the nearer to one end */
-} Side;
-
-static int
-compare_sides(const void *a, const void *b)
-{
-	const Side *x = a;
-	const Side *y = b;
-
-	if (x->side != y->side)
-		return x->side < y->side ? -1 : 1;
-	return x->cell - y->cell;
-}
-
-static float
-cell_distance(const Division *d, int a, int b)
-{
-	return hnr_metric_distance(d->s->index->metric, d->columns->dims,
-							   d->columns->vec + (Size) a * d->columns->stride,
-							   d->columns->vec + (Size) b * d->columns->stride);
-}
-
-/* The farthest of n cells from one. */
-static int
-farthest(const Division *d, const Side *cells, int n, int from)
-{
-	int			best = from;
-	float		most = -INFINITY;
-
-	for (int i = 0; i < n; i++)
-	{
-		float		distance = cell_distance(d, from, cells[i].cell);
-
-		if (cells[i].cell != from && distance > most)
-		{
-			best = cells[i].cell;
-			most = distance;
-		}
-	}
-	return best;
-}
-
-/* Gives n cells to `count` shards from `first` on, halving them again and again. */
-static void
-divide_cells(Division *d, Side *cells, int n, int first, int count)
-{
-	double		total = 0;
-	double		left = 0;
-	int			ends[2];
-	int			cut = 0;
-	int			half;
-
-	check_stack_depth();
-	for (int i = 0; i < n && (n == 1 || count == 1); i++)
-	{
-		d->first_shard[cells[i].cell] = first;
-		d->pieces[cells[i].cell] = count;
-	}
-	if (n == 1 || count == 1)
-		return;
-	ends[0] = farthest(d, cells, n, cells[0].cell);
-	ends[1] = farthest(d, cells, n, ends[0]);
-	for (int i = 0; i < n; i++)
-	{
-		total += d->weight[cells[i].cell];
-		cells[i].side = cell_distance(d, cells[i].cell, ends[0]) - cell_distance(d, cells[i].cell, ends[1]);
-	}
-	qsort(cells, n, sizeof(Side), compare_sides);
-	do
-		left += d->weight[cells[cut++].cell];
-	while (cut < n - 1 && left + d->weight[cells[cut].cell] / 2.0 < total * (count / 2) / count);
-	half = Min(Max((int) rint(count * left / Max(total, 1)), 1), count - 1);
-	divide_cells(d, cells, cut, first, half);
-	divide_cells(d, cells + cut, n - cut, first + half, count - half);
 }
 
 /* The shards of a row, its own first; returns how many. */
@@ -318,6 +204,14 @@ count_rows(Division *d)
 	}
 	for (int i = 0; i < s->nshards; i++)
 	{
+		double		most = (double) MOST_GUESTS * s->nrows / s->nshards + 1;
+
+		d->guest_share[i] = 1;
+		if (s->shard[i].nguests > most)
+		{
+			d->guest_share[i] = most / s->shard[i].nguests;
+			s->shard[i].nguests = (uint32) most;
+		}
 		s->shard[i].first_id = id;
 		id += s->shard[i].nrows;
 		d->shard_vectors[i] = count_vectors(&counter[i], s->shard[i].nrows);
@@ -330,15 +224,13 @@ static void
 make_shards(Division *d, int n)
 {
 	HnrShards  *s = d->s;
-	Side	   *cells = palloc(sizeof(Side) * d->ncells);
+	HnrHalving	halving = {s->index->metric, d->leaders.columns, d->weight, d->first_shard, d->pieces};
 
-	for (int i = 0; i < d->ncells; i++)
-		cells[i].cell = i;
-	divide_cells(d, cells, d->ncells, 0, n);
-	pfree(cells);
+	hnr_halve_cells(&halving, d->ncells, n);
 	s->nshards = n;
 	s->shard = palloc0(sizeof(HnrShard) * n);
 	d->shard_vectors = palloc(sizeof(double) * n);
+	d->guest_share = palloc(sizeof(double) * n);
 	count_rows(d);
 }
 
@@ -358,6 +250,17 @@ all_fit(const Division *d)
 		if (node * d->shard_vectors[i] + (double) guest * s->shard[i].nguests + files > s->budget)
 			return false;
 	return true;
+}
+
+/* Whether a row is taken for a guest of a shard. */
+static bool
+is_guest(const Division *d, int shard, uint32 hash)
+{
+	const HnrShard *s = &d->s->shard[shard];
+
+	return d->guest_share[shard] == 1 ||
+		(murmurhash32(hash ^ (uint32) shard) < d->guest_share[shard] * PG_UINT32_MAX &&
+		 hnr_spill_count(s->guests) < s->nguests);
 }
 
 /* Gives each row to its shards. */
@@ -394,7 +297,8 @@ distribute(Division *d, uint32 stride)
 		g->scale = ((HnrShardRow *) d->row)->scale;
 		memcpy(guest + sizeof(HnrShardGuest), d->row + sizeof(HnrShardRow), s->vector_size);
 		for (int j = 1; j < n; j++)
-			hnr_spill_write(s->shard[shards[j]].guests, guest);
+			if (is_guest(d, shards[j], cells.hash))
+				hnr_spill_write(s->shard[shards[j]].guests, guest);
 		if ((cells.hash >> 8) % stride == 0)
 			hnr_spill_write(s->sample, guest);
 	}
@@ -422,6 +326,7 @@ settle_shards(Division *d, int most)
 			return true;
 		pfree(s->shard);
 		pfree(d->shard_vectors);
+		pfree(d->guest_share);
 	}
 	return false;
 }
@@ -431,8 +336,7 @@ end_division(Division *d)
 {
 	if (d->cells)
 		hnr_spill_free(d->cells);
-	hnr_mem_graph_free(d->leaders);
-	hnr_arena_free(d->arena);
+	hnr_leaders_free(&d->leaders);
 }
 
 static int
@@ -478,8 +382,11 @@ hnr_shards_divide(HnrIndex *index, HnrSpill *rows, int nworkers)
 	d.s->budget = memory - fixed;
 	d.rows = rows;
 	d.row = palloc(row_size(d.s));
+	d.leaders = (HnrLeaders) {index, rows, d.row};
 	old = MemoryContextSwitchTo(context);
-	choose_leaders(&d, how_many_leaders(d.s));
+	hnr_leaders_choose(&d.leaders, how_many_leaders(d.s));
+	d.ncells = d.leaders.n;
+	d.meet = Min(MEET, d.ncells);
 	MemoryContextSwitchTo(old);
 	assign_rows(&d);
 	settled = settle_shards(&d, most);

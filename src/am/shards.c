@@ -351,18 +351,19 @@ choose_shard(Choosing *c)
 }
 
 /*
- * The levels above the ground have to fit into memory as a whole: with many dimensions
- * or a small m, fewer vertices stand there.
+ * The levels above the ground have to fit into memory as a whole, which they have to
+ * themselves: with many dimensions or a small m, fewer vertices stand there.
  */
 static void
 settle_levels(HnrShards *s)
 {
 	const HnrLayout *layout = &s->index->layout;
-	double		node = graph_memory(s->index) + 2 * sizeof(float) * layout->dims +
+	double		memory = maintenance_work_mem * 1024.0 * 7 / 8;
+	double		node = graph_memory(s->index) + sizeof(float) * layout->dims +
 		offsetof(HnrMemEdges, edge) + sizeof(HnrMemEdge) * layout->upper.slots + 32;
 	double		nodes = (double) s->nrows / (HNR_LEVEL_FACTOR * s->index->meta.m - 1);
 
-	s->sparser = (uint32) Min(node * nodes / s->budget, (double) PG_INT32_MAX) + 1;
+	s->sparser = (uint32) Min(node * nodes / memory, (double) PG_INT32_MAX) + 1;
 }
 
 void

@@ -64,7 +64,7 @@ typedef struct HnrShardTid
 typedef struct HnrShard
 {
 	uint32		nrows;
-	uint32		nguests;
+	uint32		nguests;		/* at most */
 	uint32		first_id;
 	uint32		first_position; /* of its vertices: page after page */
 	uint32		nnodes;
