@@ -18,6 +18,7 @@
 #define HNR_INHERIT_H
 
 #include "am/slots.h"
+#include "compat.h"
 
 /* Fewer vertices than these are linked one by one in a build from scratch. */
 #define HNR_INHERIT_LEAST	2000
@@ -44,7 +45,7 @@ extern HnrInherit *hnr_inherit_create(HnrIndex *old, Relation heap, HnrMemGraph 
 
 /* Bytes that all this may take, and the error where it does not do. */
 extern Size hnr_inherit_budget(void);
-extern void hnr_inherit_no_memory(void) pg_attribute_noreturn();
+pg_noreturn extern void hnr_inherit_no_memory(void);
 
 /* Bytes that it takes beside the graph: more before load than after. */
 extern Size hnr_inherit_memory(const HnrInherit *h);
