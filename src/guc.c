@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 
+#include "compat.h"
 #include "debug_point.h"
 #include "guc.h"
 
@@ -357,6 +358,28 @@ hnr_threshold_set(void)
 	if (threshold_callback)
 		threshold_callback();
 	return preloaded && hnr_guc_launcher;
+}
+
+void
+hnr_guc_force(const char *name, const char *value)
+{
+	SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+void
+hnr_guc_put_aside(void)
+{
+	hnr_guc_force("search_path", "pg_catalog, pg_temp");
+	hnr_guc_force("lock_timeout", "0");
+	hnr_guc_force("statement_timeout", "0");
+	hnr_guc_force("idle_in_transaction_session_timeout", "0");
+	hnr_guc_force("idle_session_timeout", "0");
+#ifdef HNR_HAVE_TRANSACTION_TIMEOUT
+	hnr_guc_force("transaction_timeout", "0");
+#endif
+	hnr_guc_force("default_transaction_isolation", "read committed");
+	hnr_guc_force("default_transaction_read_only", "off");
+	hnr_guc_force("default_transaction_deferrable", "off");
 }
 
 /* Whether a library has defined the setting; one that is only set is a placeholder. */

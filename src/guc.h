@@ -92,6 +92,15 @@ extern bool hnr_threshold_set(void);
 /* For the launcher: what hnr_threshold_set calls. */
 extern void hnr_on_threshold_set(void (*callback) (void));
 
+/* Sets anybody's setting in this process, whatever role and database say. */
+extern void hnr_guc_force(const char *name, const char *value);
+
+/*
+ * For a background process: puts aside what a database may have set for its users' sessions
+ * and would disturb it.
+ */
+extern void hnr_guc_put_aside(void);
+
 /*
  * Defines hnsw.* in this backend, once.  Every entry point of the access
  * method calls it (the handler and the option parser are enough).

@@ -17,15 +17,14 @@
 #include "access/table.h"
 #include "am/am.h"
 #include "am/drain.h"
-#include "am/merge.h"
 #include "am/options.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -56,19 +55,6 @@ is_deferred_now(Oid oid)
 	return deferred;
 }
 
-static void
-drain(Relation rel)
-{
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw drain", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
-	HnrIndex   *index = hnr_index_open(rel);
-
-	if (BlockNumberIsValid(index->meta.pending_head))
-		(void) hnr_merge_all(index);
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
-}
-
 /*
  * The statement has the index locked; what is deferred as the cache has it, from before the
  * statement, may be about not to be.
@@ -87,7 +73,7 @@ changed(Oid oid)
 		!RELATION_IS_OTHER_TEMP(rel) && RelationGetNumberOfBlocks(rel) > 0)
 	{
 		LockRelationOid(oid, RowExclusiveLock);
-		drain(rel);
+		(void) hnr_pending_flush(rel);
 	}
 	relation_close(rel, NoLock);
 }

@@ -69,31 +69,6 @@ extern PGDLLEXPORT void hnr_merger_main(Datum arg);
 #define SEAT_TRIES		3
 #define SEAT_PAUSE_US	10000
 
-static void
-set(const char *name, const char *value)
-{
-	SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
-}
-
-/* What a database may have set for its users' sessions and would disturb us. */
-static void
-put_settings_aside(void)
-{
-	set("search_path", "pg_catalog, pg_temp");
-	set("lock_timeout", "0");
-	set("statement_timeout", "0");
-	set("idle_in_transaction_session_timeout", "0");
-	set("idle_session_timeout", "0");
-#ifdef HNR_HAVE_TRANSACTION_TIMEOUT
-	set("transaction_timeout", "0");
-#endif
-	set("default_transaction_isolation", "read committed");
-	set("default_transaction_read_only", "off");
-	set("default_transaction_deferrable", "off");
-	/* a merge need not last: the rows are in the list until it does */
-	set("synchronous_commit", "off");
-}
-
 /* Takes a seat for the session; -1: there is none. */
 static int
 take_seat(void)
@@ -382,7 +357,9 @@ hnr_merger_main(Datum arg)
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
-	put_settings_aside();
+	hnr_guc_put_aside();
+	/* a merge need not last: the rows are in the list until it does */
+	hnr_guc_force("synchronous_commit", "off");
 	pgstat_report_activity(STATE_RUNNING, "merging pending rows of hnsw indexes");
 	before_shmem_exit(leave_seat, (Datum) 0);
 	seat = take_seat();

@@ -10,7 +10,7 @@
  * what is nearer than a row that the executor has returned is left out, for rows come in
  * order.  Rows of the pending list are looked for before that, and returned among the others;
  * one that gets into the graph meanwhile may be found twice, so each heap TID is returned once.
- *  No lock or pin is held between fetches: an MVCC snapshot does not see a row
+ * No lock or pin is held between fetches: an MVCC snapshot does not see a row
  * that later takes the place of one that vacuum removed.
  *
  *-------------------------------------------------------------------------

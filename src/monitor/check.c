@@ -39,7 +39,6 @@
 #include "storage/lmgr.h"
 #include "tcop/tcopprot.h"
 #include "utils/fmgroids.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -328,30 +327,6 @@ check_database(void)
 	return watched ? result_of_check() : HNR_CHECK_NOTHING;
 }
 
-static void
-set(const char *name, const char *value)
-{
-	SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
-}
-
-/* What a database may have set for its users' sessions and would disturb us. */
-static void
-put_settings_aside(void)
-{
-	set("search_path", "pg_catalog, pg_temp");
-	set("lock_timeout", "0");
-	set("statement_timeout", "0");
-	set("idle_in_transaction_session_timeout", "0");
-	set("idle_session_timeout", "0");
-#ifdef HNR_HAVE_TRANSACTION_TIMEOUT
-	set("transaction_timeout", "0");
-#endif
-	set("default_transaction_isolation", "read committed");
-	set("default_transaction_read_only", "off");
-	set("default_transaction_deferrable", "off");
-	set("row_security", "off");
-}
-
 void
 hnr_check_main(Datum arg)
 {
@@ -362,7 +337,8 @@ hnr_check_main(Datum arg)
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(hnr_shared_slot_database(slot),
 											  InvalidOid, 0);
-	put_settings_aside();
+	hnr_guc_put_aside();
+	hnr_guc_force("row_security", "off");
 	hnr_background_begin();
 	pgstat_report_activity(STATE_RUNNING, "checking hnsw indexes");
 	hnr_shared_report(slot, check_database());

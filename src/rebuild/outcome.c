@@ -22,11 +22,11 @@
 #include "storage/latch.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
 
+#include "guc.h"
 #include "rebuild/job.h"
 #include "rebuild/target.h"
 #include "rebuild/worker.h"
@@ -123,7 +123,7 @@ try_remove(HnrRun *run, int *errors)
 	PG_TRY();
 	{
 		if (hnr_worker_terminating())
-			SetConfigOption("lock_timeout", "1s", PGC_SUSET, PGC_S_OVERRIDE);
+			hnr_guc_force("lock_timeout", "1s");
 		hnr_lock_table(run->ids.table, hnr_worker_terminating() ? LAST_LOCK_TIMEOUT_MS : 0);
 		hnr_shadow_drop(&run->ids);
 		/* What a statement that we gave way to has made of it. */

@@ -95,12 +95,6 @@ handle_sigterm(SIGNAL_ARGS)
 	errno = save_errno;
 }
 
-static void
-set(const char *name, const char *value)
-{
-	SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
-}
-
 /*
  * Settings that a database may have for its users' sessions and that would
  * spoil a rebuild.  deadlock_timeout is short so that where we and a user's
@@ -109,22 +103,12 @@ set(const char *name, const char *value)
 static void
 put_settings_aside(void)
 {
-	set("lock_timeout", "0");
-	set("statement_timeout", "0");
-	set("idle_in_transaction_session_timeout", "0");
-	set("idle_session_timeout", "0");
-#ifdef HNR_HAVE_TRANSACTION_TIMEOUT
-	set("transaction_timeout", "0");
-#endif
-	set("default_transaction_isolation", "read committed");
-	set("default_transaction_read_only", "off");
-	set("default_transaction_deferrable", "off");
-	set("deadlock_timeout", "50ms");
-	set("log_lock_waits", "off");
-	set("synchronous_commit", "off");
-	set("search_path", "pg_catalog, pg_temp");
-	set("row_security", "off");
-	set("vacuum_cost_delay", "0");
+	hnr_guc_put_aside();
+	hnr_guc_force("deadlock_timeout", "50ms");
+	hnr_guc_force("log_lock_waits", "off");
+	hnr_guc_force("synchronous_commit", "off");
+	hnr_guc_force("row_security", "off");
+	hnr_guc_force("vacuum_cost_delay", "0");
 }
 
 void
@@ -195,9 +179,9 @@ apply_job_settings(const HnrJob *job)
 	char		value[32];
 
 	snprintf(value, sizeof(value), "%dkB", job->maintenance_mem_kb);
-	set("maintenance_work_mem", value);
+	hnr_guc_force("maintenance_work_mem", value);
 	snprintf(value, sizeof(value), "%d", job->parallel_workers);
-	set("max_parallel_maintenance_workers", value);
+	hnr_guc_force("max_parallel_maintenance_workers", value);
 }
 
 /* Steps before the shadow exists: the job's conditions still hold? */

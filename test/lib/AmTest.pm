@@ -16,12 +16,32 @@ use Test::More;
 use Time::HiRes qw(usleep);
 
 our @EXPORT = qw(am_node am_table am_defer am_functions am_indexes start_work start_statements stop_work
-  errors_of_check warnings_of_check findings_of_check unreachable_of_check lowest_recall crashes wait_for_restart);
+  errors_of_check warnings_of_check findings_of_check unreachable_of_check lowest_recall crashes crash_amid wait_for_restart);
+our @EXPORT_OK = qw(read_file write_file);
 
 my @indexes = qw(items_l2 items_cosine items_ip items_l1 items_wide items_half items_half_cosine items_sparse
   items_sparse_ip items_bit);
 
 sub am_indexes { return @indexes; }
+
+# The bytes of a file, to be read or changed while the server is down.
+sub read_file
+{
+	my ($path) = @_;
+	open my $fh, '<:raw', $path or die "$path: $!";
+	local $/;
+	my $bytes = <$fh>;
+	close $fh;
+	return $bytes;
+}
+
+sub write_file
+{
+	my ($path, $bytes) = @_;
+	open my $fh, '>:raw', $path or die "$path: $!";
+	print $fh $bytes;
+	close $fh or die "$path: $!";
+}
 
 sub am_node
 {
@@ -339,6 +359,20 @@ sub stop_work
 		  grep { /$w->{error}/ } split /\n/, $w->{err};
 	}
 	return $errors;
+}
+
+# Stops the server at once in the middle of work, sometimes just behind a checkpoint, and starts it.
+sub crash_amid
+{
+	my ($node, $round, %work) = @_;
+	my $work = start_work($node, %work);
+
+	usleep(1_000_000 + int(rand(1_500_000)));
+	$node->safe_psql('postgres', 'CHECKPOINT') if $round % 2;
+	usleep(int(rand(300_000)));
+	$node->stop('immediate');
+	stop_work($work);
+	$node->start;
 }
 
 sub check_rows

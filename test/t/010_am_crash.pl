@@ -8,7 +8,6 @@ use warnings FATAL => 'all';
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(usleep);
 
 use AmTest;
 
@@ -29,13 +28,7 @@ sub check_after_crash
 
 for my $round (1 .. $rounds)
 {
-	my $work = start_work($node, write => 3, vacuum => 1);
-	usleep(1_000_000 + int(rand(1_500_000)));
-	$node->safe_psql('postgres', 'CHECKPOINT') if $round % 2;
-	usleep(int(rand(300_000)));
-	$node->stop('immediate');
-	stop_work($work);
-	$node->start;
+	crash_amid($node, $round, write => 3, vacuum => 1);
 	check_after_crash("round $round");
 	cmp_ok(lowest_recall($node), '>=', 0.95, "round $round: rows are found");
 

@@ -113,13 +113,7 @@ is(crashes($node), '', 'no crash');
 workers(0);
 for my $round (1 .. $rounds)
 {
-	my $work = start_work($node, write => 3, find => 1, vacuum => 1, flush => 1);
-	usleep(1_000_000 + int(rand(1_500_000)));
-	$node->safe_psql('postgres', 'CHECKPOINT') if $round % 2;
-	usleep(int(rand(300_000)));
-	$node->stop('immediate');
-	stop_work($work);
-	$node->start;
+	crash_amid($node, $round, write => 3, find => 1, vacuum => 1, flush => 1);
 	check_after_crash("round $round");
 	cmp_ok(lowest_recall($node), '>=', 0.95, "round $round: rows are found");
 	flush_all();

@@ -9,6 +9,8 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use AmTest qw(read_file write_file);
+
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
 $node->append_conf('postgresql.conf',
@@ -114,24 +116,6 @@ sub index_file
 	my ($name) = @_;
 	return $node->data_dir . '/'
 	  . $node->safe_psql('postgres', "SELECT pg_relation_filepath('${name}_e')");
-}
-
-sub read_file
-{
-	my ($path) = @_;
-	open my $fh, '<:raw', $path or die "$path: $!";
-	local $/;
-	my $bytes = <$fh>;
-	close $fh;
-	return $bytes;
-}
-
-sub write_file
-{
-	my ($path, $bytes) = @_;
-	open my $fh, '>:raw', $path or die "$path: $!";
-	print $fh $bytes;
-	close $fh or die "$path: $!";
 }
 
 # The first block of a kind; where vertex or chunk `pos` of a block stands, and the

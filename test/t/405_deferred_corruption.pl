@@ -8,6 +8,8 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use AmTest qw(read_file write_file);
+
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
 $node->append_conf('postgresql.conf', <<'X');
@@ -79,24 +81,6 @@ sub make_table
 		"CREATE INDEX ${name}_e ON $name USING hnsw (e $class) WITH (m = 4, ef_construction = 16, deferred = on)",
 		rows_of($name, 1, 180 * $n), "SELECT flush_index('${name}_e')", rows_of($name, 1 + 180 * $n, 270 * $n));
 	return $node->data_dir . '/' . $node->safe_psql('postgres', "SELECT pg_relation_filepath('${name}_e')");
-}
-
-sub read_file
-{
-	my ($path) = @_;
-	open my $fh, '<:raw', $path or die "$path: $!";
-	local $/;
-	my $bytes = <$fh>;
-	close $fh;
-	return $bytes;
-}
-
-sub write_file
-{
-	my ($path, $bytes) = @_;
-	open my $fh, '>:raw', $path or die "$path: $!";
-	print $fh $bytes;
-	close $fh or die "$path: $!";
 }
 
 # The file of an index, and what stands where in it.
