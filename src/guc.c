@@ -66,7 +66,7 @@ typedef struct EnumSetting
 } EnumSetting;
 
 int			hnr_guc_cutover_method = HNR_CUTOVER_SWAP_STORAGE;
-int			hnr_guc_cutover_max_wait = 40;
+int			hnr_guc_cutover_max_wait = 60;
 int			hnr_guc_cutover_timeout = 0;
 int			hnr_guc_table_lock_timeout = 0;
 int			hnr_guc_history_limit = 1000;
@@ -134,7 +134,7 @@ static const IntSetting int_settings[] = {
 		"hnsw_rebuild.cutover_max_wait",
 		"Longest time that one attempt to swap in a new index may make others wait.",
 		NULL,
-		&hnr_guc_cutover_max_wait, 40, 1, 60 * 1000, PGC_SUSET, GUC_UNIT_MS
+		&hnr_guc_cutover_max_wait, 60, 1, 60 * 1000, PGC_SUSET, GUC_UNIT_MS
 	},
 	{
 		"hnsw_rebuild.cutover_timeout",

@@ -12,16 +12,10 @@
  *
  * Every transaction that has planned a query on the table holds a lock on both
  * indexes until it ends, so the exclusive lock is not to be had for the asking,
- * and whoever waits for one holds up everybody who comes after.  Therefore:
- *
- *	- While somebody holds a lock for long, we look from time to time without
- *	  asking for anything.
- *	- When nobody does, we take the locks without waiting.
- *	- When there are only short holders, we queue up for at most
- *	  hnsw_rebuild.cutover_max_wait for both locks together, in a
- *	  subtransaction: the error of a timeout at top level would cost us the
- *	  session lock on the table.  Now and then we do so although there are long
- *	  holders: perhaps there is never a moment without.
+ * and whoever waits for one holds up everybody who comes after.  opportunity.c
+ * tells when to ask: without waiting where nobody holds one, else queueing up for
+ * a time that both locks together have, in a subtransaction: the error of a
+ * timeout at top level would cost us the session lock on the table.
  *
  * The commit does not wait for the disk or a standby (synchronous_commit is off
  * in the worker): a crash loses the swap whole, and every later commit follows
@@ -46,7 +40,6 @@
 #include "commands/progress.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
-#include "storage/latch.h"
 #include "storage/lmgr.h"
 #include "storage/predicate.h"
 #include "storage/proc.h"
@@ -56,48 +49,22 @@
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
-#include "utils/timestamp.h"
-#include "utils/wait_event.h"
 
 #include "compat.h"
 #include "guc.h"
+#include "rebuild/opportunity.h"
 #include "rebuild/target.h"
 #include "rebuild/worker.h"
 
-/* Interval of looking whether somebody holds a lock. */
-#define LOOK_INTERVAL_MS		10
-
-/* First time in the queue; it doubles up to cutover_max_wait. */
-#define FIRST_QUEUE_MS			10
-
-/* Pause after a vain time in the queue, doubling up to the longest. */
-#define FIRST_PAUSE_MS			50
-#define LONGEST_PAUSE_MS		1000
-
-/* A holder seen for this long is a long one. */
-#define LONG_HOLDER_MS			100
-
-/* Queue up in spite of long holders, or let others have the table, after this time. */
-#define PATIENCE_MS				10000
-
-/* Of the attempts to swap. */
-typedef struct Attempts
+/* An attempt to swap. */
+typedef struct Attempt
 {
 	HnrRun	   *run;
-	TimestampTz started_at;
-	TimestampTz next_queue_at;
-	TimestampTz impatient_at;
-	int			queue_ms;
-	int			pause_ms;
-	/* the long-holder test: who was there, and since when nobody of them is new */
-	VirtualTransactionId *holders;
-	int			nholders;
-	TimestampTz holders_at;
-	/* of the present attempt */
+	int			queue_ms;		/* 0: takes the locks without waiting */
 	instr_time	queued_at;
 	instr_time	locked_at;
 	bool		locked;			/* locked_at is set */
-} Attempts;
+} Attempt;
 
 static double
 ms_since(instr_time start)
@@ -109,126 +76,10 @@ ms_since(instr_time start)
 	return INSTR_TIME_GET_MILLISEC(now);
 }
 
-/* ---- looking ---- */
-
-/* Transactions that hold any lock on either index; in transaction memory. */
-static VirtualTransactionId *
-find_holders(const HnrRun *run, int *n)
-{
-	VirtualTransactionId *found[2];
-	VirtualTransactionId *all;
-	Oid			indexes[2] = {run->ids.live, run->ids.shadow};
-	int			counts[2];
-
-	for (int i = 0; i < 2; i++)
-	{
-		LOCKTAG		tag;
-
-		SET_LOCKTAG_RELATION(tag, MyDatabaseId, indexes[i]);
-		found[i] = GetLockConflicts(&tag, AccessExclusiveLock, &counts[i]);
-	}
-	*n = counts[0] + counts[1];
-	all = palloc(sizeof(VirtualTransactionId) * (*n + 1));
-	memcpy(all, found[0], sizeof(VirtualTransactionId) * counts[0]);
-	memcpy(all + counts[0], found[1], sizeof(VirtualTransactionId) * counts[1]);
-	pfree(found[0]);
-	pfree(found[1]);
-	return all;
-}
-
-static bool
-contains(const VirtualTransactionId *list, int n, VirtualTransactionId vxid)
-{
-	for (int i = 0; i < n; i++)
-		if (VirtualTransactionIdEquals(list[i], vxid))
-			return true;
-	return false;
-}
-
-/*
- * Whether one of the holders has been there for LONG_HOLDER_MS.  Those who are
- * remembered and still there stay remembered; when none is left, the present
- * ones are remembered.
- */
-static bool
-has_long_holder(Attempts *a, const VirtualTransactionId *holders, int n)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	int			kept = 0;
-
-	for (int i = 0; i < a->nholders; i++)
-		if (contains(holders, n, a->holders[i]))
-			a->holders[kept++] = a->holders[i];
-	a->nholders = kept;
-	if (kept > 0)
-		return TimestampDifferenceExceeds(a->holders_at, now, LONG_HOLDER_MS);
-
-	if (a->holders)
-		pfree(a->holders);
-	a->holders = MemoryContextAlloc(a->run->context,
-									sizeof(VirtualTransactionId) * (n + 1));
-	memcpy(a->holders, holders, sizeof(VirtualTransactionId) * n);
-	a->nholders = n;
-	a->holders_at = now;
-	return false;
-}
-
-static void
-check_timeout(const Attempts *a)
-{
-	if (hnr_guc_cutover_timeout > 0 &&
-		TimestampDifferenceExceeds(a->started_at, GetCurrentTimestamp(),
-								   hnr_guc_cutover_timeout))
-		ereport(ERROR,
-				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("other transactions held locks on index %s for longer than hnsw_rebuild.cutover_timeout",
-						a->run->job->index_name)));
-}
-
-/*
- * Looks until it is worth an attempt.  Returns how long to queue up for the
- * locks, 0: take them without waiting.  One transaction without snapshot or xid.
- */
-static int
-wait_for_opportunity(Attempts *a)
-{
-	int			result = -1;
-
-	StartTransactionCommand();
-	while (result < 0)
-	{
-		TimestampTz now = GetCurrentTimestamp();
-		VirtualTransactionId *holders;
-		int			n;
-		bool		long_holder;
-
-		CHECK_FOR_INTERRUPTS();
-		check_timeout(a);
-		holders = find_holders(a->run, &n);
-		long_holder = has_long_holder(a, holders, n);
-		if (long_holder)
-			hnr_watch_check_waiters(holders, n,
-									TimestampDifferenceExceeds(a->started_at, now, PATIENCE_MS));
-		pfree(holders);
-		if (n == 0)
-			result = 0;
-		else if (now >= a->next_queue_at && (!long_holder || now >= a->impatient_at))
-			result = Min(a->queue_ms, hnr_guc_cutover_max_wait);
-		else
-		{
-			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-							 LOOK_INTERVAL_MS, PG_WAIT_EXTENSION);
-			ResetLatch(MyLatch);
-		}
-	}
-	CommitTransactionCommand();
-	return result;
-}
-
 /* ---- one attempt ---- */
 
 static void
-note_locked(Attempts *a)
+note_locked(Attempt *a)
 {
 	if (!a->locked)
 		INSTR_TIME_SET_CURRENT(a->locked_at);
@@ -237,7 +88,7 @@ note_locked(Attempts *a)
 
 /* Both locks without waiting, or none. */
 static bool
-take_locks(Attempts *a, Oid first, Oid second)
+take_locks(Attempt *a, Oid first, Oid second)
 {
 	if (!ConditionalLockRelationOid(first, AccessExclusiveLock))
 		return false;
@@ -253,15 +104,15 @@ take_locks(Attempts *a, Oid first, Oid second)
  * attempt's subtransaction.
  */
 static void
-queue_for_locks(Attempts *a, Oid first, Oid second, int queue_ms)
+queue_for_locks(Attempt *a, Oid first, Oid second)
 {
-	LockTimeout = queue_ms;
+	LockTimeout = a->queue_ms;
 	LockRelationOid(first, AccessExclusiveLock);
 	note_locked(a);
-	LockTimeout = Max(1, queue_ms - (int) ms_since(a->queued_at));
+	LockTimeout = Max(1, a->queue_ms - (int) ms_since(a->queued_at));
 	LockRelationOid(second, AccessExclusiveLock);
 	/* For whatever lock the swap itself may have to wait for. */
-	LockTimeout = Max(1, queue_ms - (int) ms_since(a->queued_at));
+	LockTimeout = Max(1, a->queue_ms - (int) ms_since(a->queued_at));
 }
 
 /* The live index's row: the shadow's storage, the new options. */
@@ -338,14 +189,14 @@ swap_storage(HnrRun *run)
 
 /* The part of an attempt that may fail for want of a lock. */
 static bool
-lock_and_swap(Attempts *a, int queue_ms)
+lock_and_swap(Attempt *a)
 {
 	HnrRun	   *run = a->run;
 	Oid			first = Min(run->ids.live, run->ids.shadow);
 	Oid			second = Max(run->ids.live, run->ids.shadow);
 
-	if (queue_ms > 0)
-		queue_for_locks(a, first, second, queue_ms);
+	if (a->queue_ms > 0)
+		queue_for_locks(a, first, second);
 	else if (!take_locks(a, first, second))
 		return false;
 	HNR_DEBUG_POINT("rebuild_cutover_locked");
@@ -364,26 +215,25 @@ is_want_of_lock(void)
 
 /* One attempt, one transaction.  Notes what it cost others. */
 static bool
-attempt(Attempts *a, int queue_ms)
+attempt(HnrRun *run, int queue_ms)
 {
-	HnrRun	   *run = a->run;
+	Attempt		a = {.run = run, .queue_ms = queue_ms};
 	HnrJob	   *job = run->job;
 	MemoryContext context;
 	ResourceOwner owner;
 	volatile bool swapped = false;
 
-	run->job->cutover_attempts++;
-	a->locked = false;
+	job->cutover_attempts++;
 	StartTransactionCommand();
 	CHECK_FOR_INTERRUPTS();
 	context = CurrentMemoryContext;
 	owner = CurrentResourceOwner;
 	BeginInternalSubTransaction(NULL);
-	INSTR_TIME_SET_CURRENT(a->queued_at);
+	INSTR_TIME_SET_CURRENT(a.queued_at);
 	LockTimeout = hnr_guc_cutover_max_wait;
 	PG_TRY();
 	{
-		swapped = lock_and_swap(a, queue_ms);
+		swapped = lock_and_swap(&a);
 		LockTimeout = 0;
 		ReleaseCurrentSubTransaction();
 	}
@@ -405,40 +255,27 @@ attempt(Attempts *a, int queue_ms)
 	CommitTransactionCommand();
 	run->swapped = swapped;
 	if (queue_ms > 0 || swapped)
-		job->longest_wait_ms = Max(job->longest_wait_ms, ms_since(a->queued_at));
+		job->longest_wait_ms = Max(job->longest_wait_ms, ms_since(a.queued_at));
 	if (swapped)
-		job->lock_hold_ms = ms_since(a->locked_at);
+		job->lock_hold_ms = ms_since(a.locked_at);
 	return swapped;
 }
 
 static void
 swap_with_lock(HnrRun *run)
 {
-	TimestampTz now = GetCurrentTimestamp();
-	Attempts	a = {
-		.run = run,
-		.started_at = now,
-		.next_queue_at = now,
-		.impatient_at = TimestampTzPlusMilliseconds(now, PATIENCE_MS),
-		.queue_ms = FIRST_QUEUE_MS,
-		.pause_ms = FIRST_PAUSE_MS
-	};
+	HnrOpportunity *opportunity = hnr_opportunity_begin(run);
 
 	for (;;)
 	{
 		int			queue_ms;
 
 		hnr_reload_settings();
-		queue_ms = wait_for_opportunity(&a);
-		if (attempt(&a, queue_ms))
+		queue_ms = hnr_opportunity_await(opportunity);
+		if (attempt(run, queue_ms))
 			return;
-		if (queue_ms == 0)
-			continue;
-		now = GetCurrentTimestamp();
-		a.next_queue_at = TimestampTzPlusMilliseconds(now, a.pause_ms);
-		a.impatient_at = TimestampTzPlusMilliseconds(now, PATIENCE_MS);
-		a.queue_ms = Min(a.queue_ms * 2, hnr_guc_cutover_max_wait);
-		a.pause_ms = Min(a.pause_ms * 2, LONGEST_PAUSE_MS);
+		if (queue_ms > 0)
+			hnr_opportunity_missed(opportunity);
 	}
 }
 
