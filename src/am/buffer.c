@@ -28,17 +28,26 @@ hnr_report_corrupted(Relation index, BlockNumber block, const char *what)
 }
 
 /*
+ * A size known from before will do: nobody cuts an index off while we have it locked, and who
+ * did before has had us forget it (RelationTruncate).
+ */
+bool
+hnr_buffer_exists(Relation index, BlockNumber block)
+{
+	BlockNumber known = RelationGetSmgr(index)->smgr_cached_nblocks[MAIN_FORKNUM];
+
+	return likely(known != InvalidBlockNumber && block < known) ||
+		block < RelationGetNumberOfBlocks(index);
+}
+
+/*
  * A link's block number is not to be trusted, and the last one there is would extend
- * the relation.  An index never shrinks, so a size known from before will do.
+ * the relation.
  */
 static void
 check_block(Relation index, BlockNumber block)
 {
-	BlockNumber known = RelationGetSmgr(index)->smgr_cached_nblocks[MAIN_FORKNUM];
-
-	if (likely(known != InvalidBlockNumber && block < known))
-		return;
-	if (block >= RelationGetNumberOfBlocks(index))
+	if (unlikely(!hnr_buffer_exists(index, block)))
 		hnr_report_corrupted(index, block, "A link leads to this block, which is beyond the end.");
 }
 

@@ -29,6 +29,12 @@
 extern Buffer hnr_buffer_read(Relation index, BlockNumber block, int lock, int kinds);
 
 /*
+ * Whether an index has a block.  It may have been cut off (shrink.h) since the caller came to
+ * know of it, but not while the caller has had a lock on the index.
+ */
+extern bool hnr_buffer_exists(Relation index, BlockNumber block);
+
+/*
  * Starts fetching size bytes at an offset of a block into the processor's cache, if
  * this backend remembers where the block is.  Takes no lock and no pin: what it
  * fetches may turn out to be something else.

@@ -188,6 +188,12 @@ hnr_place_on_page(HnrIndex *index, Page page)
 	return -1;
 }
 
+void
+hnr_place_withhold(HnrIndex *index, BlockNumber block)
+{
+	RecordPageWithFreeSpace(index->rel, block, 0);
+}
+
 /* Names a page to the map if that leaves out its free places; whether it did. */
 static bool
 mend_entry(HnrIndex *index, BlockNumber block, BufferAccessStrategy strategy)
@@ -358,7 +364,8 @@ find_place(HnrIndex *index, HnrPageKind kind, const HnrShape *shape, HnrPlace *p
 	int			parts = shape ? shape->parts : 1;
 	TryResult	result = TRY_OTHER;
 
-	if (*last != HNR_METAPAGE)
+	/* it may have been cut off since */
+	if (*last != HNR_METAPAGE && hnr_buffer_exists(index->rel, *last))
 		result = try_block(index, *last, kind, shape, place);
 	if (result == TRY_FOUND)
 		return;

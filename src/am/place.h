@@ -43,6 +43,9 @@ extern void hnr_place_record(HnrIndex *index, BlockNumber block, int kind);
 /* The same of a page that is new, for others to fill up at once. */
 extern void hnr_place_offer(HnrIndex *index, BlockNumber block, int kind);
 
+/* Has the map name the page no more. */
+extern void hnr_place_withhold(HnrIndex *index, BlockNumber block);
+
 /* The kind of place that the map names on a page; 0: any, -1: none. */
 extern int	hnr_place_recorded(HnrIndex *index, BlockNumber block);
 

@@ -64,6 +64,9 @@ figures_as_json(const HnrOptimizeFigures *f)
 		{"codes_renewed", f->codes},
 		{"attached", f->attached},
 		{"still_due", f->left},
+		{"pages", f->pages},
+		{"pages_cut", f->pages_cut},
+		{"pages_not_cut", f->pages_left},
 	};
 	StringInfoData buf;
 
@@ -113,5 +116,4 @@ hnr_phase_optimize(HnrRun *run)
 	job->tuples_total = job->tuples_done;
 	job->m_after = job->m_before;
 	job->ef_construction_after = job->ef_construction_before;
-	hnr_unlock_table(run->ids.table);
 }

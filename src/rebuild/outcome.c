@@ -239,7 +239,7 @@ hnr_outcome_settle(HnrRun *run)
 
 	removed = remove_shadow(run);
 	pgstat_progress_end_command();
-	if ((run->swapped || run->optimized) && job->measure && !hnr_worker_terminating())
+	if ((run->swapped || (run->optimized && !run->failed)) && job->measure && !hnr_worker_terminating())
 		measure_after(run);
 	enter_regardless(job, run->outcome);
 	/* From now on the job claims the shadow no longer. */

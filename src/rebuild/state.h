@@ -39,7 +39,8 @@ typedef enum HnrStep
 	HNR_STEP_DROP,				/* -> MEASURE_AFTER, DONE */
 	HNR_STEP_MEASURE_AFTER,		/* -> DONE */
 	HNR_STEP_LEAVES,			/* parent of a partitioned index -> DONE */
-	HNR_STEP_OPTIMIZE,			/* -> MEASURE_AFTER, DONE */
+	HNR_STEP_OPTIMIZE,			/* -> COMPACT */
+	HNR_STEP_COMPACT,			/* -> MEASURE_AFTER, DONE */
 	HNR_STEP_CLEAN,				/* -> DROP (swapped after all), DONE */
 	HNR_STEP_DONE,
 	HNR_STEP_FAILED,

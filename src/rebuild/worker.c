@@ -227,6 +227,8 @@ rebuild(HnrRun *run)
 	{
 		hnr_run_enter(run, HNR_STEP_OPTIMIZE);
 		hnr_phase_optimize(run);
+		hnr_run_enter(run, HNR_STEP_COMPACT);
+		hnr_phase_compact(run);
 		return;
 	}
 	hnr_run_enter(run, HNR_STEP_CREATE);

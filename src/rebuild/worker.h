@@ -90,8 +90,10 @@ extern void hnr_phase_lock_table(HnrRun *run);
 extern void hnr_phase_create(HnrRun *run);
 extern void hnr_phase_build(HnrRun *run);
 extern void hnr_phase_validate(HnrRun *run);
-/* Makes the index better in place (optimizing.c), and gives the table's lock back. */
+/* Makes the index better in place (optimizing.c). */
 extern void hnr_phase_optimize(HnrRun *run);
+/* Cuts off what is of no use at its end (compacting.c), and gives the table's lock back. */
+extern void hnr_phase_compact(HnrRun *run);
 /* Keeps in the job what that has done, if only a part. */
 extern void hnr_optimizing_keep_work(HnrRun *run);
 /* Waits for old snapshots, swaps; gives way to others as often as needed. */

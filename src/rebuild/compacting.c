@@ -1,0 +1,335 @@
+/*-------------------------------------------------------------------------
+ *
+ * compacting.c
+ *		The last step of an optimisation: pages at the end of the index that hold nothing
+ *		are cut off.
+ *
+ *	1	A look at the end: is it worth it?
+ *	2	Wait for all who are inserting now; they may know vertices that VACUUM has removed.
+ *	3	One pass over the index: what leads to those pages after all?
+ *	4	AccessExclusiveLock on the index, for a moment; look again, and cut.
+ *
+ * The exclusive lock is taken without waiting where nobody holds one; else we queue for it now
+ * and then, for no longer than hnsw_rebuild.cutover_max_wait, and give up after some seconds.
+ * The wait, too, has an end.  What is not cut then is for the next optimisation.  Neither is
+ * done where hnsw_rebuild.cutover_method says that no exclusive lock is wanted.
+ *
+ * Locks: the table's session lock keeps VACUUM away throughout; who wants more than that has
+ * it, and the optimisation is done without this.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "portability/instr_time.h"
+#include "storage/bufmgr.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "storage/proc.h"
+#include "utils/rel.h"
+#include "utils/resowner.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "am/shrink.h"
+#include "compat.h"
+#include "guc.h"
+#include "rebuild/worker.h"
+#include "throttle.h"
+
+/* Worth a pass over the index: so many pages, or such a part of them. */
+#define LEAST_PAGES			1000
+#define LEAST_PART			16
+
+/* How long to wait for those who insert, and for the exclusive lock. */
+#define WRITERS_MS			30000
+#define LOCK_MS				5000
+
+/* Interval of looking whether somebody holds a lock. */
+#define LOOK_INTERVAL_MS	10
+
+/* In the queue the first time, and between two times. */
+#define FIRST_QUEUE_MS		10
+#define QUEUE_PAUSE_MS		250
+
+static void
+sleep_a_little(void)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 LOOK_INTERVAL_MS, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
+static Relation
+begin_reading(HnrRun *run)
+{
+	StartTransactionCommand();
+	CHECK_FOR_INTERRUPTS();
+	hnr_watch_shadow(run->ids.live);
+	return index_open(run->ids.live, NoLock);
+}
+
+static void
+end_reading(Relation index)
+{
+	index_close(index, NoLock);
+	hnr_watch_shadow_end();
+	CommitTransactionCommand();
+}
+
+/* ---- those who insert ---- */
+
+/* Transactions that hold a lock on the index which conflicts with a mode. */
+static VirtualTransactionId *
+find_holders(HnrRun *run, LOCKMODE mode, int *n)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, run->ids.live);
+	return GetLockConflicts(&tag, mode, n);
+}
+
+static int
+keep_common(VirtualTransactionId *list, int n, const VirtualTransactionId *now, int nnow)
+{
+	int			kept = 0;
+
+	for (int i = 0; i < n; i++)
+		for (int j = 0; j < nnow; j++)
+			if (VirtualTransactionIdEquals(list[i], now[j]))
+			{
+				list[kept++] = list[i];
+				break;
+			}
+	return kept;
+}
+
+/*
+ * Waits until none of those who may insert now is still doing it; whoever has given up the
+ * lock for a moment is through with what he did.  False if that takes too long.
+ */
+static bool
+wait_for_writers(HnrRun *run)
+{
+	TimestampTz start = GetCurrentTimestamp();
+	VirtualTransactionId *writers;
+	int			n;
+	bool		over = false;
+
+	StartTransactionCommand();
+	CHECK_FOR_INTERRUPTS();
+	writers = find_holders(run, ShareLock, &n);
+	while (n > 0 && !over)
+	{
+		VirtualTransactionId *now;
+		int			nnow;
+
+		hnr_watch_check_waiters(writers, n, false);
+		sleep_a_little();
+		now = find_holders(run, ShareLock, &nnow);
+		n = keep_common(writers, n, now, nnow);
+		pfree(now);
+		over = TimestampDifferenceExceeds(start, GetCurrentTimestamp(), WRITERS_MS);
+	}
+	CommitTransactionCommand();
+	return n == 0;
+}
+
+/* ---- the cut ---- */
+
+static double
+ms_since(instr_time start)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, start);
+	return INSTR_TIME_GET_MILLISEC(now);
+}
+
+/* Takes the lock and cuts; false where the lock is not to be had without waiting. */
+static bool
+lock_and_cut(HnrRun *run, BlockNumber from, int queue_ms)
+{
+	instr_time	start;
+	Relation	index;
+
+	LockTimeout = queue_ms;
+	if (queue_ms > 0)
+		LockRelationOid(run->ids.live, AccessExclusiveLock);
+	else if (!ConditionalLockRelationOid(run->ids.live, AccessExclusiveLock))
+		return false;
+	LockTimeout = 0;
+	INSTR_TIME_SET_CURRENT(start);
+	HNR_DEBUG_POINT("compact_locked");
+	index = index_open(run->ids.live, NoLock);
+	run->figures.pages_cut += hnr_index_cut(index, from, Max(hnr_guc_cutover_max_wait / 2, 1));
+	run->figures.pages_left = RelationGetNumberOfBlocks(index) - from;
+	index_close(index, NoLock);
+	HNR_DEBUG_POINT("compact_cut");
+	run->job->lock_hold_ms = Max(run->job->lock_hold_ms, ms_since(start));
+	return true;
+}
+
+/* One attempt, one transaction; whether the lock was had. */
+static bool
+attempt(HnrRun *run, BlockNumber from, int queue_ms)
+{
+	MemoryContext context;
+	ResourceOwner owner;
+	instr_time	start;
+	volatile bool done = false;
+
+	StartTransactionCommand();
+	CHECK_FOR_INTERRUPTS();
+	context = CurrentMemoryContext;
+	owner = CurrentResourceOwner;
+	/* the error of a timeout at top level would cost us the session lock on the table */
+	BeginInternalSubTransaction(NULL);
+	INSTR_TIME_SET_CURRENT(start);
+	PG_TRY();
+	{
+		done = lock_and_cut(run, from, queue_ms);
+		LockTimeout = 0;
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		LockTimeout = 0;
+		if (hnr_watch_wish() != NULL || hnr_worker_interrupted() ||
+			(geterrcode() != ERRCODE_LOCK_NOT_AVAILABLE &&
+			 geterrcode() != ERRCODE_T_R_DEADLOCK_DETECTED))
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	CommitTransactionCommand();
+	if (done || queue_ms > 0)
+		run->job->longest_wait_ms = Max(run->job->longest_wait_ms, ms_since(start));
+	return done;
+}
+
+/* Whether anybody holds a lock on the index just now. */
+static bool
+is_held(HnrRun *run)
+{
+	int			n;
+
+	StartTransactionCommand();
+	pfree(find_holders(run, AccessExclusiveLock, &n));
+	if (n > 0)
+		sleep_a_little();
+	CommitTransactionCommand();
+	return n > 0;
+}
+
+/* Until all is cut, what is left is in use, or it takes too long. */
+static void
+cut(HnrRun *run, BlockNumber from)
+{
+	TimestampTz start = GetCurrentTimestamp();
+	TimestampTz next_queue_at = TimestampTzPlusMilliseconds(start, QUEUE_PAUSE_MS);
+	int			queue_ms = FIRST_QUEUE_MS;
+
+	while (run->figures.pages_left > 0 &&
+		   !TimestampDifferenceExceeds(start, GetCurrentTimestamp(), LOCK_MS))
+	{
+		int64		before = run->figures.pages_cut;
+		bool		held = is_held(run);
+		bool		queue = held && GetCurrentTimestamp() >= next_queue_at;
+
+		hnr_reload_settings();
+		if (held && !queue)
+			continue;
+		if (attempt(run, from, queue ? Min(queue_ms, hnr_guc_cutover_max_wait) : 0))
+		{
+			if (run->figures.pages_cut == before)
+				break;
+			continue;
+		}
+		if (!queue)
+			continue;
+		queue_ms *= 2;
+		next_queue_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), QUEUE_PAUSE_MS);
+	}
+}
+
+/* ---- all of it ---- */
+
+static void
+compact(HnrRun *run)
+{
+	HnrOptimizeFigures *figures = &run->figures;
+	BlockNumber blocks;
+	BlockNumber from;
+	Relation	index = begin_reading(run);
+
+	from = hnr_index_idle_from(index, &blocks);
+	end_reading(index);
+	figures->pages = blocks;
+	figures->pages_left = blocks - from;
+	if (blocks - from < LEAST_PAGES && (blocks - from) * LEAST_PART < blocks)
+		return;
+	if (hnr_guc_cutover_method == HNR_CUTOVER_SWAP_INDEX)
+		return;
+	HNR_RUN_POINT("compact_looked");
+	if (!wait_for_writers(run))
+		return;
+	index = begin_reading(run);
+	from = hnr_index_unreferenced_from(index, from);
+	figures->pages_left = RelationGetNumberOfBlocks(index) - from;
+	end_reading(index);
+	HNR_RUN_POINT("compact_referenced");
+	cut(run, from);
+	if (figures->pages_left == 0)
+		return;
+	index = begin_reading(run);
+	hnr_index_keep_end(index, from);
+	end_reading(index);
+}
+
+/*
+ * Somebody wants more of the table than we have, or waits for us while we wait for him: the
+ * optimisation is done all the same.  All locks are given back.
+ */
+static void
+give_way(HnrRun *run)
+{
+	FlushErrorState();
+	hnr_watch_stop();
+	AbortOutOfAnyTransaction();
+	LockReleaseAll(DEFAULT_LOCKMETHOD, true);
+	MemoryContextSwitchTo(run->context);
+}
+
+void
+hnr_phase_compact(HnrRun *run)
+{
+	volatile bool gave_way = false;
+
+	PG_TRY();
+	{
+		compact(run);
+	}
+	PG_CATCH();
+	{
+		if (hnr_worker_interrupted() ||
+			(hnr_watch_wish() == NULL && geterrcode() != ERRCODE_T_R_DEADLOCK_DETECTED))
+			PG_RE_THROW();
+		give_way(run);
+		gave_way = true;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(run->context);
+	hnr_optimizing_keep_work(run);
+	if (!gave_way)
+		hnr_unlock_table(run->ids.table);
+}
