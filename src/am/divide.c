@@ -44,12 +44,22 @@
  */
 #define MOST_GUESTS		6
 
+/*
+ * So many vectors that came last are known again, so that one with very many rows, as a part of all
+ * often is, is not a guest as often: it would count as many vectors, and leave no place for others.
+ */
+#define MOST_RECENT		64
+
 /* Of rows one in so many, at least, is in the sample of all shards. */
 #define LEAST_STRIDE	HNR_SAMPLED
 
 /* The number of different vectors, of which memory is needed, is known to 3 %: 1 kB for a shard. */
 #define COUNTER_BITS	10
 #define COUNTER_ERROR	1.07
+
+/* In a cell, to 13 %: 64 bytes for each. */
+#define CELL_BITS		6
+#define CELL_ERROR		1.3
 
 #define STRIP			HNR_POINTS_STRIP
 
@@ -68,9 +78,10 @@ typedef struct Division
 	HnrSpill   *cells;			/* RowCells, by row */
 	int			ncells;
 	int			meet;			/* cells that each row has */
-	uint32	   *weight;			/* rows of each cell's own */
+	uint32	   *weight;			/* different vectors of each cell's own, about */
 	double		nvectors;		/* different ones, about */
 	double	   *shard_vectors;	/* of each shard's own */
+	uint32		nrecent;		/* places for MOST_RECENT, or as many as there is memory for */
 	double	   *guest_share;	/* of those who would be its guests */
 	int		   *first_shard;	/* of each cell */
 	int		   *pieces;			/* how many it has */
@@ -112,12 +123,22 @@ find_nearest(const Division *d, const float *distances, RowCells *cells)
 
 /* How many different vectors a counter has seen, at most n; it is at its end. */
 static double
-count_vectors(hyperLogLogState *counter, uint32 n)
+count_vectors(hyperLogLogState *counter, double error, uint32 n)
 {
-	double		vectors = Min(COUNTER_ERROR * estimateHyperLogLog(counter), n);
+	double		vectors = Min(error * estimateHyperLogLog(counter), n);
 
 	freeHyperLogLog(counter);
 	return vectors;
+}
+
+static hyperLogLogState *
+create_counters(int n, int bits)
+{
+	hyperLogLogState *counters = palloc(sizeof(hyperLogLogState) * n);
+
+	for (int i = 0; i < n; i++)
+		initHyperLogLog(&counters[i], bits);
+	return counters;
 }
 
 /* Finds the cells of all rows. */
@@ -127,9 +148,9 @@ assign_rows(Division *d)
 	HnrShards  *s = d->s;
 	int			width = hnr_points_width(d->ncells);
 	RowCells	cells[STRIP];
-	hyperLogLogState counter;
+	hyperLogLogState *counter = create_counters(1, COUNTER_BITS);
+	hyperLogLogState *of_cell = create_counters(d->ncells, CELL_BITS);
 
-	initHyperLogLog(&counter, COUNTER_BITS);
 	memset(cells, 0, sizeof(cells));
 	d->weight = palloc0(sizeof(uint32) * d->ncells);
 	d->cells = hnr_spill_create(sizeof(RowCells));
@@ -151,11 +172,16 @@ assign_rows(Division *d)
 		{
 			find_nearest(d, d->leaders.distances + (Size) i * width, &cells[i]);
 			d->weight[cells[i].cell[0]]++;
-			addHyperLogLog(&counter, cells[i].hash);
+			addHyperLogLog(counter, cells[i].hash);
+			addHyperLogLog(&of_cell[cells[i].cell[0]], cells[i].hash);
 			hnr_spill_write(d->cells, &cells[i]);
 		}
 	}
-	d->nvectors = count_vectors(&counter, s->nrows);
+	d->nvectors = count_vectors(counter, COUNTER_ERROR, s->nrows);
+	for (int i = 0; i < d->ncells; i++)
+		d->weight[i] = count_vectors(&of_cell[i], CELL_ERROR, d->weight[i]);
+	pfree(of_cell);
+	pfree(counter);
 }
 
 /* The shards of a row, its own first; returns how many. */
@@ -177,18 +203,38 @@ find_shards(const Division *d, const RowCells *cells, int *shards)
 	return n;
 }
 
+/* Whether a hash is that of the vector that came last to its place, where it stands afterwards. */
+static bool
+came_lately(const Division *d, uint64 *recent, uint32 hash)
+{
+	uint64	   *place = &recent[hash % d->nrecent];
+	bool		again = *place == hash;
+
+	*place = hash;
+	return again;
+}
+
+/* No vector has been at any place, whose hash would be in 32 bits. */
+static uint64 *
+no_recent(const Division *d)
+{
+	uint64	   *recent = palloc(sizeof(uint64) * d->nrecent);
+
+	memset(recent, 0xFF, sizeof(uint64) * d->nrecent);
+	return recent;
+}
+
 /* Counts what each shard has. */
 static void
 count_rows(Division *d)
 {
 	HnrShards  *s = d->s;
-	hyperLogLogState *counter = palloc(sizeof(hyperLogLogState) * s->nshards);
+	hyperLogLogState *counter = create_counters(s->nshards, COUNTER_BITS);
+	uint64	   *recent = no_recent(d);
 	RowCells	row;
 	int			shards[MEET];
 	uint32		id = 0;
 
-	for (int i = 0; i < s->nshards; i++)
-		initHyperLogLog(&counter[i], COUNTER_BITS);
 	hnr_spill_rewind(d->cells);
 	for (uint32 i = 0; i < s->nrows; i++)
 	{
@@ -199,6 +245,8 @@ count_rows(Division *d)
 		count = find_shards(d, &row, shards);
 		s->shard[shards[0]].nrows++;
 		addHyperLogLog(&counter[shards[0]], row.hash);
+		if (came_lately(d, recent, row.hash))
+			continue;
 		for (int j = 1; j < count; j++)
 			s->shard[shards[j]].nguests++;
 	}
@@ -214,8 +262,9 @@ count_rows(Division *d)
 		}
 		s->shard[i].first_id = id;
 		id += s->shard[i].nrows;
-		d->shard_vectors[i] = count_vectors(&counter[i], s->shard[i].nrows);
+		d->shard_vectors[i] = count_vectors(&counter[i], COUNTER_ERROR, s->shard[i].nrows);
 	}
+	pfree(recent);
 	pfree(counter);
 }
 
@@ -252,15 +301,51 @@ all_fit(const Division *d)
 	return true;
 }
 
-/* Whether a row is taken for a guest of a shard. */
+/*
+ * Whether a row is taken for a guest of a shard.  Of rows with one vector, those that are not come
+ * last: the id of a vertex is that of its first row.
+ */
 static bool
 is_guest(const Division *d, int shard, uint32 hash)
 {
 	const HnrShard *s = &d->s->shard[shard];
 
-	return d->guest_share[shard] == 1 ||
-		(murmurhash32(hash ^ (uint32) shard) < d->guest_share[shard] * PG_UINT32_MAX &&
-		 hnr_spill_count(s->guests) < s->nguests);
+	return hnr_spill_count(s->guests) < s->nguests &&
+		(d->guest_share[shard] == 1 ||
+		 murmurhash32(hash ^ (uint32) shard) < d->guest_share[shard] * PG_UINT32_MAX);
+}
+
+static Size
+guest_size(const HnrShards *s)
+{
+	return sizeof(HnrShardGuest) + s->vector_size;
+}
+
+/* As came_lately(), of a vector itself: another may have its hash, and must not stand for it. */
+static bool
+is_recent(const Division *d, uint64 *recent, char *guests, uint32 hash, const char *guest)
+{
+	const Size	id = offsetof(HnrShardGuest, scale);
+	char	   *place = guests + (hash % d->nrecent) * guest_size(d->s);
+	bool		again = came_lately(d, recent, hash) &&
+		memcmp(place + id, guest + id, guest_size(d->s) - id) == 0;
+
+	memcpy(place, guest, guest_size(d->s));
+	return again;
+}
+
+/* Makes the files of shards. */
+static void
+create_files(Division *d)
+{
+	HnrShards  *s = d->s;
+
+	for (int i = 0; i < s->nshards; i++)
+	{
+		s->shard[i].rows = hnr_spill_create(row_size(s));
+		s->shard[i].guests = hnr_spill_create(guest_size(s));
+	}
+	s->sample = hnr_spill_create(guest_size(s));
 }
 
 /* Gives each row to its shards. */
@@ -268,18 +353,16 @@ static void
 distribute(Division *d, uint32 stride)
 {
 	HnrShards  *s = d->s;
-	char	   *guest = palloc0(sizeof(HnrShardGuest) + s->vector_size);
+	char	   *guest = palloc0(guest_size(s));
+	uint64	   *recent = no_recent(d);
+	char	   *recent_guests = palloc(guest_size(s) * d->nrecent);
 	uint32	   *next = palloc(sizeof(uint32) * s->nshards);
 	RowCells	cells;
 	int			shards[MEET];
 
+	create_files(d);
 	for (int i = 0; i < s->nshards; i++)
-	{
 		next[i] = s->shard[i].first_id;
-		s->shard[i].rows = hnr_spill_create(row_size(s));
-		s->shard[i].guests = hnr_spill_create(sizeof(HnrShardGuest) + s->vector_size);
-	}
-	s->sample = hnr_spill_create(sizeof(HnrShardGuest) + s->vector_size);
 	hnr_spill_rewind(d->rows);
 	hnr_spill_rewind(d->cells);
 	for (uint32 i = 0; i < s->nrows; i++)
@@ -296,6 +379,8 @@ distribute(Division *d, uint32 stride)
 		g->id = next[shards[0]]++;
 		g->scale = ((HnrShardRow *) d->row)->scale;
 		memcpy(guest + sizeof(HnrShardGuest), d->row + sizeof(HnrShardRow), s->vector_size);
+		if (is_recent(d, recent, recent_guests, cells.hash, guest))
+			continue;
 		for (int j = 1; j < n; j++)
 			if (is_guest(d, shards[j], cells.hash))
 				hnr_spill_write(s->shard[shards[j]].guests, guest);
@@ -303,6 +388,8 @@ distribute(Division *d, uint32 stride)
 			hnr_spill_write(s->sample, guest);
 	}
 	pfree(next);
+	pfree(recent_guests);
+	pfree(recent);
 	pfree(guest);
 }
 
@@ -380,6 +467,7 @@ hnr_shards_divide(HnrIndex *index, HnrSpill *rows, int nworkers)
 	d.s->nrows = hnr_spill_count(rows);
 	d.s->vector_size = hnr_shards_vector_size(index);
 	d.s->budget = memory - fixed;
+	d.nrecent = Max(Min(memory / 64 / guest_size(d.s), MOST_RECENT), 1);
 	d.rows = rows;
 	d.row = palloc(row_size(d.s));
 	d.leaders = (HnrLeaders) {index, rows, d.row};

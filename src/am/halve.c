@@ -69,6 +69,7 @@ halve(const HnrHalving *h, Side *cells, int n, int first, int count)
 	int			half;
 
 	check_stack_depth();
+	CHECK_FOR_INTERRUPTS();
 	for (int i = 0; i < n && (n == 1 || count == 1); i++)
 	{
 		h->first_part[cells[i].cell] = first;

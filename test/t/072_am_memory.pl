@@ -121,6 +121,19 @@ X
 	$node->safe_psql('postgres', 'DROP TABLE copies');
 }
 
+# a vector that most rows have takes no place of others: neither shards nor guests are counted by rows
+$node->safe_psql('postgres', <<'X');
+CREATE TABLE heavy (e vector(16));
+INSERT INTO heavy SELECT CASE WHEN i % 10 = 0 THEN vec(i, 16) ELSE vec(7, 16) END FROM generate_series(1, 40000) i;
+X
+{
+	my ($n) = shards("$small CREATE INDEX heavy_e ON heavy USING hnsw (e vector_l2_ops) WITH (m = 8, ef_construction = 40);");
+	cmp_ok($n, '>', 1, 'one vector with most rows: shards');
+	is($node->safe_psql('postgres', "SELECT finding, message FROM check_index('heavy_e', true)"), '', 'one vector with most rows: check_index');
+	cmp_ok($node->safe_psql('postgres', "SELECT recall('heavy', 'e', '<->', 16, 40)"), '>=', 0.95, 'one vector with most rows: recall');
+	$node->safe_psql('postgres', 'DROP TABLE heavy');
+}
+
 # workers
 my ($n, $err) = build("$small SET max_parallel_maintenance_workers = 2; ALTER TABLE t SET (parallel_workers = 2);
 	SET hnsw_rebuild.debug_point_action = 'build_any_memory:error';", 'vector_l2_ops');
