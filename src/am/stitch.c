@@ -184,7 +184,10 @@ count_links(Batch *b)
 	}
 }
 
-/* Bytes that the batch takes. */
+/*
+ * Bytes that the batch takes.  What there is for each row with a vector that is there already
+ * does not count: a smaller batch needs it as well.
+ */
 static Size
 memory_needed(const Batch *b)
 {
@@ -196,7 +199,7 @@ memory_needed(const Batch *b)
 		b->graph->nnodes * (offsetof(HnrMemEdges, edge) + sizeof(HnrMemEdge) * layout->ground.slots +
 							sizeof(HnrMemTid) * HNR_INLINE_TIDS + 5 * sizeof(uint32)) +
 		sizeof(HnrMemEdge) * b->nlinks + sizeof(Neighbor) * ((Size) b->mask + 1 + b->nneighbors) +
-		sizeof(uint32) * b->shard->nrows;
+		sizeof(uint32) * b->shard->nnodes;
 }
 
 static int
