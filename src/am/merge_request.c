@@ -67,7 +67,7 @@ complain(void)
 			 errhint("Increase max_worker_processes, or call flush_index().")));
 }
 
-static void
+static bool
 start_worker(void)
 {
 	BackgroundWorker worker = {
@@ -81,8 +81,9 @@ start_worker(void)
 	strlcpy(worker.bgw_library_name, "hnsw_rebuild", BGW_MAXLEN);
 	strlcpy(worker.bgw_function_name, "hnr_merger_main", BGW_MAXLEN);
 	worker.bgw_main_arg = ObjectIdGetDatum(MyDatabaseId);
-	if (!RegisterDynamicBackgroundWorker(&worker, NULL))
-		complain();
+	/* what is set for this session only, or its user, the worker would not see */
+	memcpy(worker.bgw_extra, &hnr_guc_merge_workers, sizeof(hnr_guc_merge_workers));
+	return RegisterDynamicBackgroundWorker(&worker, NULL);
 }
 
 /*
@@ -92,8 +93,9 @@ start_worker(void)
 static void
 start_at_commit(XactEvent event, void *arg)
 {
-	if (event == XACT_EVENT_PRE_COMMIT && at_commit && free_seat() == 0)
-		start_worker();
+	if (event == XACT_EVENT_PRE_COMMIT && at_commit && free_seat() == 0 &&
+		!start_worker())
+		complain();
 	if (event != XACT_EVENT_PARALLEL_PRE_COMMIT && event != XACT_EVENT_PARALLEL_COMMIT &&
 		event != XACT_EVENT_PARALLEL_ABORT)
 		at_commit = false;
@@ -122,6 +124,8 @@ void
 hnr_merger_request(HnrIndex *index)
 {
 	static TimestampTz next_look = 0;
+	static bool refused = false;
+	bool		again = refused;
 	TimestampTz now;
 	int			seat;
 
@@ -137,6 +141,8 @@ hnr_merger_request(HnrIndex *index)
 		return;
 	next_look = now + HNR_MERGE_LOOK_US;
 	seat = free_seat();
-	if (seat == 0 || (seat > 0 && hnr_merge_is_long(index)))
-		start_worker();
+	refused = (seat == 0 || (seat > 0 && hnr_merge_is_long(index))) && !start_worker();
+	/* when many see at once that there is no worker, those that others start are in their way at first */
+	if (refused && again)
+		complain();
 }

@@ -69,28 +69,31 @@ extern PGDLLEXPORT void hnr_merger_main(Datum arg);
 #define SEAT_TRIES		3
 #define SEAT_PAUSE_US	10000
 
-/* Takes a seat for the session; -1: there is none. */
-static int
+/* How many seats there are: what who asked for the worker says, or what the configuration has become. */
+static int	seats;
+static int	own_seat = -1;
+
+/* Takes a seat for the session; false: there is none. */
+static bool
 take_seat(void)
 {
-	int			taken = -1;
-
+	own_seat = -1;
 	StartTransactionCommand();
-	for (int try = 0; try < SEAT_TRIES && taken < 0; try++)
+	for (int try = 0; try < SEAT_TRIES && own_seat < 0; try++)
 	{
 		if (try > 0)
 			pg_usleep(SEAT_PAUSE_US);
-		for (int seat = 0; seat < hnr_guc_merge_workers && taken < 0; seat++)
+		for (int seat = 0; seat < seats && own_seat < 0; seat++)
 		{
 			LOCKTAG		tag;
 
 			hnr_merge_set_seat(&tag, seat);
 			if (LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL)
-				taken = seat;
+				own_seat = seat;
 		}
 	}
 	CommitTransactionCommand();
-	return taken;
+	return own_seat >= 0;
 }
 
 /*
@@ -205,7 +208,7 @@ survive_error(Oid oid, MemoryContext context)
 	failed_at = GetCurrentTimestamp();
 	MemoryContextSwitchTo(context);
 	RESUME_INTERRUPTS();
-	if (take_seat() < 0)
+	if (!take_seat())
 		proc_exit(0);
 }
 
@@ -286,23 +289,34 @@ look_around(List **indexes)
 }
 
 static void
+reload_configuration(void)
+{
+	int			before = hnr_guc_merge_workers;
+
+	if (!ConfigReloadPending)
+		return;
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+	if (hnr_guc_merge_workers != before)
+		seats = hnr_guc_merge_workers;
+}
+
+static void
 pause_for(long ms)
 {
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
-	if (ConfigReloadPending)
-	{
-		ConfigReloadPending = false;
-		ProcessConfigFile(PGC_SIGHUP);
-	}
 }
 
-/* Merges until there has been nothing to merge for some time; false if the database is wanted. */
+/*
+ * Merges until there has been nothing to merge for some time; false if the database is wanted, or
+ * its seat is no more.
+ */
 static bool
 merge_while_needed(void)
 {
-	List	   *indexes = NIL;
+	static List *indexes = NIL;
 	TimestampTz last_work = GetCurrentTimestamp();
 	TimestampTz last_list = 0;
 	long		pause = FIRST_PAUSE_MS;
@@ -313,7 +327,8 @@ merge_while_needed(void)
 
 		if (now - last_list >= LIST_US || now < last_list)
 		{
-			if (look_around(&indexes))
+			reload_configuration();
+			if (own_seat >= seats || look_around(&indexes))
 				return false;
 			last_list = now;
 		}
@@ -336,7 +351,7 @@ merge_while_needed(void)
 static bool
 came_meanwhile(void)
 {
-	List	   *indexes = NIL;
+	static List *indexes = NIL;
 
 	pgstat_report_activity(STATE_IDLE, NULL);
 	for (int us = 0; us < HNR_MERGE_LOOK_US + HNR_MERGE_LOOK_MARGIN_US; us += SEAT_PAUSE_US)
@@ -351,8 +366,9 @@ came_meanwhile(void)
 void
 hnr_merger_main(Datum arg)
 {
-	int			seat;
+	bool		seated;
 
+	memcpy(&seats, MyBgworkerEntry->bgw_extra, sizeof(seats));
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
@@ -362,12 +378,12 @@ hnr_merger_main(Datum arg)
 	hnr_guc_force("synchronous_commit", "off");
 	pgstat_report_activity(STATE_RUNNING, "merging pending rows of hnsw indexes");
 	before_shmem_exit(leave_seat, (Datum) 0);
-	seat = take_seat();
-	while (seat >= 0 && merge_while_needed())
+	seated = take_seat();
+	while (seated && merge_while_needed())
 	{
 		HNR_DEBUG_POINT("merger_leaves");
 		give_back_seat();
-		seat = came_meanwhile() ? take_seat() : -1;
+		seated = came_meanwhile() && take_seat();
 	}
 	proc_exit(0);
 }

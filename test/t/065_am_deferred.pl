@@ -71,6 +71,27 @@ $node->safe_psql('postgres', 'BEGIN; TRUNCATE late; INSERT INTO late SELECT ARRA
 ok($node->poll_query_until('postgres', "SELECT pending_rows = 0 FROM index_status('late_e')"), 'rows that came with its storage are merged');
 $node->safe_psql('postgres', 'DROP TABLE late');
 
+# ---- how many workers there may be, a session may have been told otherwise than the database ----
+
+$node->safe_psql('postgres', 'CREATE TABLE told (e vector(3)); CREATE INDEX told_e ON told USING hnsw (e vector_l2_ops) WITH (deferred = on);
+	ALTER DATABASE postgres SET hnsw_rebuild.merge_workers = 0');
+$node->safe_psql('postgres', 'SET hnsw_rebuild.merge_workers = 1; INSERT INTO told SELECT ARRAY[i, 1, 1]::vector FROM generate_series(1, 50) i');
+ok($node->poll_query_until('postgres', "SELECT pending_rows = 0 FROM index_status('told_e')"), 'the worker that a session asks for has a seat');
+$node->safe_psql('postgres', 'ALTER DATABASE postgres RESET hnsw_rebuild.merge_workers');
+
+# ---- and one that is at work leaves when there are to be none ----
+
+{
+	my $there = "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'hnsw_rebuild merge'";
+	my $work = start_work($node, write => 1);
+
+	$node->poll_query_until('postgres', $there) or fail 'a worker is there';
+	workers(0);
+	ok($node->poll_query_until('postgres', $there, 'f'), 'a worker leaves rows that come');
+	is(stop_work($work), '', 'no error without the worker');
+	workers(2);
+}
+
 # ---- a worker that ends while it waits for rows gives back its seat, and another comes ----
 
 for my $end ("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'hnsw_rebuild merge'",
