@@ -43,6 +43,7 @@
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "tcop/tcopprot.h"
+#include "transaction.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -78,7 +79,7 @@ static bool
 take_seat(void)
 {
 	own_seat = -1;
-	StartTransactionCommand();
+	hnr_start_transaction();
 	for (int try = 0; try < SEAT_TRIES && own_seat < 0; try++)
 	{
 		if (try > 0)
@@ -222,7 +223,7 @@ serve_alone(Oid oid, bool *deferred)
 	*deferred = false;
 	PG_TRY();
 	{
-		StartTransactionCommand();
+		hnr_start_transaction();
 		PushActiveSnapshot(GetTransactionSnapshot());
 		any = serve_index(oid, deferred);
 		PopActiveSnapshot();
@@ -268,7 +269,7 @@ look_around(List **indexes)
 {
 	bool		wanted;
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	wanted = database_is_wanted();
 	if (!wanted)

@@ -57,6 +57,7 @@
 #include "rebuild/job.h"
 #include "rebuild/worker.h"
 #include "throttle.h"
+#include "transaction.h"
 
 /* Locks and opens the index and its table if that takes no waiting. */
 static bool
@@ -127,7 +128,7 @@ decide(HnrSubject *s)
 {
 	bool		watched = true;
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (open_subject(s))
 	{
@@ -170,7 +171,7 @@ start_job(HnrSubject *s)
 	};
 	int64		job;
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	job = hnr_rebuild_start(&request);
 	hnr_record_decision(s->index, &s->figures, &s->decision, job);
@@ -186,7 +187,7 @@ start_job(HnrSubject *s)
 static void
 keep_error(Oid index, const char *message)
 {
-	StartTransactionCommand();
+	hnr_start_transaction();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	hnr_record_error(index, message);
 	PopActiveSnapshot();
@@ -238,7 +239,7 @@ list_indexes(void)
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	catalog = table_open(RelationRelationId, AccessShareLock);
 	ScanKeyInit(&key, Anum_pg_class_relam, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(get_index_am_oid("hnsw", true)));
@@ -265,7 +266,7 @@ result_of_check(void)
 {
 	bool		rebuilding;
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	rebuilding = hnr_any_rebuild_runs();
 	PopActiveSnapshot();
@@ -281,7 +282,7 @@ look_around(bool *sweep)
 				am;
 	bool		here;
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	extension = get_extension_oid("hnsw_rebuild", true);
 	am = get_index_am_oid("hnsw", true);
@@ -297,7 +298,7 @@ look_around(bool *sweep)
 static void
 store_queries(void)
 {
-	StartTransactionCommand();
+	hnr_start_transaction();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	hnr_queries_store();
 	PopActiveSnapshot();

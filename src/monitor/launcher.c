@@ -59,6 +59,7 @@
 #include "monitor/queries.h"
 #include "monitor/shared.h"
 #include "rebuild/job.h"
+#include "transaction.h"
 
 #define RESTART_SECONDS		10	/* after the launcher died */
 #define RECHECK_SECONDS		3600	/* databases that need no watching */
@@ -168,7 +169,7 @@ read_databases(void)
 	foreach(cell, databases)
 		((Database *) lfirst(cell))->present = false;
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	(void) GetTransactionSnapshot();
 	catalog = table_open(DatabaseRelationId, AccessShareLock);
 	scan = table_beginscan_catalog(catalog, 0, NULL);
@@ -341,7 +342,7 @@ end_workers(bool all)
 {
 	ListCell   *cell;
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	foreach(cell, databases)
 	{
 		Database   *db = lfirst(cell);
@@ -385,7 +386,7 @@ start_due_workers(TimestampTz now)
 			break;
 		if (db->slot >= 0 || !db->present || db->due > now)
 			continue;
-		StartTransactionCommand();
+		hnr_start_transaction();
 		wanted = is_wanted(db->oid, RowExclusiveLock);
 		CommitTransactionCommand();
 		if (wanted)

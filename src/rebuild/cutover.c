@@ -55,6 +55,7 @@
 #include "rebuild/opportunity.h"
 #include "rebuild/target.h"
 #include "rebuild/worker.h"
+#include "transaction.h"
 
 /* An attempt to swap. */
 typedef struct Attempt
@@ -224,7 +225,7 @@ attempt(HnrRun *run, int queue_ms)
 	volatile bool swapped = false;
 
 	job->cutover_attempts++;
-	StartTransactionCommand();
+	hnr_start_transaction();
 	CHECK_FOR_INTERRUPTS();
 	context = CurrentMemoryContext;
 	owner = CurrentResourceOwner;
@@ -291,7 +292,7 @@ trade_places(HnrRun *run)
 {
 	HnrShadow	ids = run->ids;
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	CHECK_FOR_INTERRUPTS();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	hnr_check_unchanged(run);

@@ -24,6 +24,7 @@
 
 #include "recall/recall.h"
 #include "rebuild/worker.h"
+#include "transaction.h"
 
 static double
 measure(Oid index_oid, Oid table_oid, int64 seed)
@@ -39,7 +40,7 @@ measure(Oid index_oid, Oid table_oid, int64 seed)
 	Relation	table;
 	Relation	index;
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	CHECK_FOR_INTERRUPTS();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	table = table_open(table_oid, AccessShareLock);

@@ -33,6 +33,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "rebuild/opportunity.h"
+#include "transaction.h"
 
 /* Interval of looking whether somebody holds a lock. */
 #define LOOK_INTERVAL_MS		10
@@ -259,7 +260,7 @@ hnr_opportunity_await(HnrOpportunity *o)
 {
 	int			queue_ms;
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	while ((queue_ms = look(o)) < 0)
 	{
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,

@@ -27,6 +27,7 @@
 #include "rebuild/job.h"
 #include "rebuild/target.h"
 #include "rebuild/worker.h"
+#include "transaction.h"
 
 /* Checks once more, now under the table's lock. */
 static void
@@ -34,7 +35,7 @@ check(HnrRun *run)
 {
 	HnrTarget	target;
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	CHECK_FOR_INTERRUPTS();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	hnr_check_target(run->ids.live, run->job->requested_by, false, &target);
@@ -96,7 +97,7 @@ hnr_phase_optimize(HnrRun *run)
 	Relation	index;
 
 	check(run);
-	StartTransactionCommand();
+	hnr_start_transaction();
 	CHECK_FOR_INTERRUPTS();
 	hnr_watch_shadow(run->ids.live);
 	index = index_open(run->ids.live, NoLock);

@@ -30,6 +30,7 @@
 #include "rebuild/job.h"
 #include "rebuild/target.h"
 #include "rebuild/worker.h"
+#include "transaction.h"
 
 /* Time that a process which is to end spends on waiting for locks. */
 #define LAST_LOCK_TIMEOUT_MS	1000
@@ -174,7 +175,7 @@ static void
 enter_regardless(HnrJob *job, HnrStep step)
 {
 	HOLD_CANCEL_INTERRUPTS();
-	StartTransactionCommand();
+	hnr_start_transaction();
 	hnr_job_enter(job, step);
 	if (hnr_step_is_final(step))
 		hnr_jobs_prune();
@@ -212,7 +213,7 @@ static void
 find_out_whether_swapped(HnrRun *run)
 {
 	HOLD_CANCEL_INTERRUPTS();
-	StartTransactionCommand();
+	hnr_start_transaction();
 	if (hnr_job_was_swapped(run->job))
 		run->swapped = true;
 	CommitTransactionCommand();
@@ -254,7 +255,7 @@ set_options_of_parent(const HnrJob *parent)
 {
 	if (parent->m == 0 && parent->ef_construction == 0)
 		return;
-	StartTransactionCommand();
+	hnr_start_transaction();
 	LockRelationOid(parent->index_oid, ShareUpdateExclusiveLock);
 	if (get_rel_relkind(parent->index_oid) == RELKIND_PARTITIONED_INDEX)
 		hnr_set_options(parent->index_oid, parent->index_oid,
@@ -272,7 +273,7 @@ hnr_outcome_of_group(HnrJob *parent)
 	int			missed = 0;
 
 	HOLD_CANCEL_INTERRUPTS();
-	StartTransactionCommand();
+	hnr_start_transaction();
 	(void) hnr_job_cancel_queued(parent->id);
 	MemoryContextSwitchTo(context);
 	leaves = hnr_jobs_of_parent(parent->id);

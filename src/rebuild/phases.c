@@ -51,6 +51,7 @@
 #include "rebuild/target.h"
 #include "rebuild/worker.h"
 #include "throttle.h"
+#include "transaction.h"
 
 void
 hnr_phase_lock_table(HnrRun *run)
@@ -117,7 +118,7 @@ hnr_phase_create(HnrRun *run)
 	Relation	live;
 	Relation	shadow;
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	CHECK_FOR_INTERRUPTS();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	hnr_check_target(run->ids.live, job->requested_by, false, &target);
@@ -161,7 +162,7 @@ hnr_phase_create(HnrRun *run)
 static void
 wait_for_writers(HnrRun *run, int progress_phase)
 {
-	StartTransactionCommand();
+	hnr_start_transaction();
 	CHECK_FOR_INTERRUPTS();
 	pgstat_progress_update_param(PROGRESS_CREATEIDX_PHASE, progress_phase);
 	WaitForLockers(run->table_tag, ShareLock, true);
@@ -175,7 +176,7 @@ hnr_phase_build(HnrRun *run)
 	hnr_run_enter(run, HNR_STEP_BUILD);
 	HNR_RUN_POINT("rebuild_build");
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	CHECK_FOR_INTERRUPTS();
 	set_index_safe(run);
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -197,7 +198,7 @@ hnr_phase_validate(HnrRun *run)
 	hnr_run_enter(run, HNR_STEP_VALIDATE);
 	HNR_RUN_POINT("rebuild_validate");
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	CHECK_FOR_INTERRUPTS();
 	set_index_safe(run);
 	snapshot = RegisterSnapshot(GetTransactionSnapshot());
@@ -243,7 +244,7 @@ warm(HnrRun *run)
 	if (run->warmed)
 		return;
 	run->warmed = true;
-	StartTransactionCommand();
+	hnr_start_transaction();
 	CHECK_FOR_INTERRUPTS();
 	share = buffered_share(run->ids.live);
 	hnr_watch_shadow(run->ids.shadow);
@@ -264,7 +265,7 @@ wait_for_snapshots(HnrRun *run)
 	hnr_run_enter(run, HNR_STEP_WAIT_SNAPSHOTS);
 	HNR_RUN_POINT("rebuild_wait_snapshots");
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	CHECK_FOR_INTERRUPTS();
 	pgstat_progress_update_param(PROGRESS_CREATEIDX_PHASE,
 								 PROGRESS_CREATEIDX_PHASE_WAIT_3);
@@ -350,7 +351,7 @@ static void
 resume(HnrRun *run)
 {
 	hnr_lock_table(run->ids.table, 0);
-	StartTransactionCommand();
+	hnr_start_transaction();
 	CHECK_FOR_INTERRUPTS();
 	hnr_check_unchanged(run);
 	hnr_run_progress(run, PROGRESS_CREATEIDX_PHASE_WAIT_3);

@@ -57,6 +57,7 @@
 #include "compat.h"
 #include "rebuild/target.h"
 #include "rebuild/worker.h"
+#include "transaction.h"
 
 /* Label in the shadow's name; hnr_shadows() looks for it. */
 #define SHADOW_LABEL	"hnr_shadow"
@@ -121,7 +122,7 @@ hnr_lock_table(Oid table, int timeout_ms)
 
 	SET_LOCKTAG_RELATION(tag, MyDatabaseId, table);
 	hnr_prepare_for_exit();
-	StartTransactionCommand();
+	hnr_start_transaction();
 	CHECK_FOR_INTERRUPTS();
 	nest_level = NewGUCNestLevel();
 	if (timeout_ms > 0)
@@ -256,7 +257,7 @@ read_flags(const HnrShadow *ids)
 	ShadowFlags flags = {false, false, false, false};
 	HeapTuple	tuple;
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	CHECK_FOR_INTERRUPTS();
 	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(ids->shadow));
 	if (HeapTupleIsValid(tuple))
@@ -279,7 +280,7 @@ wait_for_users(Oid table)
 {
 	LOCKTAG		tag;
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	CHECK_FOR_INTERRUPTS();
 	SET_LOCKTAG_RELATION(tag, MyDatabaseId, table);
 	WaitForLockers(tag, AccessExclusiveLock, true);
@@ -314,7 +315,7 @@ pause_for_standbys(void)
 
 	if (!has_standby())
 		return;
-	StartTransactionCommand();
+	hnr_start_transaction();
 	while (left > 0 && !hnr_worker_terminating())
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -329,7 +330,7 @@ pause_for_standbys(void)
 static void
 clear_valid(const HnrShadow *ids)
 {
-	StartTransactionCommand();
+	hnr_start_transaction();
 	/* pg_index has a TOAST table since PostgreSQL 17. */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	index_set_state_flags(ids->shadow, INDEX_DROP_CLEAR_VALID);
@@ -341,7 +342,7 @@ clear_valid(const HnrShadow *ids)
 static void
 set_dead(const HnrShadow *ids)
 {
-	StartTransactionCommand();
+	hnr_start_transaction();
 	CHECK_FOR_INTERRUPTS();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	index_concurrently_set_dead(ids->table, ids->shadow);
@@ -377,7 +378,7 @@ delete_entries(const HnrShadow *ids)
 {
 	ObjectAddress address;
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	CHECK_FOR_INTERRUPTS();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	leave_parent(ids->shadow);
@@ -423,7 +424,7 @@ hnr_drop_leftovers(Oid table)
 	List	   *leftovers = NIL;
 	ListCell   *lc;
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	MemoryContextSwitchTo(context);
 	foreach(lc, hnr_shadows(table))
 		if (!hnr_shadow_is_claimed(lfirst(lc)))

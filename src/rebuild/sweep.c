@@ -29,6 +29,7 @@
 #include "rebuild/api.h"
 #include "rebuild/job.h"
 #include "rebuild/worker.h"
+#include "transaction.h"
 
 /* How long a sweep waits for the lock on a table. */
 #define SWEEP_LOCK_TIMEOUT_MS	5000
@@ -162,7 +163,7 @@ find_leftovers(void)
 	List	   *leftovers = NIL;
 	ListCell   *lc;
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	CHECK_FOR_INTERRUPTS();
 	MemoryContextSwitchTo(context);
 	(void) hnr_mark_interrupted();
@@ -182,7 +183,7 @@ is_leftover(const HnrShadow *ids)
 	ListCell   *lc;
 	bool		result = false;
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	foreach(lc, hnr_shadows(ids->table))
 		if (((HnrShadow *) lfirst(lc))->shadow == ids->shadow)
 			result = !hnr_shadow_is_claimed(ids);
@@ -243,7 +244,7 @@ anything_left(void)
 {
 	bool		result;
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	CHECK_FOR_INTERRUPTS();
 	result = hnr_rebuild_sweep_needed();
 	CommitTransactionCommand();
@@ -258,7 +259,7 @@ lock_sweeping(void)
 	bool		locked;
 
 	hnr_prepare_for_exit();
-	StartTransactionCommand();
+	hnr_start_transaction();
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, InvalidOid, SWEEP_SUBID);
 	locked = LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
 	CommitTransactionCommand();

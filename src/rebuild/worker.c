@@ -48,6 +48,7 @@
 #include "rebuild/target.h"
 #include "rebuild/worker.h"
 #include "throttle.h"
+#include "transaction.h"
 
 PGDLLEXPORT void hnr_rebuild_worker_main(Datum arg);
 
@@ -125,7 +126,7 @@ void
 hnr_run_enter(HnrRun *run, HnrStep step)
 {
 	hnr_reload_settings();
-	StartTransactionCommand();
+	hnr_start_transaction();
 	CHECK_FOR_INTERRUPTS();
 	hnr_job_enter(run->job, step);
 	pgstat_report_activity(STATE_RUNNING,
@@ -140,7 +141,7 @@ hnr_run_enter(HnrRun *run, HnrStep step)
 void
 hnr_run_point(const char *name)
 {
-	StartTransactionCommand();
+	hnr_start_transaction();
 	hnr_debug_point(name);
 	CHECK_FOR_INTERRUPTS();
 	CommitTransactionCommand();
@@ -154,7 +155,7 @@ read_job(int64 id)
 	MemoryContext context = CurrentMemoryContext;
 	HnrJob	   *job;
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	MemoryContextSwitchTo(context);
 	job = hnr_job_by_id(id);
 	CommitTransactionCommand();
@@ -166,7 +167,7 @@ read_job(int64 id)
 static void
 wait_for_launcher(TransactionId xid)
 {
-	StartTransactionCommand();
+	hnr_start_transaction();
 	pgstat_report_activity(STATE_RUNNING, "waiting for the transaction that asked for a rebuild");
 	XactLockTableWait(xid, NULL, NULL, XLTW_None);
 	CommitTransactionCommand();
@@ -191,7 +192,7 @@ check_again(HnrRun *run)
 	HnrTarget	target;
 	HnrJob	   *job = run->job;
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	CHECK_FOR_INTERRUPTS();
 	hnr_check_target(job->index_oid, job->requested_by, false, &target);
 	if (target.relkind != RELKIND_INDEX)
@@ -252,7 +253,7 @@ claim_job(HnrJob *job)
 	job->state = HNR_JOB_RUNNING;
 	job->worker_pid = MyProcPid;
 	job->started_at = job->step_started_at = GetCurrentTimestamp();
-	StartTransactionCommand();
+	hnr_start_transaction();
 	claimed = hnr_job_claim(job);
 	CommitTransactionCommand();
 	return claimed;
@@ -304,7 +305,7 @@ run_group(HnrJob *parent)
 
 	if (!claim_job(parent))
 		return;
-	StartTransactionCommand();
+	hnr_start_transaction();
 	MemoryContextSwitchTo(context);
 	hnr_job_enter(parent, HNR_STEP_LEAVES);
 	leaves = hnr_jobs_of_parent(parent->id);
@@ -329,7 +330,7 @@ is_partitioned(Oid index)
 {
 	bool		result;
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	result = get_rel_relkind(index) == RELKIND_PARTITIONED_INDEX;
 	CommitTransactionCommand();
 	return result;

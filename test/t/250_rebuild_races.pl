@@ -83,6 +83,11 @@ make_items($node, 100);
 $user->query_safe('BEGIN; SELECT count(*) FROM items');
 $node->safe_psql('postgres', "SELECT rebuild_index('items_e', m => 8, measure => false)");
 wait_for_phase($node, 'waiting for cutover');
+# or those who look for long transactions would see one in every rebuild
+poll_sql($node, <<'X', 'a transaction of the worker that is younger than its job');
+SELECT count(*) > 0 FROM pg_stat_activity a JOIN index_status() s ON a.xact_start > s.started_at
+WHERE a.backend_type = 'hnsw_rebuild worker'
+X
 is(complaint($user, 'ANALYZE items'), '', 'waiting for cutover: the rebuild gives way');
 $user->query_safe('COMMIT');
 is(wait_for_job($node), 'done', 'and goes on');
