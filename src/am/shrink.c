@@ -27,6 +27,12 @@
 /* Pages between two looks at the clock. */
 #define PAGES_A_LOOK	16
 
+/*
+ * Such a part of the end is left to rows that come meanwhile: if there were no other place for them,
+ * they would come to new pages, behind all that is to be cut off.
+ */
+#define LEFT_FOR_ROWS	4
+
 typedef struct Shrinking
 {
 	HnrIndex   *index;
@@ -132,6 +138,17 @@ hnr_index_idle_from(Relation index, BlockNumber *blocks)
 	return s.from;
 }
 
+void
+hnr_index_withhold_end(Relation index, BlockNumber from)
+{
+	Shrinking	s;
+
+	begin(&s, index, from);
+	for (BlockNumber block = s.from + (s.blocks - s.from) / LEFT_FOR_ROWS; block < s.blocks; block++)
+		hnr_place_withhold(s.index, block);
+	FreeAccessStrategy(s.strategy);
+}
+
 /* ---- what leads where ---- */
 
 static void
@@ -232,8 +249,6 @@ hnr_index_unreferenced_from(Relation index, BlockNumber from)
 	Shrinking	s;
 
 	begin(&s, index, from);
-	for (BlockNumber block = s.from; block < s.blocks; block++)
-		hnr_place_withhold(s.index, block);
 	for (BlockNumber block = HNR_METAPAGE; block < s.from; block++)
 	{
 		CHECK_FOR_INTERRUPTS();

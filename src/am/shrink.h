@@ -21,10 +21,12 @@
  */
 extern BlockNumber hnr_index_idle_from(Relation index, BlockNumber *blocks);
 
+/* Has the free space map name only the first of the pages from there on, lest rows come to the others. */
+extern void hnr_index_withhold_end(Relation index, BlockNumber from);
+
 /*
  * The first page from there on to which nothing leads, by one pass over all pages before it;
- * whoever was inserting when hnr_index_idle_from had returned is through.  Has the free space
- * map name them no more.
+ * whoever was inserting when hnr_index_idle_from had returned is through.
  */
 extern BlockNumber hnr_index_unreferenced_from(Relation index, BlockNumber from);
 

@@ -4,13 +4,15 @@
  *		The last step of an optimisation: pages at the end of the index that hold nothing
  *		are cut off.
  *
- *	1	A look at the end: is it worth it?
+ *	1	A look at the end: is it worth it?  One before the optimisation begins has the free
+ *		space map name few of the pages there, so that rows that come meanwhile come to these.
  *	2	Wait for all who are inserting now; they may know vertices that VACUUM has removed.
  *	3	One pass over the index: what leads to those pages after all?
  *	4	AccessExclusiveLock on the index, for a moment; look again, and cut.
  *
  * The exclusive lock is taken without waiting where nobody holds one; else we queue for it now
- * and then, for no longer than hnsw_rebuild.cutover_max_wait, and give up after some seconds.
+ * and then, and give up after some seconds.  Nobody is to wait for us for longer than
+ * hnsw_rebuild.cutover_max_wait: half of it is for the queue, a quarter for the look.
  * The wait, too, has an end.  What is not cut then is for the next optimisation.  Neither is
  * done where hnsw_rebuild.cutover_method says that no exclusive lock is wanted.
  *
@@ -167,7 +169,7 @@ lock_and_cut(HnrRun *run, BlockNumber from, int queue_ms)
 	INSTR_TIME_SET_CURRENT(start);
 	HNR_DEBUG_POINT("compact_locked");
 	index = index_open(run->ids.live, NoLock);
-	run->figures.pages_cut += hnr_index_cut(index, from, Max(hnr_guc_cutover_max_wait / 2, 1));
+	run->figures.pages_cut += hnr_index_cut(index, from, Max(hnr_guc_cutover_max_wait / 4, 1));
 	run->figures.pages_left = RelationGetNumberOfBlocks(index) - from;
 	index_close(index, NoLock);
 	HNR_DEBUG_POINT("compact_cut");
@@ -249,7 +251,7 @@ cut(HnrRun *run, BlockNumber from)
 		hnr_reload_settings();
 		if (held && !queue)
 			continue;
-		if (attempt(run, from, queue ? Min(queue_ms, hnr_guc_cutover_max_wait) : 0))
+		if (attempt(run, from, queue ? Min(queue_ms, Max(hnr_guc_cutover_max_wait / 2, 1)) : 0))
 		{
 			if (run->figures.pages_cut == before)
 				break;
@@ -264,35 +266,63 @@ cut(HnrRun *run, BlockNumber from)
 
 /* ---- all of it ---- */
 
+static bool
+is_worth_it(BlockNumber from, BlockNumber blocks)
+{
+	return hnr_guc_cutover_method != HNR_CUTOVER_SWAP_INDEX &&
+		(blocks - from >= LEAST_PAGES || (uint64) (blocks - from) * LEAST_PART >= blocks);
+}
+
+static void
+withhold(HnrRun *run, Relation index, BlockNumber from)
+{
+	hnr_index_withhold_end(index, from);
+	run->withheld_from = Min(run->withheld_from, from);
+}
+
+void
+hnr_compact_prepare(HnrRun *run, Relation index)
+{
+	BlockNumber blocks;
+	BlockNumber from = hnr_index_idle_from(index, &blocks);
+
+	run->withheld_from = InvalidBlockNumber;
+	if (is_worth_it(from, blocks))
+		withhold(run, index, from);
+}
+
+/* Finds out what nothing leads to, and cuts it off. */
+static void
+shrink(HnrRun *run, BlockNumber from)
+{
+	Relation	index = begin_reading(run);
+
+	withhold(run, index, from);
+	from = hnr_index_unreferenced_from(index, from);
+	run->figures.pages_left = RelationGetNumberOfBlocks(index) - from;
+	end_reading(index);
+	HNR_RUN_POINT("compact_referenced");
+	cut(run, from);
+}
+
 static void
 compact(HnrRun *run)
 {
-	HnrOptimizeFigures *figures = &run->figures;
 	BlockNumber blocks;
 	BlockNumber from;
 	Relation	index = begin_reading(run);
 
 	from = hnr_index_idle_from(index, &blocks);
 	end_reading(index);
-	figures->pages = blocks;
-	figures->pages_left = blocks - from;
-	if (blocks - from < LEAST_PAGES && (blocks - from) * LEAST_PART < blocks)
-		return;
-	if (hnr_guc_cutover_method == HNR_CUTOVER_SWAP_INDEX)
-		return;
+	run->figures.pages = blocks;
+	run->figures.pages_left = blocks - from;
 	HNR_RUN_POINT("compact_looked");
-	if (!wait_for_writers(run))
+	if (is_worth_it(from, blocks) && wait_for_writers(run))
+		shrink(run, from);
+	if (!BlockNumberIsValid(run->withheld_from))
 		return;
 	index = begin_reading(run);
-	from = hnr_index_unreferenced_from(index, from);
-	figures->pages_left = RelationGetNumberOfBlocks(index) - from;
-	end_reading(index);
-	HNR_RUN_POINT("compact_referenced");
-	cut(run, from);
-	if (figures->pages_left == 0)
-		return;
-	index = begin_reading(run);
-	hnr_index_keep_end(index, from);
+	hnr_index_keep_end(index, run->withheld_from);
 	end_reading(index);
 }
 

@@ -105,6 +105,7 @@ hnr_phase_optimize(HnrRun *run)
 	hnr_run_progress(run, PROGRESS_CREATEIDX_PHASE_BUILD);
 	/* that of the catalogue, which would hold back VACUUM's horizon */
 	InvalidateCatalogSnapshot();
+	hnr_compact_prepare(run, index);
 	hnr_index_optimize(index, job->share, &run->figures);
 	index_close(index, NoLock);
 	hnr_watch_shadow_end();

@@ -58,6 +58,7 @@ typedef struct HnrRun
 	TransactionId limit_xmin;	/* of the validation's snapshot */
 	bool		warmed;			/* the shadow has been read into memory, or is not to be */
 	bool		swapped;		/* the cut-over is committed */
+	BlockNumber withheld_from;	/* the free space map names few pages from here on */
 	bool		optimized;		/* an optimisation came to its end */
 	HnrOptimizeFigures figures; /* what it did, also where it did not */
 	bool		failed;			/* an error was caught; the job has it */
@@ -92,6 +93,8 @@ extern void hnr_phase_build(HnrRun *run);
 extern void hnr_phase_validate(HnrRun *run);
 /* Makes the index better in place (optimizing.c). */
 extern void hnr_phase_optimize(HnrRun *run);
+/* Before that: sees to it that few rows come where nothing is at the end. */
+extern void hnr_compact_prepare(HnrRun *run, Relation index);
 /* Cuts off what is of no use at its end (compacting.c), and gives the table's lock back. */
 extern void hnr_phase_compact(HnrRun *run);
 /* Keeps in the job what that has done, if only a part. */
