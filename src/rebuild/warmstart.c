@@ -36,9 +36,17 @@
 /* What a build from scratch is taken to reach where no record of one says it. */
 #define USUAL_RECALL	0.9
 
-/* By how much recall may be below that; what the sample leaves uncertain is on top. */
-#define TOLERATED		0.01
+/*
+ * By how much recall may be below that.  What a sample leaves uncertain is on top, as so many
+ * of its standard errors; the second, which is drawn where the first one is below, is larger.
+ */
+#define TOLERATED		0.005
 #define UNCERTAIN		2.0
+#define SECOND_SAMPLE	400
+#define SECOND_UNCERTAIN 1.0
+
+/* Dimensions of a column that does not say how many it has, for the memory of a sample. */
+#define MOST_DIMS		64000
 
 /* By how much it may have fallen for better links to put it right. */
 #define MENDABLE		0.1
@@ -86,25 +94,49 @@ wanted_recall(const HnrRun *run, Relation shadow)
 	return wanted;
 }
 
+/* Rows of the second sample, in memory. */
+static int
+second_sample(Relation shadow)
+{
+	int32		dims = TupleDescAttr(RelationGetDescr(shadow), 0)->atttypmod;
+	Size		row = sizeof(float) * ((dims > 0 ? dims : MOST_DIMS) + HNR_RECALL_DEFAULT_K);
+	Size		most = (Size) maintenance_work_mem * 1024 / 2 / row;
+
+	return Max(HNR_RECALL_DEFAULT_SAMPLE, Min(SECOND_SAMPLE, most));
+}
+
+/* Whether a sample finds less than wanted; *surely: and more than what it leaves uncertain. */
+static bool
+finds_less(Relation table, Relation shadow, int sample, double wanted, double uncertain,
+		   HnrRecall *recall, bool *surely)
+{
+	HnrRecallRequest request = {
+		.sample_size = sample,
+		.k = HNR_RECALL_DEFAULT_K
+	};
+
+	hnr_recall_measure(table, shadow, &request, recall);
+	*surely = recall->sample > 0 && recall->recall + uncertain * recall->std_error < wanted;
+	return recall->sample > 0 && recall->recall < wanted;
+}
+
 /* An error where the shadow finds too little. */
 static void
 check_recall(Relation table, Relation shadow, void *state)
 {
 	HnrRun	   *run = state;
-	HnrRecallRequest request = {
-		.sample_size = HNR_RECALL_DEFAULT_SAMPLE,
-		.k = HNR_RECALL_DEFAULT_K
-	};
 	HnrRecall	recall;
+	bool		surely;
 	double		wanted = wanted_recall(run, shadow);
 
 	HNR_DEBUG_POINT("rebuild_warm_recall");
 	if (wanted <= 0)
 		return;
-	hnr_recall_measure(table, shadow, &request, &recall);
-	if (recall.sample > 0 &&
-		(recall.recall + UNCERTAIN * recall.std_error < wanted ||
-		 HNR_DEBUG_FAULT("rebuild_warm_recall_low")))
+	if (finds_less(table, shadow, HNR_RECALL_DEFAULT_SAMPLE, wanted, UNCERTAIN, &recall, &surely) &&
+		!surely)
+		(void) finds_less(table, shadow, second_sample(shadow), wanted, SECOND_UNCERTAIN, &recall,
+						  &surely);
+	if (surely || HNR_DEBUG_FAULT("rebuild_warm_recall_low"))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg_internal("recall is %.3f, not %.3f", recall.recall, wanted)));
