@@ -200,7 +200,7 @@ find_far(HnrBridges *b)
 	hnr_mem_graph_complete(b->graph);
 	w = hnr_weave_create_part(b->graph, b->n, 1);
 	w->progress = poll;
-	hnr_weave_run_samples(w, 0);
+	hnr_weave_run_samples(w);
 	for (uint32 i = 0; i < b->n; i++)
 	{
 		const HnrFar *far = hnr_weave_far(w, i);

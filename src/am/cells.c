@@ -366,7 +366,7 @@ assign_strip(HnrCells *c, uint32 from)
 
 	for (int i = 0; i < count; i++)
 		members[i] = from + i;
-	find_cells(c, members, count, c->moved, HNR_OVERLAP, cells);
+	find_cells(c, members, count, c->moved, w->overlap, cells);
 	for (int i = 0; i < count; i++)
 	{
 		uint32	   *leaders;

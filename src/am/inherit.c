@@ -21,6 +21,7 @@
 #include "am/inherit.h"
 #include "am/oldtids.h"
 #include "am/sound.h"
+#include "am/taken.h"
 #include "miscadmin.h"
 #include "throttle.h"
 #include "utils/memutils.h"
@@ -28,6 +29,9 @@
 /* About what it takes to look at a page, and to load a vertex (us), for the throttle. */
 #define PAGE_US		2
 #define LOAD_US		2
+
+/* Of how many vacuums took links from a list: what one takes, its repair makes good. */
+#define LOST_TWICE	(2 * HNR_VERTEX_LOST_ONE)
 
 /* Vertices of which a code is looked at. */
 #define CODES		2000
@@ -51,7 +55,7 @@ struct HnrInherit
 	char	   *vector;			/* scratch: of a vertex, as it is stored */
 	char	   *slots;			/* scratch: its slots */
 	float	   *self;
-	float	   *other;
+	HnrTaken	taken;
 };
 
 static inline const HnrShape *
@@ -216,7 +220,6 @@ hnr_inherit_create(HnrIndex *old, Relation heap, HnrMemGraph *graph)
 	h->vector = palloc(graph->vector_size);
 	h->slots = palloc((Size) old->layout.slot_size * ground(h)->slots);
 	h->self = palloc(sizeof(float) * old->layout.dims);
-	h->other = palloc(sizeof(float) * old->layout.dims);
 	read_rows(h);
 	order_rows(h);
 	return h;
@@ -366,6 +369,8 @@ load_vertex(HnrInherit *h, uint32 node)
 		   hnr_coordinates_size(h->old->layout.encoding, h->old->layout.dims));
 	n->scale = head.scale;
 	n->error = head.error;
+	if ((head.flags & HNR_VERTEX_LOST) >= LOST_TWICE)
+		h->flags[node] |= HNR_INHERITED_LOST;
 	for (int i = 0; i < head.degree; i++)
 	{
 		const HnrSlot *slot = slot_at(h, i);
@@ -406,16 +411,19 @@ measure_links(HnrInherit *h, uint32 node)
 {
 	HnrMemEdges *edges = hnr_mem_graph_edges(h->graph, node, 0);
 	const HnrMemNode *n = hnr_mem_graph_node(h->graph, node);
-	int			dims = h->old->layout.dims;
+	const void *self;
 
 	hnr_mem_graph_decode(h->graph, node, h->self);
 	if (hnr_sound_vector(h->old, h->self, n->scale) ||
 		!hnr_sound_rounding(h->old, h->self, n->scale, n->error))
 		report_node(h, node, "A vertex has a vector that is none.");
+	self = hnr_take(&h->taken, node, 0);
 	for (int i = 0; i < edges->count; i++)
 	{
-		hnr_mem_graph_decode(h->graph, edges->edge[i].node, h->other);
-		edges->edge[i].distance = hnr_metric_distance(h->old->metric, dims, h->self, h->other);
+		if (i + 1 < edges->count)
+			hnr_taken_prefetch(&h->taken, edges->edge[i + 1].node);
+		edges->edge[i].distance = hnr_taken_distance(&h->taken, self,
+													 hnr_take(&h->taken, edges->edge[i].node, 1));
 		if (isnan(edges->edge[i].distance))
 			report_node(h, node, "A vertex has a vector that is none.");
 	}
@@ -433,6 +441,7 @@ hnr_inherit_load(HnrInherit *h)
 		load_vertex(h, i);
 		hnr_inherit_poll(LOAD_US);
 	}
+	hnr_taken_init(&h->taken, h->graph, 2);
 	for (uint32 i = 0; i < h->graph->nnodes; i++)
 	{
 		measure_links(h, i);

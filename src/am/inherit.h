@@ -26,7 +26,7 @@
 typedef struct HnrInherit HnrInherit;
 
 /* What is known of a node's list, in a byte. */
-#define HNR_INHERITED_LOST		0x01	/* some neighbours are gone */
+#define HNR_INHERITED_LOST		0x01	/* some neighbours are gone, or two vacuums took some */
 #define HNR_INHERITED_ADDED		0x02	/* it was added after the last build */
 
 typedef struct HnrInheritFigures

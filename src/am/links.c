@@ -13,8 +13,8 @@
 #include <math.h>
 
 #include "am/select.h"
+#include "am/taken.h"
 #include "am/weaving.h"
-#include "distance/bytes.h"
 #include "miscadmin.h"
 #include "throttle.h"
 #include "utils/memutils.h"
@@ -33,15 +33,10 @@
 struct HnrLinks
 {
 	HnrWeave   *w;
-	int			dims;
 	int			new_degree;
 	int			slots;
-	const void *self;			/* vectors: bytes in the graph, or floats */
-	const void **at;			/* of those chosen, and of the one in question */
-	bool		bytes;
-	float		scale;			/* of the distances of bytes */
-	float	   *vec;			/* room for floats: for self, then by place in `at` */
-	int			stride;
+	HnrTaken	taken;			/* vectors of those chosen, of the one in question, and of self */
+	const void *self;
 	HnrMemEdge *edge;			/* candidates, nearest first */
 	const void *from;			/* NULL, or what their distances are to be made exact from */
 	int			nkept;
@@ -59,16 +54,9 @@ get_links(HnrWeave *w)
 		return l;
 	w->links = l = palloc0(sizeof(HnrLinks));
 	l->w = w;
-	l->dims = index->layout.dims;
-	l->stride = TYPEALIGN(16, l->dims);
 	l->new_degree = hnr_new_degree(&index->layout, 0, index->meta.m);
 	l->slots = index->layout.ground.slots;
-	l->at = palloc(sizeof(void *) * (l->slots + 1));
-	l->bytes = hnr_byte_points_serve(w->graph);
-	if (l->bytes)
-		l->scale = hnr_byte_points_scale(w->graph);
-	else
-		l->vec = palloc(sizeof(float) * l->stride * (Size) (l->slots + 2));
+	hnr_taken_init(&l->taken, w->graph, l->slots + 2);
 	l->edge = palloc(sizeof(HnrMemEdge) * most);
 	return l;
 }
@@ -79,35 +67,10 @@ edges_of(HnrWeave *w, uint32 member)
 	return hnr_mem_graph_edges(w->graph, member, 0);
 }
 
-/* The vector of a member, which stays while no other takes its place; place -1 is for self. */
-static const void *
-take(HnrLinks *l, uint32 member, int place)
-{
-	float	   *vec;
-
-	if (l->bytes)
-		return hnr_mem_graph_encoded(l->w->graph, member);
-	vec = l->vec + (Size) (place + 1) * l->stride;
-	hnr_mem_graph_decode(l->w->graph, member, vec);
-	return vec;
-}
-
-/* Begins to fetch a vector that is compared soon: they lie anywhere. */
 static void
-prefetch(HnrLinks *l, uint32 member)
+take_self(HnrLinks *l, uint32 member)
 {
-	const char *vec = hnr_mem_graph_encoded(l->w->graph, member);
-
-	for (Size i = 0; i < l->w->graph->vector_size; i += PG_CACHE_LINE_SIZE / 2)
-		__builtin_prefetch(vec + i);
-}
-
-static float
-distance(HnrLinks *l, const void *a, const void *b)
-{
-	if (l->bytes)
-		return l->scale * hnr_bytes->l2_squared(l->dims, a, b);
-	return hnr_metric_distance(l->w->graph->index->metric, l->dims, a, b);
+	l->self = hnr_take(&l->taken, member, l->slots + 1);
 }
 
 /* A candidate into the place behind those that are chosen. */
@@ -118,11 +81,11 @@ take_candidate(void *context, HnrMemEdge *candidate, const HnrMemEdge *next, int
 	HnrLinks   *l = context;
 
 	if (next)
-		prefetch(l, next->node);
+		hnr_taken_prefetch(&l->taken, next->node);
 	if (compared || l->from)
-		l->at[place] = take(l, candidate->node, place);
+		hnr_take(&l->taken, candidate->node, place);
 	if (l->from)
-		candidate->distance = distance(l, l->from, l->at[place]);
+		candidate->distance = hnr_taken_distance(&l->taken, l->from, l->taken.at[place]);
 }
 
 static float
@@ -130,7 +93,7 @@ distance_between(void *context, int i, int j)
 {
 	HnrLinks   *l = context;
 
-	return distance(l, l->at[i], l->at[j]);
+	return hnr_taken_distance(&l->taken, l->taken.at[i], l->taken.at[j]);
 }
 
 /*
@@ -214,8 +177,8 @@ add_some(HnrLinks *l, int n, uint32 member, const uint32 *others, int most)
 static float
 separation(HnrLinks *l, const void *a, const void *b)
 {
-	if (l->bytes)
-		return sqrtf(distance(l, a, b));
+	if (l->taken.bytes)
+		return sqrtf(hnr_taken_distance(&l->taken, a, b));
 	return hnr_weave_separation(l->w->graph->index, a, b);
 }
 
@@ -223,7 +186,7 @@ separation(HnrLinks *l, const void *a, const void *b)
 static float
 separation_from(HnrLinks *l, uint32 other)
 {
-	return separation(l, l->self, take(l, other, 0));
+	return separation(l, l->self, hnr_take(&l->taken, other, 0));
 }
 
 /*
@@ -243,7 +206,7 @@ keep_some(HnrLinks *l, uint32 member)
 	int			nbeyond = 0;
 	int			nfar = 0;
 
-	l->self = take(l, member, -1);
+	take_self(l, member);
 	if (count > 0)
 		limit = HNR_FAR_BEYOND * separation_from(l, near[Min(count, l->new_degree) - 1].node);
 	for (; nfar < HNR_FAR && far->member[nfar] != HNR_MEM_NONE; nfar++)
@@ -280,7 +243,7 @@ choose_links(HnrLinks *l, uint32 member)
 	if (hnr_weave_far(w, member))
 		n = add_some(l, n, member, hnr_weave_far(w, member)->member, HNR_FAR);
 	put_kept_first(l, n, member);
-	l->self = take(l, member, -1);
+	take_self(l, member);
 	choose(l, n, l->new_degree, l->self, edges_of(w, member));
 }
 

@@ -10,7 +10,8 @@
  *		there are, and new ones, to what is nearest in samples.
  *	2	What has been added since the last build, or has lost neighbours, chooses anew.
  *		Nodes near each other form groups, and all of a group are compared at once with
- *		all that one of them leads to.  What is nearest in samples can be chosen, too.
+ *		all that one of them leads to.  What the old graph does not lead to, a partition
+ *		into cells finds (cells.c).  What is nearest in samples can be chosen, too.
  *	3	Everybody joins its links with those of others to it, and the best of them stay.
  *
  *-------------------------------------------------------------------------
@@ -24,6 +25,7 @@
 #include "am/mend.h"
 #include "am/points.h"
 #include "am/select.h"
+#include "am/taken.h"
 #include "am/weave.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -62,9 +64,9 @@ typedef struct Mending
 	float	   *center;
 	float	   *distances;
 	HnrMemEdge *edge;			/* candidates */
-	const float **chosen_vec;
-	float	   *vec;			/* scratch: some of these */
-	float	   *self;
+	uint64	   *key;			/* scratch: to sort them */
+	HnrMemEdge *sorted;
+	HnrTaken	taken;			/* their vectors */
 } Mending;
 
 static HnrMemEdges *
@@ -150,16 +152,16 @@ static int
 measure_far(Mending *m, uint32 node, HnrMemEdge *far)
 {
 	const HnrFar *found = hnr_weave_far(m->weave, node);
+	const void *self;
 	int			n = 0;
 
 	if (found == NULL)
 		return 0;
-	hnr_mem_graph_decode(m->graph, node, m->self);
+	self = hnr_take(&m->taken, node, 0);
 	for (; n < HNR_FAR && found->member[n] != HNR_MEM_NONE; n++)
 	{
 		far[n].node = found->member[n];
-		hnr_mem_graph_decode(m->graph, far[n].node, m->vec);
-		far[n].distance = hnr_metric_distance(m->metric, m->width, m->self, m->vec);
+		far[n].distance = hnr_taken_distance(&m->taken, self, hnr_take(&m->taken, far[n].node, 1));
 	}
 	return n;
 }
@@ -186,8 +188,8 @@ keep_sampled(Mending *m, uint32 node, float limit)
 static void
 keep_all(Mending *m)
 {
-	m->weave = hnr_weave_create_samples(m->graph, LEAST_SAMPLE);
-	hnr_weave_run_samples(m->weave, LEAST_SAMPLE);
+	m->weave = hnr_weave_create_candidates(m->graph);
+	hnr_weave_run_candidates(m->weave, LEAST_SAMPLE);
 	for (uint32 i = 0; i < m->graph->nnodes; i++)
 	{
 		float		limit = far_limit(m, i);
@@ -245,28 +247,26 @@ list_back(Mending *m)
 
 /* ---- choosing ---- */
 
-/* A vector: where the present group has it, or in place i of m->vec. */
-static const float *
-vector_of(Mending *m, uint32 node, int i)
-{
-	float	   *vec = m->vec + (Size) i * m->width;
-
-	if (m->column[node] != HNR_MEM_NONE)
-		return m->columns->vec + (Size) m->column[node] * m->columns->stride;
-	hnr_mem_graph_decode(m->graph, node, vec);
-	/* those of a group are moved */
-	for (int k = 0; m->columns->n > 0 && k < m->width; k++)
-		vec[k] -= m->center[k];
-	return vec;
-}
-
+/* A vector into a place of m->taken; where it has to be decoded, the present group may have it. */
 static void
 take(void *context, HnrMemEdge *candidate, const HnrMemEdge *next, int place, bool compared)
 {
 	Mending    *m = context;
+	uint32		column = m->column[candidate->node];
+	bool		decoded = m->taken.room != NULL;
 
-	if (compared)
-		m->chosen_vec[place] = vector_of(m, candidate->node, place);
+	if (compared && next)
+		hnr_taken_prefetch(&m->taken, next->node);
+	if (decoded && column != HNR_MEM_NONE)
+		m->taken.at[place] = m->columns->vec + (Size) column * m->columns->stride;
+	else if (compared)
+	{
+		float	   *vec = unconstify(void *, hnr_take(&m->taken, candidate->node, place));
+
+		/* those of a group are moved */
+		for (int k = 0; decoded && m->columns->n > 0 && k < m->width; k++)
+			vec[k] -= m->center[k];
+	}
 }
 
 static float
@@ -274,7 +274,7 @@ distance_between(void *context, int i, int j)
 {
 	Mending    *m = context;
 
-	return hnr_metric_distance(m->metric, m->width, m->chosen_vec[i], m->chosen_vec[j]);
+	return hnr_taken_distance(&m->taken, m->taken.at[i], m->taken.at[j]);
 }
 
 /*
@@ -286,7 +286,7 @@ choose(Mending *m, uint32 node, int nkept, int n, int max)
 {
 	HnrMemEdges *edges = edges_of(m, node);
 
-	hnr_weave_sort(m->edge + nkept, n - nkept, node);
+	hnr_select_sort(m->edge + nkept, n - nkept, node, m->key, m->sorted);
 	edges->count = hnr_select_edges(m->edge, n, nkept, max, take, distance_between, m, edges->edge);
 	hnr_inherit_poll(CHOOSE_US);
 }
@@ -321,14 +321,13 @@ load_group(Mending *m, const uint32 *nodes, int count)
 	for (int i = 0; i < count; i++)
 		for (int j = 0; j < edges_of(m, nodes[i])->count; j++)
 			n = add_column(m, n, edges_of(m, nodes[i])->edge[j].node);
-	hnr_points_load(m->columns, m->member, n, NULL);
 	if (hnr_points_have_center(m->columns))
 	{
 		/* any of them will do: they are near each other */
-		memcpy(m->center, m->columns->vec, sizeof(float) * m->width);
+		hnr_mem_graph_decode(m->graph, nodes[0], m->center);
 		center = m->center;
-		hnr_points_move(m->columns, center);
 	}
+	hnr_points_load(m->columns, m->member, n, center);
 	hnr_points_load(m->rows, nodes, count, center);
 }
 
@@ -341,7 +340,19 @@ unload_group(Mending *m)
 	memset(m->center, 0, sizeof(float) * m->width);
 }
 
-/* Chooses among what a node has, the nearest of its group's columns, and what is nearest in samples. */
+/* Adds those of `count` candidates that are none yet to n in m->edge; returns how many there are. */
+static int
+add_candidates(Mending *m, int n, const HnrMemEdge *others, int count)
+{
+	int			had = n;
+
+	for (int i = 0; i < count; i++)
+		if (!has_link(m->edge, had, others[i].node))
+			m->edge[n++] = others[i];
+	return n;
+}
+
+/* Chooses among what a node has, what is nearest in its group, its cell and samples. */
 static void
 choose_anew(Mending *m, uint32 node, const float *distances)
 {
@@ -351,19 +362,16 @@ choose_anew(Mending *m, uint32 node, const float *distances)
 	int			nfar = measure_far(m, node, far);
 	int			k = hnr_points_nearest(distances, hnr_points_width(m->columns->n), NEAREST,
 									   INFINITY, nearest);
+	int			nnear;
+	const HnrMemEdge *near = hnr_weave_near(m->weave, node, &nnear);
 	int			n = edges->count;
 
-	memcpy(m->edge, edges->edge, sizeof(HnrMemEdge) * n);
 	for (int i = 0; i < k; i++)
-	{
 		nearest[i].node = m->member[nearest[i].node];
-		if (!has_link(edges->edge, edges->count, nearest[i].node))
-			m->edge[n++] = nearest[i];
-	}
-	k = n;
-	for (int i = 0; i < nfar; i++)
-		if (!has_link(m->edge, k, far[i].node))
-			m->edge[n++] = far[i];
+	memcpy(m->edge, edges->edge, sizeof(HnrMemEdge) * n);
+	n = add_candidates(m, n, nearest, k);
+	n = add_candidates(m, n, near, nnear);
+	n = add_candidates(m, n, far, nfar);
 	choose(m, node, m->nkept[node], n, m->new_degree);
 }
 
@@ -431,6 +439,7 @@ init(Mending *m, HnrMemGraph *graph, HnrInherit *inherit)
 {
 	const HnrIndex *index = graph->index;
 	uint32		n = graph->nnodes;
+	int			most = MOST_COLUMNS + HNR_POINTS_MOST + HNR_FAR + index->layout.ground.slots;
 
 	m->graph = graph;
 	m->inherit = inherit;
@@ -446,20 +455,14 @@ init(Mending *m, HnrMemGraph *graph, HnrInherit *inherit)
 	m->column = palloc_extended(sizeof(uint32) * n, MCXT_ALLOC_HUGE);
 	memset(m->column, 0xFF, sizeof(uint32) * n);
 	m->member = palloc(sizeof(uint32) * MOST_COLUMNS);
-	m->rows = hnr_points_create(graph, GROUP, false, HNR_POINTS_OF_FLOATS);
-	m->columns = hnr_points_create(graph, MOST_COLUMNS, true, HNR_POINTS_OF_FLOATS);
+	m->rows = hnr_points_create(graph, GROUP, false, HNR_POINTS_OF_NODES);
+	m->columns = hnr_points_create(graph, MOST_COLUMNS, true, HNR_POINTS_OF_NODES);
 	m->center = palloc0(sizeof(float) * m->width);
 	m->distances = palloc(sizeof(float) * GROUP * MOST_COLUMNS);
-	m->edge = palloc(sizeof(HnrMemEdge) * (MOST_COLUMNS + HNR_FAR + m->slots));
-	m->chosen_vec = palloc(sizeof(float *) * (m->slots + 1));
-	m->vec = palloc(sizeof(float) * m->width * (m->slots + 1));
-	m->self = palloc(sizeof(float) * m->width);
-}
-
-Size
-hnr_mend_left_memory(const HnrIndex *index, uint32 nodes)
-{
-	return hnr_weave_samples_memory(LEAST_SAMPLE) * (Size) nodes;
+	m->edge = palloc(sizeof(HnrMemEdge) * most);
+	m->key = palloc(sizeof(uint64) * most);
+	m->sorted = palloc(sizeof(HnrMemEdge) * most);
+	hnr_taken_init(&m->taken, graph, m->slots + 1);
 }
 
 Size
@@ -468,7 +471,7 @@ hnr_mend_memory(const HnrIndex *index, uint32 nodes)
 	Size		node = hnr_growth_upper_memory(index) + sizeof(uint8) + sizeof(bool) + sizeof(uint64) +
 		2 * sizeof(uint32) + sizeof(HnrMemEdge) * index->layout.ground.slots;
 
-	return hnr_mend_left_memory(index, nodes) + node * nodes + hnr_weave_process_memory(index) +
+	return (hnr_weave_candidates_memory() + node) * nodes + hnr_weave_process_memory(index) +
 		sizeof(float) * MOST_COLUMNS * (2 * index->layout.dims + GROUP);
 }
 

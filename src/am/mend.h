@@ -10,9 +10,8 @@
 
 #include "am/inherit.h"
 
-/* Bytes that it needs, for so many nodes; and of these, what is in the graph's arena then. */
+/* Bytes that it needs, for so many nodes; candidates (weave.h) stay in the graph's arena. */
 extern Size hnr_mend_memory(const HnrIndex *index, uint32 nodes);
-extern Size hnr_mend_left_memory(const HnrIndex *index, uint32 nodes);
 
 /* Links of the ground; the levels above are there.  Column types that are dense only. */
 extern void hnr_mend_links(HnrMemGraph *graph, HnrInherit *inherit);

@@ -27,6 +27,7 @@
 #include "am/phases.h"
 #include "am/renew.h"
 #include "am/toasted.h"
+#include "am/weave.h"
 #include "commands/progress.h"
 #include "debug_point.h"
 #include "distance/distance.h"
@@ -259,7 +260,7 @@ needed_memory(Renewal *r)
 	Size		node = sizeof(HnrMemNode) + r->graph->vector_size + offsetof(HnrMemEdges, edge) +
 		sizeof(HnrMemEdge) * layout->ground.slots;
 	Size		upper = offsetof(HnrMemEdges, edge) + sizeof(HnrMemEdge) * layout->upper.slots;
-	Size		flush = n * (HNR_FLUSH_NODE + 2 * sizeof(uint32)) + hnr_mend_left_memory(r->index, n);
+	Size		flush = n * (HNR_FLUSH_NODE + 2 * sizeof(uint32)) + hnr_weave_candidates_memory() * n;
 
 	return node * n + upper * (n / (HNR_LEVEL_FACTOR * r->index->meta.m - 1)) +
 		sizeof(HnrMemTid) * f->tids + hnr_inherit_memory(r->inherit) +

@@ -58,4 +58,10 @@ typedef float (*HnrPairDistance) (void *context, int i, int j);
 extern int	hnr_select_neighbors(const float *distance, int n, int max,
 								 HnrPairDistance pair, void *context, int *chosen);
 
+/*
+ * Sorts candidates of a node, nearest first: as hnr_weave_sort, but for long lists.  key and sorted
+ * have room for as many.
+ */
+extern void hnr_select_sort(HnrMemEdge *edge, int n, uint32 node, uint64 *key, HnrMemEdge *sorted);
+
 #endif							/* HNR_SELECT_H */

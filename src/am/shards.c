@@ -211,7 +211,7 @@ link_sample(Choosing *c)
 	load_guests(c, s->sample);
 	c->nown = c->graph->nnodes;
 	begin_weave(c, 1);
-	hnr_weave_run_samples(c->w, 0);
+	hnr_weave_run_samples(c->w);
 	for (uint32 i = 0; i < c->nown; i++)
 	{
 		CHECK_FOR_INTERRUPTS();

@@ -45,6 +45,9 @@
 #define SAMPLE_NEAREST	16
 #define LEAST_SAMPLE	4
 
+/* Candidates that a partition gives for a graph that has links. */
+#define CELL_NEAREST	16
+
 static int
 leaf_size(const HnrIndex *index)
 {
@@ -89,10 +92,9 @@ hnr_weave_sample_memory(void)
 }
 
 Size
-hnr_weave_samples_memory(int least)
+hnr_weave_candidates_memory(void)
 {
-	return (sizeof(HnrFar) + sizeof(uint32)) / HNR_SAMPLED +
-		(hnr_weave_sample_memory() / HNR_SAMPLED >> least) + 1;
+	return (sizeof(HnrFar) + sizeof(uint32)) / HNR_SAMPLED + hnr_weave_sample_memory() - sizeof(HnrFar);
 }
 
 Size
@@ -115,6 +117,7 @@ new_weave(HnrMemGraph *graph, HnrWeaveState *state)
 	w->most_near = state->sample ? SAMPLE_NEAREST : most_near(graph->index);
 	w->keep = state->sample ? SAMPLE_NEAREST : Max(w->most_near / 4, 8);
 	w->enough = enough(graph->index);
+	w->overlap = HNR_OVERLAP;
 	return w;
 }
 
@@ -189,13 +192,12 @@ hnr_weave_create_part(HnrMemGraph *graph, uint32 nlisted, uint32 sampling)
 }
 
 HnrWeave *
-hnr_weave_create_samples(HnrMemGraph *graph, int least)
+hnr_weave_create_candidates(HnrMemGraph *graph)
 {
 	HnrWeave   *w = create(graph, graph->nnodes, HNR_SAMPLED);
-	uint32		most = graph->nnodes / HNR_SAMPLED >> least;
 
-	w->most_near = w->keep = SAMPLE_NEAREST;
-	make_arrays(w, most, most, 0);
+	w->most_near = w->keep = CELL_NEAREST;
+	make_arrays(w, graph->nnodes, graph->nnodes, 0);
 	return w;
 }
 
@@ -346,7 +348,7 @@ keep_far(HnrWeave *w, int s, uint32 member)
 	}
 }
 
-/* Finds the far candidates. */
+/* Finds the far candidates, without the `least` largest samples. */
 static void
 run_samples(HnrWeave *w, int least, double share)
 {
@@ -374,9 +376,26 @@ run_samples(HnrWeave *w, int least, double share)
 }
 
 void
-hnr_weave_run_samples(HnrWeave *w, int least)
+hnr_weave_run_samples(HnrWeave *w)
 {
-	run_samples(w, least, 1);
+	run_samples(w, 0, 1);
+}
+
+void
+hnr_weave_run_candidates(HnrWeave *w, int least)
+{
+	run_samples(w, least, SAMPLES_SHARE);
+	w->state->n = w->graph->nnodes;
+	w->state->numbered = true;
+	w->overlap = 1;
+	hnr_cells_run(w, 1, 1 - SAMPLES_SHARE);
+}
+
+const HnrMemEdge *
+hnr_weave_near(const HnrWeave *w, uint32 node, int *n)
+{
+	*n = *(uint32 *) hnr_array_at(&w->counts, node);
+	return hnr_array_at(&w->near, node);
 }
 
 void

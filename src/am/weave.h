@@ -27,16 +27,19 @@ extern void hnr_weave_run(HnrWeave *w);
 extern HnrWeave *hnr_weave_create_part(HnrMemGraph *graph, uint32 nlisted, uint32 sampling);
 extern void hnr_weave_choose(HnrWeave *w);
 
-/*
- * Then there are only far candidates, in w->far, without those of the `least` largest
- * samples; and what that takes, a node.
- */
-extern void hnr_weave_run_samples(HnrWeave *w, int least);
+/* Then there are only far candidates, in w->far; and what that takes, a node. */
+extern void hnr_weave_run_samples(HnrWeave *w);
 extern Size hnr_weave_sample_memory(void);
 
-/* For nothing else; and what that takes, a node. */
-extern HnrWeave *hnr_weave_create_samples(HnrMemGraph *graph, int least);
-extern Size hnr_weave_samples_memory(int least);
+/*
+ * For candidates only, of a graph that has links: far ones, without those of the `least`
+ * largest samples, and the nearest that one partition without overlap finds of each node,
+ * nearest first.  And what that takes, a node.
+ */
+extern HnrWeave *hnr_weave_create_candidates(HnrMemGraph *graph);
+extern void hnr_weave_run_candidates(HnrWeave *w, int least);
+extern const HnrMemEdge *hnr_weave_near(const HnrWeave *w, uint32 node, int *n);
+extern Size hnr_weave_candidates_memory(void);
 
 /*
  * And for joining what was chosen, nlinks by or for the first nodes, which w->near takes,

@@ -26,7 +26,7 @@
 #define HNR_FAR_KEPT 8			/* of these at most are linked in any case */
 #define HNR_FAR_BEYOND 1.5f		/* so many times as far as what is near is in another cluster */
 
-/* Cells that a member is in, in one partition. */
+/* Cells that a member is in, in one partition, at most. */
 #define HNR_OVERLAP 3
 
 /* Leaders of the first partitions that are candidates, of each member. */
@@ -99,6 +99,7 @@ typedef struct HnrWeave
 	int			leaf;			/* the most members of a leaf */
 	int			keep;			/* nearest members that a leaf gives each */
 	int			most_near;		/* candidates that a member keeps */
+	int			overlap;		/* cells that a member is in, in one partition */
 	double		enough;			/* candidates new in a partition, a member's nearest m: 1 */
 	HnrStepProgress progress;	/* leader only */
 	void	   *progress_state;
