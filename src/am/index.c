@@ -11,6 +11,7 @@
 #include "am/am.h"
 #include "am/buffer.h"
 #include "am/index.h"
+#include "am/pending_cache.h"
 #include "am/room.h"
 #include "am/vertex.h"
 #include "am/wal.h"
@@ -217,6 +218,8 @@ hnr_index_write_meta(HnrIndex *index, ForkNumber fork)
 	Buffer		buf;
 	Page		page;
 
+	/* the same file, if the transaction has made it and truncates it */
+	hnr_pending_cache_forget(index->rel);
 	hnr_buffer_extend(index->rel, fork, 1, NULL, &buf);
 	Assert(BufferGetBlockNumber(buf) == HNR_METAPAGE);
 	START_CRIT_SECTION();

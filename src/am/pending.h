@@ -36,6 +36,9 @@
 extern HnrEncoding hnr_pending_center_encoding(const HnrLayout *layout);
 extern int	hnr_pending_center_size(const HnrLayout *layout);
 
+/* As many pages have the same centre, from one whose serial is a multiple of it on. */
+#define HNR_PENDING_CENTER_RUN	16
+
 /* Entries that a page has room for, and the bytes of one with its slot. */
 extern int	hnr_pending_per_page(const HnrLayout *layout);
 

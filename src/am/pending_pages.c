@@ -18,8 +18,8 @@
 /* The most that a centre may take of a page. */
 #define MOST_CENTER		(HNR_PAGE_CAPACITY * 3 / 8)
 
-/* The centre is about the mean of the first rows of so many pages. */
-#define CENTER_PAGES	50
+/* A new centre is made of so many rows of the page before, at most. */
+#define CENTER_ROWS		16
 
 HnrEncoding
 hnr_pending_center_encoding(const HnrLayout *layout)
@@ -96,28 +96,72 @@ take_page(HnrIndex *index, Buffer metabuf, BlockNumber *rest)
 	return buf;
 }
 
+/* The mean of some rows of a page, all near its end; false if it has none that can be read. */
+static bool
+mean_of_rows(HnrIndex *index, Page page, float *mean)
+{
+	int			dims = index->layout.dims;
+	int			count = hnr_page_pending(page)->count;
+	float	   *vec = palloc(sizeof(float) * dims);
+	int			n = 0;
+
+	memset(mean, 0, sizeof(float) * dims);
+	for (int i = Max(count - CENTER_ROWS, 0); i < count; i++)
+	{
+		const char *damaged;
+
+		if (!hnr_pending_read_vector(index, hnr_pending_entry(&index->layout, page, i),
+									 hnr_page_pending(page)->serial, vec, &damaged))
+			continue;
+		n++;
+		for (int k = 0; k < dims; k++)
+			mean[k] += (vec[k] - mean[k]) / n;
+	}
+	pfree(vec);
+	return n > 0;
+}
+
 /*
- * The centre of a new page: nearer to the new row than that of the page before, if there is
- * one, which the more pages there have been the less.
+ * The centre of a new page, NULL if none has one: of the first page, the row that it is for; of
+ * the second, the mean of rows before; then the same for as many pages as share one, and each
+ * time nearer to the mean of the last rows.  first: the page before is the list's first.
  */
+static float *
+find_center(HnrIndex *index, const float *vec, Page before, bool first, uint64 serial)
+{
+	const HnrLayout *layout = &index->layout;
+	float	   *center;
+	float	   *mean;
+
+	if (hnr_pending_center_size(layout) == 0)
+		return NULL;
+	center = palloc(sizeof(float) * layout->dims);
+	if (before == NULL)
+	{
+		memcpy(center, vec, sizeof(float) * layout->dims);
+		return center;
+	}
+	hnr_pending_get_center(layout, before, center);
+	if (!first && serial % HNR_PENDING_CENTER_RUN != 0)
+		return center;
+	mean = palloc(sizeof(float) * layout->dims);
+	if (mean_of_rows(index, before, mean))
+		for (int i = 0; i < layout->dims; i++)
+			center[i] = first ? mean[i] : (center[i] + mean[i]) / 2;
+	pfree(mean);
+	return center;
+}
+
 static void
-put_center(HnrIndex *index, const float *vec, Page before, Page page)
+put_center(HnrIndex *index, float *center, Page page)
 {
 	const HnrLayout *layout = &index->layout;
 	HnrPendingHead *head = hnr_page_pending(page);
 	HnrEncoding encoding = hnr_pending_center_encoding(layout);
-	float	   *center;
-	float		weight = before ? 1.0f / Min(head->serial, CENTER_PAGES) : 1.0f;
 
-	head->center_size = hnr_pending_center_size(layout);
-	if (head->center_size == 0)
+	if (center == NULL)
 		return;
-	center = palloc(sizeof(float) * layout->dims);
-	memset(center, 0, sizeof(float) * layout->dims);
-	if (before)
-		hnr_pending_get_center(layout, before, center);
-	for (int i = 0; i < layout->dims; i++)
-		center[i] += weight * (vec[i] - center[i]);
+	head->center_size = hnr_pending_center_size(layout);
 	hnr_stored_round(layout->metric, encoding, layout->dims, center);
 	head->center_scale = hnr_stored_scale(encoding, layout->dims, center);
 	hnr_stored_encode(encoding, center, layout->dims, head->center_scale,
@@ -140,6 +184,7 @@ hnr_pending_add_page(HnrIndex *index, const float *vec)
 	HnrChange	change;
 	HnrPendingHead *head;
 	Page		page;
+	float	   *center;
 
 	if (tail != index->meta.pending_tail || serial != index->meta.pending_serial + 1)
 	{
@@ -149,6 +194,8 @@ hnr_pending_add_page(HnrIndex *index, const float *vec)
 	if (BlockNumberIsValid(tail))
 		before = hnr_buffer_read(index->rel, tail, BUFFER_LOCK_EXCLUSIVE,
 								 HNR_KIND_BIT(HNR_PAGE_PENDING));
+	center = find_center(index, vec, BufferIsValid(before) ? BufferGetPage(before) : NULL,
+						 tail == meta->pending_head, serial);
 	buf = take_page(index, metabuf, &rest);
 	block = BufferGetBlockNumber(buf);
 
@@ -160,7 +207,7 @@ hnr_pending_add_page(HnrIndex *index, const float *vec)
 	head->serial = serial;
 	head->next = head->owner = head->data = head->first_data = InvalidBlockNumber;
 	head->begun = GetCurrentTimestamp();
-	put_center(index, vec, BufferIsValid(before) ? BufferGetPage(before) : NULL, page);
+	put_center(index, center, page);
 	if (BufferIsValid(before))
 		hnr_change_put(&change, before, &hnr_page_pending(BufferGetPage(before))->next, &block, sizeof(block));
 	else

@@ -7,9 +7,9 @@
  * measured, so what the codes save is work, not results.  Where neighbours carry no codes, all
  * rows are measured.
  *
- * Between the look and the measuring, a row may have been merged and its page put to another
- * use.  Nothing is known of its distance then but that the executor can find it out from the
- * table: it is told to compare the row itself.
+ * Of rows that the backend remembers (pending_cache.h), nothing is read but what is new.  They are
+ * estimated when the graph has been searched, and it is known how near they have to be: from the
+ * heads of their codes, in blocks; then from the whole code, where that leaves it open.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,52 +19,20 @@
 
 #include "am/buffer.h"
 #include "am/codec.h"
-#include "am/pending_search.h"
-#include "am/search.h"
+#include "am/idset.h"
+#include "am/pending_listed.h"
 #include "distance/distance.h"
-#include "miscadmin.h"
+#include "port/pg_bitutils.h"
 #include "utils/float.h"
 
 /* An error of more than so many deviations is not expected. */
 #define DEVIATIONS		3.5f
 
-/* A row as it was listed. */
-typedef struct Listed
-{
-	float		least;			/* that its distance can be */
-	uint32		page;			/* by number */
-	ItemPointerData tid;
-	uint16		entry;			/* or MEASURED */
-} Listed;
+/* For what is lost where a bound is compared with a sum of other terms. */
+#define ROUNDING		1e-5f
 
-#define MEASURED		PG_UINT16_MAX
-
-typedef struct ListedPage
-{
-	BlockNumber block;
-	uint64		serial;
-} ListedPage;
-
-struct HnrPendingSearch
-{
-	HnrIndex   *index;
-	HnrStore   *store;
-	const float *query;
-	double		query2;			/* its squared length */
-	ItemPointerData left_out;
-	float	   *center;			/* of the page being looked at */
-	float	   *dots;
-	float	   *vec;
-	Listed	   *listed;
-	int64		nlisted;
-	int64		maxlisted;
-	ListedPage *pages;
-	int64		npages;
-	int64		maxpages;
-	HnrPendingEntry *entries;	/* of a page, copied */
-	HnrCandidate *found;
-	int			nfound;
-};
+/* Of an entry of a page. */
+#define ID_OF(page, entry)	((HnrNodeId) (page) << 16 | (entry))
 
 /* What estimates from a page's slots are made of; see codec.h. */
 typedef struct FromCenter
@@ -75,7 +43,7 @@ typedef struct FromCenter
 } FromCenter;
 
 static FromCenter
-see_center(HnrPendingSearch *s, Page page)
+see_center(HnrPendingSearch *s, const float *center)
 {
 	const HnrMetric *metric = s->index->metric;
 	int			n = s->index->layout.dims;
@@ -83,15 +51,14 @@ see_center(HnrPendingSearch *s, Page page)
 	double		product;
 	double		length2;
 
-	hnr_pending_get_center(&s->index->layout, page, s->center);
-	from.distance = hnr_metric_distance(metric, n, s->query, s->center);
+	from.distance = hnr_metric_distance(metric, n, s->query, center);
 	if (metric->kind == HNR_METRIC_L2)
 	{
 		from.way = sqrtf(from.distance);
 		return from;
 	}
-	product = hnr_distance->inner_product(n, s->query, s->center);
-	length2 = hnr_distance->inner_product(n, s->center, s->center);
+	product = hnr_distance->inner_product(n, s->query, center);
+	length2 = hnr_distance->inner_product(n, center, center);
 	/* the multiple of the centre that is nearest to the query */
 	from.scale = length2 > 0 ? product / length2 : 1;
 	from.way = sqrt(Max(s->query2 - from.scale * product, 0));
@@ -104,13 +71,47 @@ make_room(HnrPendingSearch *s, int n)
 	if (s->nlisted + n > s->maxlisted)
 	{
 		s->maxlisted = s->maxlisted * 2 + n;
-		s->listed = repalloc_huge(s->listed, sizeof(Listed) * s->maxlisted);
+		s->listed = repalloc_huge(s->listed, sizeof(HnrPendingListed) * s->maxlisted);
 	}
+}
+
+static void
+add_page(HnrPendingSearch *s, BlockNumber block, uint64 serial)
+{
 	if (s->npages == s->maxpages)
 	{
 		s->maxpages *= 2;
-		s->pages = repalloc_huge(s->pages, sizeof(ListedPage) * s->maxpages);
+		s->pages = repalloc_huge(s->pages, sizeof(HnrPendingListedPage) * s->maxpages);
 	}
+	s->pages[s->npages].block = block;
+	s->pages[s->npages++].serial = serial;
+}
+
+/* The least that the distance of a row can be, from the product of its code. */
+static inline float
+least_of(const FromCenter *from, const HnrPendingEntry *entry, float dot)
+{
+	const HnrSlot *slot = hnr_pending_slot(unconstify(HnrPendingEntry *, entry));
+
+	return from->distance + from->scale * slot->constant + hnr_slot_factor(slot) * dot -
+		DEVIATIONS * entry->spread * from->way;
+}
+
+/* Lists entry i of a page, by number; there is room for it.  It can be forgotten, unless known. */
+static void
+list_row(HnrPendingSearch *s, const HnrPendingEntry *entry, int64 page, int i, float least, bool known)
+{
+	HnrPendingListed *l = &s->listed[s->nlisted];
+
+	if (hnr_same_tid(&entry->tid, &s->left_out))
+		return;
+	s->error = Max(s->error, entry->error);
+	l->least = least;
+	l->page = page;
+	l->tid = entry->tid;
+	l->entry = i;
+	l->known = known ? entry : NULL;
+	s->nlisted++;
 }
 
 /* Lists the rows of a page, which is share-locked. */
@@ -129,26 +130,33 @@ list_page(HnrPendingSearch *s, BlockNumber block, Page page)
 	make_room(s, n);
 	if (codes)
 	{
-		from = see_center(s, page);
+		hnr_pending_get_center(layout, page, s->center);
+		from = see_center(s, s->center);
 		hnr_code_dots(codes, hnr_slot_code(hnr_pending_slot(hnr_pending_entry(layout, page, 0))), size, n, s->dots);
 	}
 	for (int i = 0; i < n; i++)
 	{
 		HnrPendingEntry *entry = hnr_pending_entry(layout, page, i);
-		const HnrSlot *slot = hnr_pending_slot(entry);
-		Listed	   *l = &s->listed[s->nlisted];
 
-		if (!hnr_pending_is_listed(entry) || hnr_same_tid(&entry->tid, &s->left_out))
-			continue;
-		l->least = codes ? from.distance + from.scale * slot->constant + hnr_slot_factor(slot) * s->dots[i] -
-			DEVIATIONS * entry->spread * from.way : -get_float4_infinity();
-		l->page = s->npages;
-		l->tid = entry->tid;
-		l->entry = i;
-		s->nlisted++;
+		if (hnr_pending_is_listed(entry))
+			list_row(s, entry, s->npages, i, codes ? least_of(&from, entry, s->dots[i]) : -get_float4_infinity(),
+					 false);
 	}
-	s->pages[s->npages].block = block;
-	s->pages[s->npages++].serial = head->serial;
+	add_page(s, block, head->serial);
+}
+
+/* Notes the pages of what is remembered. */
+static void
+add_known_pages(HnrPendingSearch *s)
+{
+	for (int i = 0; i < s->known->nparts; i++)
+	{
+		const HnrPendingPart *part = s->known->parts[i].part;
+
+		s->error = Max(s->error, part->error);
+		for (int j = 0; j < s->known->parts[i].npages; j++)
+			add_page(s, part->pages[j].block, part->pages[j].serial);
+	}
 }
 
 HnrPendingSearch *
@@ -172,11 +180,15 @@ hnr_pending_search(HnrIndex *index, HnrStore *store, ItemPointer left_out)
 	s->vec = palloc(sizeof(float) * index->layout.dims);
 	s->dots = palloc(sizeof(float) * most);
 	s->maxlisted = most;
-	s->listed = palloc(sizeof(Listed) * s->maxlisted);
+	s->listed = palloc(sizeof(HnrPendingListed) * s->maxlisted);
 	s->maxpages = 16;
-	s->pages = palloc(sizeof(ListedPage) * s->maxpages);
+	s->pages = palloc(sizeof(HnrPendingListedPage) * s->maxpages);
 	s->entries = palloc(sizeof(HnrPendingEntry) * most);
 	hnr_pending_walk_begin(&walk, index);
+	s->last_bound = -get_float4_infinity();
+	s->known = hnr_pending_cache_look(&walk);
+	if (s->known)
+		add_known_pages(s);
 	while ((buf = hnr_pending_walk_next(&walk, BUFFER_LOCK_SHARE)) != InvalidBuffer)
 	{
 		list_page(s, BufferGetBlockNumber(buf), BufferGetPage(buf));
@@ -187,139 +199,158 @@ hnr_pending_search(HnrIndex *index, HnrStore *store, ItemPointer left_out)
 	return s;
 }
 
-/* Adds a row to what was found; read: s->vec is its vector. */
-static void
-add_found(HnrPendingSearch *s, const Listed *l, const HnrPendingEntry *entry, bool read)
-{
-	HnrCandidate *c = &s->found[s->nfound++];
-	HnrVisited	row;
+/* ---- what is remembered ---- */
 
-	memset(&row, 0, sizeof(row));
-	/* for messages; a scan sees by `pending` that it is no vertex */
-	ItemPointerSet(&row.tid, s->pages[l->page].block, 1);
-	ItemPointerSetInvalid(&row.link);
-	row.ntids = 1;
-	row.tids[0] = l->tid;
-	row.error = read ? entry->error : get_float4_infinity();
-	row.pending = true;
-	c->id = hnr_node_of_tid(&row.tids[0]);
-	c->distance = read ? hnr_metric_distance(s->index->metric, s->index->layout.dims, s->query, s->vec) : l->least;
-	c->ref = hnr_disk_store_add(s->store, &row);
+/* Has some rows of a part, a bit for each from `first` on, fetched into the processor's cache. */
+static void
+fetch_rows(HnrPendingSearch *s, const HnrPendingPart *part, int first, uint32 rows)
+{
+	int			size = hnr_pending_entry_size(&s->index->layout);
+	const char *entries = part->entries + (Size) first * size;
+
+	for (; rows != 0; rows &= rows - 1)
+		for (int at = 0; at < size; at += PG_CACHE_LINE_SIZE / 2)
+			__builtin_prefetch(entries + pg_rightmost_one_pos32(rows) * size + at);
 }
 
 /*
- * Copies the entries of n rows of one page; false if that is put to another use.  A page that
- * has left the list still has them.
+ * Lists those of such rows that by their whole codes may be as near as the bound, and not as
+ * that of before; page is the number of the part's first.
  */
-static bool
-copy_entries(HnrPendingSearch *s, const Listed *listed, const int64 *which, int n)
-{
-	const ListedPage *at = &s->pages[listed[which[0]].page];
-	Buffer		buf = hnr_buffer_read(s->index->rel, at->block, BUFFER_LOCK_SHARE, HNR_PENDING_KINDS);
-	Page		page = BufferGetPage(buf);
-	bool		same = hnr_page_head(page)->kind != HNR_PAGE_PENDING_DATA &&
-		hnr_page_pending(page)->serial == at->serial;
-
-	for (int i = 0; same && i < n; i++)
-		s->entries[i] = *hnr_pending_entry(&s->index->layout, page, listed[which[i]].entry);
-	hnr_buffer_release(buf);
-	return same;
-}
-
-/* Measures n rows of one page. */
 static void
-measure_page(HnrPendingSearch *s, const int64 *which, int n)
+list_rows(HnrPendingSearch *s, const HnrPendingPart *part, int64 page, int first, uint32 rows,
+		  const FromCenter *from)
 {
-	uint64		serial = s->pages[s->listed[which[0]].page].serial;
-	bool		there = copy_entries(s, s->listed, which, n);
+	HnrCodeQuery *codes = hnr_disk_store_code_query(s->store);
+	int			code_size = hnr_quantizer_code_size(s->index->codec->quantizer);
+	int			size = hnr_pending_entry_size(&s->index->layout);
+	const char *entries = part->entries + (Size) first * size;
+	uint8	   *code = s->codes;
+	float		dots[HNR_BLOCK];
+	int			n = 0;
 
-	CHECK_FOR_INTERRUPTS();
-	for (int i = 0; i < n; i++)
+	for (uint32 rest = rows; rest != 0; rest &= rest - 1, code += code_size)
+		memcpy(code, hnr_slot_code(hnr_pending_slot((HnrPendingEntry *)
+													(entries + pg_rightmost_one_pos32(rest) * size))), code_size);
+	hnr_code_dots(codes, s->codes, code_size, (code - s->codes) / code_size, dots);
+	make_room(s, HNR_BLOCK);
+	for (uint32 rest = rows; rest != 0; rest &= rest - 1, n++)
 	{
-		Listed	   *l = &s->listed[which[i]];
-		const char *damaged = NULL;
-		bool		read = there &&
-			hnr_pending_read_vector(s->index, &s->entries[i], serial, s->vec, &damaged);
+		int			row = pg_rightmost_one_pos32(rest);
+		const HnrPendingEntry *entry = (const HnrPendingEntry *) (entries + row * size);
+		float		least = least_of(from, entry, dots[n]);
 
-		if (damaged)
-			hnr_report_corrupted(s->index->rel, s->pages[l->page].block, damaged);
-		add_found(s, l, &s->entries[i], read);
-		l->entry = MEASURED;
+		/* also what is no number */
+		if (!(least > s->bound) && !(least <= s->last_bound))
+			list_row(s, entry, page + part->places[first + row].page, part->places[first + row].entry, least,
+					 true);
 	}
 }
 
-/* Takes the distance of one that is nearer than the farthest of the k nearest in its place. */
-static void
-replace_farthest(float *nearest, int k, float distance)
+/* Of the rows of a block, a bit for each from `first` on, those from `from` to `end` - 1. */
+static uint32
+rows_between(int first, int from, int end)
 {
-	int			at = 0;
+	uint32		rows = PG_UINT32_MAX;
 
-	for (int child = 1; child < k; child = 2 * at + 1)
+	if (from > first)
+		rows &= PG_UINT32_MAX << (from - first);
+	if (end - first < HNR_BLOCK)
+		rows &= ((uint32) 1 << (end - first)) - 1;
+	return rows;
+}
+
+/* Lists those of a part's rows that may be as near as the bound. */
+static void
+list_part(HnrPendingSearch *s, int i, int64 page, const HnrBlockQuery *query)
+{
+	const HnrPendingPart *part = s->known->parts[i].part;
+	int			from_row = s->known->parts[i].first;
+	int			end = s->known->parts[i].end;
+	int			first_block = from_row / HNR_BLOCK;
+	int			end_block = (end + HNR_BLOCK - 1) / HNR_BLOCK;
+	FromCenter	from = see_center(s, part->center);
+	HnrBlockBound b;
+
+	b.scale = from.scale;
+	b.offset = DEVIATIONS * part->spread * from.way;
+	b.most = s->bound - from.distance + ROUNDING * (fabsf(s->bound) + fabsf(from.distance));
+	for (int block = first_block; block < end_block; block++)
 	{
-		if (child + 1 < k && nearest[child + 1] > nearest[child])
-			child++;
-		if (nearest[child] <= distance)
-			break;
-		nearest[at] = nearest[child];
-		at = child;
+		int			first = block * HNR_BLOCK;
+
+		s->rows[block] = rows_between(first, from_row, end) &
+			hnr_block_below(query, hnr_pending_block_codes(part, block), hnr_pending_block_terms(part, block), &b);
+		fetch_rows(s, part, first, s->rows[block]);
 	}
-	nearest[at] = distance;
+	for (int block = first_block; block < end_block; block++)
+		if (s->rows[block] != 0)
+			list_rows(s, part, page, block * HNR_BLOCK, s->rows[block], &from);
 }
 
-/* A heap of the k nearest distances, the farthest first; NULL for all. */
-static float *
-begin_nearest(int k, const HnrCandidate *found, int n)
-{
-	float	   *nearest;
-
-	if (k == HNR_PENDING_ALL)
-		return NULL;
-	nearest = palloc(sizeof(float) * k);
-	for (int i = 0; i < k; i++)
-		nearest[k - 1 - i] = i < n ? found[i].distance : get_float4_infinity();
-	return nearest;
-}
-
-/* Measures n rows of one page; they are among the nearest from now on. */
+/* What is needed once for all parts. */
 static void
-measure_some(HnrPendingSearch *s, const int64 *which, int n, float *nearest, int k)
+begin_known(HnrPendingSearch *s)
 {
-	int			first = s->nfound;
+	const HnrQuantizer *qz = s->index->codec->quantizer;
+	int			maxrows = 0;
 
-	if (n == 0)
-		return;
-	measure_page(s, which, n);
-	for (int i = first; nearest && i < s->nfound; i++)
-		if (s->found[i].distance < nearest[0] &&
-			!isinf(hnr_disk_store_visited(s->store, s->found[i].ref)->error))
-			replace_farthest(nearest, k, s->found[i].distance);
+	for (int i = 0; i < s->known->nparts; i++)
+		maxrows = Max(maxrows, s->known->parts[i].part->maxrows);
+	s->codes = palloc(hnr_quantizer_code_size(qz) * HNR_BLOCK);
+	s->rows = palloc(sizeof(uint32) * (maxrows / HNR_BLOCK + 1));
+	s->heads = hnr_block_query_create(hnr_quantizer_head(qz));
+	hnr_block_query_set(s->heads, hnr_disk_store_rotated_query(s->store));
 }
 
 void
-hnr_pending_search_hold(HnrPendingSearch *s, int k, const HnrCandidate *found, int n, HnrResults *results)
+hnr_pending_list(HnrPendingSearch *s, float bound)
 {
-	int64	   *which = palloc(sizeof(int64) * hnr_pending_per_page(&s->index->layout));
-	float	   *nearest = begin_nearest(k, found, n);
-	int			nwhich = 0;
+	int64		page = 0;
 
-	s->found = palloc_extended(sizeof(HnrCandidate) * Max(s->nlisted, 1), MCXT_ALLOC_HUGE);
-	s->nfound = 0;
-	for (int64 i = 0; i < s->nlisted; i++)
+	if (s->known == NULL || bound <= s->last_bound)
+		return;
+	if (s->heads == NULL)
+		begin_known(s);
+	s->bound = bound;
+	for (int i = 0; i < s->known->nparts; i++)
 	{
-		const Listed *l = &s->listed[i];
-
-		if (nwhich > 0 && s->listed[which[0]].page != l->page)
-		{
-			measure_some(s, which, nwhich, nearest, k);
-			nwhich = 0;
-		}
-		/* also what is no number */
-		if (l->entry != MEASURED && !(nearest && l->least > nearest[0]))
-			which[nwhich++] = i;
+		list_part(s, i, page, s->heads);
+		page += s->known->parts[i].npages;
 	}
-	measure_some(s, which, nwhich, nearest, k);
-	hnr_sort_candidates(s->found, s->nfound);
-	hnr_results_hold_pending(results, s->found, s->nfound);
-	pfree(s->found);
-	pfree(which);
+	s->last_bound = bound;
+}
+
+void
+hnr_pending_list_rest(HnrPendingSearch *s)
+{
+	int			size = hnr_pending_entry_size(&s->index->layout);
+	int64		page = 0;
+	HnrIdSet	listed;
+
+	if (s->known == NULL)
+		return;
+	hnr_idset_init(&listed, 1024);
+	for (int64 i = 0; i < s->nlisted; i++)
+		(void) hnr_idset_add(&listed, ID_OF(s->listed[i].page, s->listed[i].entry & ~HNR_PENDING_MEASURED));
+	for (int i = 0; i < s->known->nparts; i++)
+	{
+		const HnrPendingPart *part = s->known->parts[i].part;
+		FromCenter	from = see_center(s, part->center);
+
+		make_room(s, part->nrows);
+		for (int row = s->known->parts[i].first; row < s->known->parts[i].end; row++)
+		{
+			const HnrPendingEntry *entry = (const HnrPendingEntry *) (part->entries + (Size) row * size);
+			int64		at = page + part->places[row].page;
+			float		dot;
+
+			if (!hnr_idset_add(&listed, ID_OF(at, part->places[row].entry)))
+				continue;
+			hnr_code_dots(hnr_disk_store_code_query(s->store),
+						  hnr_slot_code(hnr_pending_slot(unconstify(HnrPendingEntry *, entry))), size, 1, &dot);
+			list_row(s, entry, at, part->places[row].entry, least_of(&from, entry, dot), true);
+		}
+		page += s->known->parts[i].npages;
+	}
 }

@@ -26,14 +26,16 @@ typedef struct HnrPendingSearch HnrPendingSearch;
  */
 extern HnrPendingSearch *hnr_pending_search(HnrIndex *index, HnrStore *store, ItemPointer left_out);
 
+/* Tells it what was found in the graph: n rows, nearest first. */
+extern void hnr_pending_search_graph(HnrPendingSearch *search, const HnrCandidate *found, int n);
+
 /*
  * Measures the rows that may be among the nearest k of themselves and of what was found in the
- * graph, n of these, nearest first, and holds them in the results.  What was measured before is
- * not held again.  All rows, if k is HNR_PENDING_ALL.
+ * graph, and holds them in the results.  What was measured before is not held again.  All
+ * rows, if k is HNR_PENDING_ALL.
  */
 #define HNR_PENDING_ALL		0
 
-extern void hnr_pending_search_hold(HnrPendingSearch *search, int k, const HnrCandidate *found, int n,
-									HnrResults *results);
+extern void hnr_pending_search_hold(HnrPendingSearch *search, int k, HnrResults *results);
 
 #endif							/* HNR_PENDING_SEARCH_H */

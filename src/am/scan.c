@@ -56,6 +56,7 @@ typedef struct HnswScan
 	int			ef;				/* ef_search */
 	HnrPendingSearch *pending;	/* NULL: there were no pending rows */
 	bool		pending_held;	/* all of them are in the results */
+	int			ntaken;			/* of what the first search has found, so far */
 	HnrIdSet	told;			/* then: heap TIDs returned */
 	HnrResults *results;		/* NULL: not searched yet */
 	int			current;		/* of those taken, being returned; its TIDs are in the reader */
@@ -201,6 +202,9 @@ form_query(HnswScan *state, ScanKey key)
  */
 #define LEAST_MARGIN 14
 
+/* What a smaller ef_search allows is taken at once. */
+#define LEAST_PARTED 16
+
 static int
 pool_size(int ef_search)
 {
@@ -228,6 +232,36 @@ begin_search(IndexScanDesc scan, int ef)
 	HNR_DEBUG_POINT("scan_pending_listed");
 	state->search = hnr_search_create(state->store, ef);
 	hnr_search_keep_rest(state->search);
+}
+
+/*
+ * Takes what ef_search allows of what the first search has found, with the pending rows that may
+ * be among that, or among what it is compared with.  Where there are such, a part of it first: few
+ * rows are asked for as a rule, and the farther ones need not be measured.  False: nothing is left.
+ */
+static bool
+take_from_pool(HnswScan *state)
+{
+	HnrResults *results = state->results;
+	int			n = state->ef - state->ntaken;
+	int			limit = pool_size(state->ef);
+	int			held;
+	bool		any;
+
+	if (n <= 0)
+		return false;
+	if (state->pending && state->ntaken == 0 && n >= LEAST_PARTED)
+	{
+		n /= 4;
+		limit = 2 * n;
+	}
+	if (state->pending)
+		hnr_pending_search_hold(state->pending, limit, results);
+	held = results->nheld;
+	any = hnr_results_take(results, n, limit - state->ntaken);
+	state->ntaken += held - results->nheld;
+	state->current = 0;
+	return any;
 }
 
 static void
@@ -270,10 +304,10 @@ search(IndexScanDesc scan)
 										hnr_guc_iterative_scan() == HNR_SCAN_RELAXED);
 	hnr_results_hold(state->results, found, nfound);
 	HNR_DEBUG_POINT("scan_graph_searched");
-	/* those that may be among what is taken now, which is not more than the pool */
 	if (state->pending)
-		hnr_pending_search_hold(state->pending, ef, found, nfound, state->results);
-	hnr_results_take(state->results, state->ef, ef);
+		hnr_pending_search_graph(state->pending, found, nfound);
+	state->ntaken = 0;
+	take_from_pool(state);
 	state->current = -1;
 }
 
@@ -294,7 +328,7 @@ search_more(HnswScan *state)
 
 	state->current = 0;
 	if (state->pending && !state->pending_held)
-		hnr_pending_search_hold(state->pending, HNR_PENDING_ALL, NULL, 0, results);
+		hnr_pending_search_hold(state->pending, HNR_PENDING_ALL, results);
 	state->pending_held = true;
 	while (may_go_on(state))
 	{
@@ -327,7 +361,7 @@ next_vertex(HnswScan *state)
 					  state->nreturned);
 	}
 	state->nreturned = state->ndead = 0;
-	if (state->ended || (++state->current >= state->results->ntaken && !search_more(state)))
+	if (state->ended || (++state->current >= state->results->ntaken && !take_from_pool(state) && !search_more(state)))
 	{
 		state->ended = true;
 		return false;

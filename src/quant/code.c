@@ -210,7 +210,7 @@ hnr_code_fits(const HnrQuantizer *qz, const float *residual, const uint8 *code)
 }
 
 float
-hnr_code_error(const HnrQuantizer *qz, const uint8 *code, float g)
+hnr_code_norm2(const HnrQuantizer *qz, const uint8 *code)
 {
 	int			most = (1 << qz->bits) - 1;
 	int64		norm2 = 0;		/* of twice the levels */
@@ -227,8 +227,14 @@ hnr_code_error(const HnrQuantizer *qz, const uint8 *code, float g)
 			norm2 += (2 * u[i] - most) * (2 * u[i] - most);
 		code += count * qz->bits / 8;
 	}
+	return norm2 / 4.0f;
+}
+
+float
+hnr_code_error(const HnrQuantizer *qz, const uint8 *code, float g)
+{
 	/* what there is more of g xbar than x is at a right angle to it */
-	return sqrtf(Max(g * g * norm2 / 4.0f - 1.0f, 0.0f));
+	return sqrtf(Max(g * g * hnr_code_norm2(qz, code) - 1.0f, 0.0f));
 }
 
 float

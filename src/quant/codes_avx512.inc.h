@@ -119,7 +119,8 @@ const HnrQuantKernels HNR_KERNELS = {
 	split_steps,
 	code_dot,
 	CODES(code_dots),
-	hnr_code_products_popcnt
+	hnr_code_products_popcnt,
+	hnr_block_below_avx2
 };
 
 #undef HNR_KERNELS

@@ -62,6 +62,18 @@ struct HnrCodeQuery
 	int8	   *low;
 };
 
+/* Entries of a table: what half a byte may be. */
+#define HNR_TABLE		16
+
+struct HnrBlockQuery
+{
+	const HnrQuantizer *head;
+	float		step;			/* of the amounts in the tables */
+	float		least;			/* the product of a code all of whose amounts are zero */
+	float		rounding;		/* how far rounding can move a product */
+	uint8		tables[2 * HNR_HEAD_SIZE][HNR_TABLE];	/* of each byte, the lower half first */
+};
+
 /*
  * Where to read a group's code, always as much as a full group's.  A partial
  * group is read with bytes of the one before it in front, so that nothing
@@ -115,6 +127,13 @@ typedef struct HnrQuantKernels
 	/* With xbar in units of 1/2: ab = <a, b>, aa = <a, a>, bb = <b, b> */
 	void		(*code_products) (const HnrQuantizer *qz, const uint8 *a, const uint8 *b,
 								  int32 *ab, int32 *aa, int32 *bb);
+
+	/*
+	 * The codes of a block that have scale * constant + factor * (offset + step * the sum of
+	 * their amounts) <= most or no number there: a bit for each.  See hnr_block_below.
+	 */
+	uint32		(*block_below) (const HnrBlockQuery *bq, const uint8 *block,
+								const float *terms, const HnrBlockBound *bound);
 } HnrQuantKernels;
 
 /* sum of u_i * x[i] over one group of count coordinates, in plain C */
@@ -136,7 +155,13 @@ extern const HnrQuantKernels hnr_quant_avx512vnni;
 /* code_products for AVX2, AVX-512 too */
 extern void hnr_code_products_popcnt(const HnrQuantizer *qz, const uint8 *a,
 									 const uint8 *b, int32 *ab, int32 *aa, int32 *bb);
+extern uint32 hnr_block_below_avx2(const HnrBlockQuery *bq, const uint8 *block,
+								   const float *terms, const HnrBlockBound *bound);
 #endif
+
+/* block_below in plain C */
+extern uint32 hnr_block_below_scalar(const HnrBlockQuery *bq, const uint8 *block,
+									 const float *terms, const HnrBlockBound *bound);
 #ifdef HNR_HAVE_NEON_KERNELS
 extern const HnrQuantKernels hnr_quant_neon;
 #endif

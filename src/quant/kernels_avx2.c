@@ -357,6 +357,53 @@ hnr_code_products_popcnt(const HnrQuantizer *qz, const uint8 *a, const uint8 *b,
 	}
 }
 
+/* Bits of those of eight rows, from their sums, that are not above. */
+HNR_INLINE uint32
+eight_below(__m128i sums, const float *terms, const HnrBlockQuery *bq, const HnrBlockBound *b)
+{
+	__m256		sum = _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(sums));
+	__m256		product = _mm256_fmadd_ps(sum, _mm256_set1_ps(bq->step), _mm256_set1_ps(b->offset));
+	__m256		least = _mm256_mul_ps(_mm256_loadu_ps(terms), _mm256_set1_ps(b->scale));
+
+	least = _mm256_fmadd_ps(_mm256_loadu_ps(terms + HNR_BLOCK), product, least);
+	return _mm256_movemask_ps(_mm256_cmp_ps(least, _mm256_set1_ps(b->most), _CMP_NGT_UQ));
+}
+
+/*
+ * Two amounts fit a byte.  The sums of the odd rows, in the upper bytes, are kept apart; what
+ * of them has got into those of the even rows is taken out at the end.
+ */
+HNR_TARGET uint32
+hnr_block_below_avx2(const HnrBlockQuery *bq, const uint8 *block, const float *terms,
+					 const HnrBlockBound *bound)
+{
+	const __m256i mask = _mm256_set1_epi8(15);
+	__m256i		even = _mm256_setzero_si256();
+	__m256i		odd = even;
+	__m256i		low;
+	__m256i		high;
+
+#define TABLE(t)	_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *) bq->tables[t]))
+	for (int k = 0; k < bq->head->code_size; k++)
+	{
+		__m256i		v = _mm256_loadu_si256((const __m256i *) (block + k * HNR_BLOCK));
+		__m256i		sum = _mm256_shuffle_epi8(TABLE(2 * k), _mm256_and_si256(v, mask));
+
+		v = _mm256_and_si256(_mm256_srli_epi16(v, 4), mask);
+		sum = _mm256_add_epi8(sum, _mm256_shuffle_epi8(TABLE(2 * k + 1), v));
+		even = _mm256_add_epi16(even, sum);
+		odd = _mm256_add_epi16(odd, _mm256_srli_epi16(sum, 8));
+	}
+#undef TABLE
+	even = _mm256_sub_epi16(even, _mm256_slli_epi16(odd, 8));
+	low = _mm256_unpacklo_epi16(even, odd);
+	high = _mm256_unpackhi_epi16(even, odd);
+	return eight_below(_mm256_castsi256_si128(low), terms, bq, bound) |
+		eight_below(_mm256_castsi256_si128(high), terms + 8, bq, bound) << 8 |
+		eight_below(_mm256_extracti128_si256(low, 1), terms + 16, bq, bound) << 16 |
+		eight_below(_mm256_extracti128_si256(high, 1), terms + 24, bq, bound) << 24;
+}
+
 const HnrQuantKernels hnr_quant_avx2 = {
 	"avx2",
 	rotate,
@@ -367,7 +414,8 @@ const HnrQuantKernels hnr_quant_avx2 = {
 	split_steps,
 	code_dot,
 	code_dots,
-	hnr_code_products_popcnt
+	hnr_code_products_popcnt,
+	hnr_block_below_avx2
 };
 
 #endif							/* HNR_HAVE_X86_KERNELS */

@@ -274,7 +274,8 @@ const HnrQuantKernels hnr_quant_neon = {
 	split_steps,
 	code_dot,
 	code_dots,
-	code_products
+	code_products,
+	hnr_block_below_scalar
 };
 
 #endif							/* HNR_HAVE_NEON_KERNELS */

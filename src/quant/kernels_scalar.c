@@ -177,6 +177,27 @@ code_products(const HnrQuantizer *qz, const uint8 *a, const uint8 *b,
 	}
 }
 
+uint32
+hnr_block_below_scalar(const HnrBlockQuery *bq, const uint8 *block, const float *terms,
+					   const HnrBlockBound *bound)
+{
+	uint16		sums[HNR_BLOCK] = {0};
+	uint32		below = 0;
+
+	for (int k = 0; k < bq->head->code_size; k++, block += HNR_BLOCK)
+		for (int i = 0; i < HNR_BLOCK; i++)
+			sums[i] += bq->tables[2 * k][block[i] & 15] + bq->tables[2 * k + 1][block[i] >> 4];
+	for (int i = 0; i < HNR_BLOCK; i++)
+	{
+		float		least = bound->scale * terms[i] +
+			terms[HNR_BLOCK + i] * (bound->offset + bq->step * (float) sums[i]);
+
+		if (!(least > bound->most))
+			below |= (uint32) 1 << i;
+	}
+	return below;
+}
+
 const HnrQuantKernels hnr_quant_scalar = {
 	"scalar",
 	rotate,
@@ -187,5 +208,6 @@ const HnrQuantKernels hnr_quant_scalar = {
 	split_steps,
 	code_dot,
 	code_dots,
-	code_products
+	code_products,
+	hnr_block_below_scalar
 };

@@ -28,6 +28,7 @@
 
 typedef struct HnrQuantizer HnrQuantizer;
 typedef struct HnrCodeQuery HnrCodeQuery;
+typedef struct HnrBlockQuery HnrBlockQuery;
 
 /*
  * The rotation and code geometry for vectors of dims coordinates; bits is 1, 2
@@ -102,5 +103,45 @@ extern bool hnr_quant_init(const char *isa);
  * few per cent.
  */
 extern float hnr_code_inverse(const HnrQuantizer *qz, const uint8 *code);
+
+/* ---- blocks: the heads of many codes at once (block.c) ---- */
+
+/* Codes in a block, and the bytes of each at most. */
+#define HNR_BLOCK		32
+#define HNR_HEAD_SIZE	48
+
+/*
+ * The quantizer of the first bytes of codes, and so of the first rotated coordinates: for
+ * hnr_code_dot and for blocks.  It shares what it can with qz.
+ */
+extern HnrQuantizer *hnr_quantizer_head(const HnrQuantizer *qz);
+extern int	hnr_quantizer_code_size(const HnrQuantizer *qz);
+
+/* Puts the first size bytes of a code into a block, of HNR_BLOCK times size bytes, as the ith. */
+extern void hnr_block_put(uint8 *block, int size, int i, const uint8 *code);
+
+/* A query prepared for blocks of such heads; create once, set per query with R q. */
+extern HnrBlockQuery *hnr_block_query_create(const HnrQuantizer *head);
+extern void hnr_block_query_set(HnrBlockQuery *bq, const float *rotated);
+
+typedef struct HnrBlockBound
+{
+	float		scale;			/* of the constants */
+	float		offset;			/* is added to the products */
+	float		most;
+} HnrBlockBound;
+
+/*
+ * Which of the codes in a block have
+ *		scale * constant + factor * (<xbar, R q> + offset) <= most,
+ * or no number there: a bit for each.  terms are the HNR_BLOCK constants and then the factors,
+ * none above zero.  Products, over the head's coordinates, are rounded so that no bit is
+ * missing.
+ */
+extern uint32 hnr_block_below(const HnrBlockQuery *bq, const uint8 *block, const float *terms,
+							  const HnrBlockBound *bound);
+
+/* |xbar|^2 of a code. */
+extern float hnr_code_norm2(const HnrQuantizer *qz, const uint8 *code);
 
 #endif							/* HNR_QUANT_H */

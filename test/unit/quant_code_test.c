@@ -132,6 +132,69 @@ test_dots(const char *isa)
 	report(agree, isa, "products with a query are those of scalar, bit by bit");
 }
 
+/* What a block is asked: all codes of which the product can be as small as that of each. */
+static void
+test_blocks_of(HnrQuantizer *qz, int dims, int bits, const char *isa, bool *good)
+{
+	static uint8 codes[HNR_BLOCK][MAX_DIMS];
+	static uint8 block[HNR_BLOCK * HNR_HEAD_SIZE];
+	static float x[MAX_DIMS];
+	HnrQuantizer *head = hnr_quantizer_head(qz);
+	HnrBlockQuery *bq = hnr_block_query_create(head);
+	int			size = hnr_quantizer_code_size(head);
+	float		terms[2 * HNR_BLOCK];
+	float		want[HNR_BLOCK];
+	float		norm;
+
+	good[0] &= size <= HNR_HEAD_SIZE && size >= Min(hnr_code_size(dims, bits), HNR_HEAD_SIZE / 2);
+	for (int i = 0; i < HNR_BLOCK; i++)
+	{
+		random_unit(dims, x);
+		hnr_rotate(qz, x, x);
+		hnr_encode(qz, x, codes[i]);
+		hnr_block_put(block, size, i, codes[i]);
+		terms[i] = i % 5;
+		terms[HNR_BLOCK + i] = -1 - i % 3;
+	}
+	random_unit(dims, x);
+	scale_to(dims, x, 10);
+	hnr_rotate(qz, x, x);
+	hnr_block_query_set(bq, x);
+	norm = sqrtf(hnr_code_norm2(head, codes[0]));
+	for (int i = 0; i < HNR_BLOCK; i++)
+		want[i] = 2 * terms[i] + terms[HNR_BLOCK + i] * (hnr_code_dot(head, codes[i], x) + 3);
+	for (int i = 0; i < HNR_BLOCK; i++)
+	{
+		HnrBlockBound bound = {2, 3, want[i] + 1e-3f};
+		uint32		below = hnr_block_below(bq, block, terms, &bound);
+
+		for (int j = 0; j < HNR_BLOCK; j++)
+		{
+			bool		bit = (below >> j) & 1;
+
+			good[0] &= check(bit || want[j] > want[i], "block", dims, bits, j);
+			/* 64 amounts, each rounded by half a step of the widest at most */
+			good[1] &= check(!bit || want[j] < want[i] + 10 * norm, "block, more", dims, bits, want[j] - want[i]);
+		}
+		hnr_quant_init("scalar");
+		good[2] &= check(below == hnr_block_below(bq, block, terms, &bound), "block, scalar", dims, bits, i);
+		hnr_quant_init(isa);
+	}
+}
+
+static void
+test_blocks(const char *isa)
+{
+	bool		good[3] = {true, true, true};
+
+	for (int i = 0; i < lengthof(all_dims); i++)
+		for (int j = 0; j < lengthof(all_bits); j++)
+			test_blocks_of(hnr_quantizer_create(all_dims[i], all_bits[j], i), all_dims[i], all_bits[j], isa, good);
+	report(good[0], isa, "blocks leave out none that is as near");
+	report(good[1], isa, "blocks leave out what is far");
+	report(good[2], isa, "blocks as in plain C");
+}
+
 static void
 test_cosines(const char *isa)
 {
@@ -316,7 +379,7 @@ int
 main(int argc, char **argv)
 {
 	static void (*const parts[]) (const char *) = {
-		test_code_order, test_dots, test_cosines, test_extremes
+		test_code_order, test_dots, test_blocks, test_cosines, test_extremes
 	};
 	static void (*const benches[]) (const char *) = {bench_all};
 
