@@ -197,7 +197,8 @@ hnr_verify_load(HnrVerify *v, HnrNodeId id, HnrVertexCopy *copy)
 
 /*
  * Whether no vertex leads to a piece that none did so far.  What a removed vertex has left
- * is in order, until the next vacuum that deletes anything.
+ * is in order, until the next vacuum that deletes anything, even if the vertex itself was cut
+ * off meanwhile (am/shrink.h).
  */
 static bool
 piece_is_lost(HnrVerify *v, HnrNodeId id)
@@ -213,6 +214,8 @@ piece_is_lost(HnrVerify *v, HnrNodeId id)
 	if (at == NULL || !ItemPointerIsValid(&at->owner))
 		return false;			/* free by now */
 	piece = *at;
+	if (ItemPointerGetBlockNumberNoCheck(&piece.owner) >= RelationGetNumberOfBlocks(v->index->rel))
+		return false;
 	if (!hnr_verify_load(v, hnr_node_of_tid(&piece.owner), &owner))
 		return true;
 	if ((owner.head.state != HNR_VERTEX_LIVE && owner.head.state != HNR_VERTEX_DELETED) ||
