@@ -138,6 +138,18 @@ hnr_index_idle_from(Relation index, BlockNumber *blocks)
 	return s.from;
 }
 
+bool
+hnr_index_ends_idle(Relation index)
+{
+	Shrinking	s;
+	bool		idle;
+
+	begin(&s, index, InvalidBlockNumber);
+	idle = s.blocks > HNR_METAPAGE + 1 && is_idle(&s, s.blocks - 1);
+	FreeAccessStrategy(s.strategy);
+	return idle;
+}
+
 void
 hnr_index_withhold_end(Relation index, BlockNumber from)
 {
@@ -249,7 +261,8 @@ hnr_index_unreferenced_from(Relation index, BlockNumber from)
 	Shrinking	s;
 
 	begin(&s, index, from);
-	for (BlockNumber block = HNR_METAPAGE; block < s.from; block++)
+	/* also what has come to the end meanwhile: it may lead to what stood there before */
+	for (BlockNumber block = HNR_METAPAGE; block < s.blocks; block++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		hnr_throttle(PAGE_US);

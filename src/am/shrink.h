@@ -21,6 +21,9 @@
  */
 extern BlockNumber hnr_index_idle_from(Relation index, BlockNumber *blocks);
 
+/* Whether the last page does. */
+extern bool hnr_index_ends_idle(Relation index);
+
 /* Has the free space map name only the first of the pages from there on, lest rows come to the others. */
 extern void hnr_index_withhold_end(Relation index, BlockNumber from);
 

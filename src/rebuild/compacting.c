@@ -41,6 +41,7 @@
 #include "guc.h"
 #include "rebuild/worker.h"
 #include "throttle.h"
+#include "transaction.h"
 
 /* Worth a pass over the index: so many pages, or such a part of them. */
 #define LEAST_PAGES			1000
@@ -69,7 +70,7 @@ sleep_a_little(void)
 static Relation
 begin_reading(HnrRun *run)
 {
-	StartTransactionCommand();
+	hnr_start_transaction();
 	CHECK_FOR_INTERRUPTS();
 	hnr_watch_shadow(run->ids.live);
 	return index_open(run->ids.live, NoLock);
@@ -122,7 +123,7 @@ wait_for_writers(HnrRun *run)
 	int			n;
 	bool		over = false;
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	CHECK_FOR_INTERRUPTS();
 	writers = find_holders(run, ShareLock, &n);
 	while (n > 0 && !over)
@@ -186,7 +187,7 @@ attempt(HnrRun *run, BlockNumber from, int queue_ms)
 	instr_time	start;
 	volatile bool done = false;
 
-	StartTransactionCommand();
+	hnr_start_transaction();
 	CHECK_FOR_INTERRUPTS();
 	context = CurrentMemoryContext;
 	owner = CurrentResourceOwner;
@@ -219,18 +220,36 @@ attempt(HnrRun *run, BlockNumber from, int queue_ms)
 	return done;
 }
 
-/* Whether anybody holds a lock on the index just now. */
+/*
+ * Whether anybody holds a lock on the index just now; an error where he waits for ours on the
+ * table, since he would meet it if his look for a deadlock fell into our time in the queue.
+ */
 static bool
 is_held(HnrRun *run)
 {
+	VirtualTransactionId *holders;
 	int			n;
 
-	StartTransactionCommand();
-	pfree(find_holders(run, AccessExclusiveLock, &n));
+	hnr_start_transaction();
+	holders = find_holders(run, AccessExclusiveLock, &n);
 	if (n > 0)
+	{
+		hnr_watch_check_waiters(holders, n, false);
 		sleep_a_little();
+	}
 	CommitTransactionCommand();
 	return n > 0;
+}
+
+/* Whether there is anything to cut just now: the lock, where it is had, is for nothing else. */
+static bool
+ends_idle(HnrRun *run)
+{
+	Relation	index = begin_reading(run);
+	bool		idle = hnr_index_ends_idle(index);
+
+	end_reading(index);
+	return idle;
 }
 
 /* Until all is cut, what is left is in use, or it takes too long. */
@@ -251,6 +270,8 @@ cut(HnrRun *run, BlockNumber from)
 		hnr_reload_settings();
 		if (held && !queue)
 			continue;
+		if (!ends_idle(run))
+			break;
 		if (attempt(run, from, queue ? Min(queue_ms, Max(hnr_guc_cutover_max_wait / 2, 1)) : 0))
 		{
 			if (run->figures.pages_cut == before)
@@ -302,7 +323,9 @@ shrink(HnrRun *run, BlockNumber from)
 	run->figures.pages_left = RelationGetNumberOfBlocks(index) - from;
 	end_reading(index);
 	HNR_RUN_POINT("compact_referenced");
+	hnr_background_hurry(true);
 	cut(run, from);
+	hnr_background_hurry(false);
 }
 
 static void
@@ -351,6 +374,7 @@ hnr_phase_compact(HnrRun *run)
 	}
 	PG_CATCH();
 	{
+		hnr_background_hurry(false);
 		if (hnr_worker_interrupted() ||
 			(hnr_watch_wish() == NULL && geterrcode() != ERRCODE_T_R_DEADLOCK_DETECTED))
 			PG_RE_THROW();
