@@ -140,6 +140,24 @@ $reader->query_safe('COMMIT');
 $reader->quit;
 check_all('after the cursor');
 
+# ---- somebody has the index open and waits for the table's lock, which the job has ----
+
+swell();
+my $pauser = pause_at($node, 'compact_referenced');
+start();
+wait_for_pause($node);
+my $user = $node->background_psql('postgres');
+$user->query_safe('BEGIN; DECLARE c CURSOR FOR SELECT id FROM items ORDER BY e <-> vec(7)');
+$user->query_until(qr/begun/, "\\echo begun\nANALYZE items;\nCOMMIT;\n");
+poll_sql($node, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 'items'::regclass");
+release($pauser);
+is(wait_for_job($node), 'done', 'a job that gives way');
+is(job($node, "work->>'pages_cut'"), '0', 'cuts nothing');
+is(job($node, 'longest_wait_ms'), '', 'nor has it made anybody wait for the index');
+$user->quit;
+unlike(PostgreSQL::Test::Utils::slurp_file($node->logfile), qr/deadlock detected/, 'nobody has met a deadlock');
+check_all('after it gave way');
+
 # ---- sessions that have used the pages before, while others write ----
 
 sub start_writers
