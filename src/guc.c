@@ -410,6 +410,14 @@ hnr_guc_define_search_settings(void)
 		(IsPostmasterEnvironment && !IsUnderPostmaster))
 		return;
 	done = true;
+
+	/* A worker's are set while they are placeholders, and are not to be set any more. */
+	if (IsParallelWorker())
+	{
+		for (int i = 0; i < SEARCH_SETTINGS; i++)
+			search_foreign[i] = true;
+		return;
+	}
 	for (int i = 0; i < SEARCH_INTS; i++)
 	{
 		search_foreign[i] = is_defined(search_ints[i].name);

@@ -112,5 +112,28 @@ is(answers("SET hnsw.ef_search = 55; SET $force = on;
 		SELECT sum(x) FROM (SELECT 1 AS x FROM t ORDER BY v <-> '[3,3]' LIMIT 7) x;
 		SHOW hnsw.ef_search"), "7\n55", 'parallel query');
 
+$node->safe_psql('postgres', "CREATE INDEX t_w$_ ON t USING hnsw (v vector_l2_ops)") for (1 .. 3);
+# They count there: so few rows are looked at that a scan ends early.
+my $few = "SET hnsw.ef_search = 1; SET hnsw.max_scan_tuples = 1; SET enable_seqscan = off; SET enable_sort = off;
+	SELECT 'row' FROM t ORDER BY v <-> '[3,3]' LIMIT 1000";
+for my $where ('', 'hnsw_rebuild')
+{
+	preload($where);
+	for my $how ('', "SET $force = on;")
+	{
+		my ($out, $err) = ('', '');
+		$node->psql('postgres', "$how $few", stdout => \$out, stderr => \$err);
+		like("$out$err", qr/^(row\n?){1,100}$/, "few rows are looked at, preloaded: '$where' $how");
+	}
+	my ($out, $err) = ('', '');
+	$node->psql('postgres', <<'X', stdout => \$out, stderr => \$err);
+SET hnsw.ef_search = 55;
+SET min_parallel_index_scan_size = 0;
+DELETE FROM t WHERE v <-> '[3,3]' < 1;
+VACUUM (PARALLEL 2) t;
+X
+	is("$out$err", '', "nor is there a warning of parallel VACUUM, preloaded: '$where'");
+}
+
 $node->stop;
 done_testing();
