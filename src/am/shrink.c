@@ -19,6 +19,7 @@
 #include "catalog/storage.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
+#include "storage/freespace.h"
 #include "throttle.h"
 
 /* What a look at a page takes (us), for the throttle. */
@@ -319,10 +320,15 @@ hnr_index_keep_end(Relation index, BlockNumber from)
 	begin(&s, index, from);
 	for (BlockNumber block = s.from; block < s.blocks; block++)
 	{
-		int			kind = copy_page(&s, block);
+		int			kind;
 
+		CHECK_FOR_INTERRUPTS();
+		hnr_throttle(PAGE_US);
+		kind = copy_page(&s, block);
 		if (hnr_place_on_page(s.index, (Page) s.copy.data) >= 0)
 			hnr_place_record(s.index, block, kind);
 	}
+	/* searches that found nothing there have told the map's root so */
+	FreeSpaceMapVacuumRange(index, s.from, s.blocks);
 	FreeAccessStrategy(s.strategy);
 }
