@@ -312,23 +312,23 @@ hnr_index_cut(Relation index, BlockNumber from, int ms)
 	return s.blocks - end;
 }
 
-void
-hnr_index_keep_end(Relation index, BlockNumber from)
+BlockNumber
+hnr_index_keep_end(Relation index, BlockNumber from, int pages)
 {
 	Shrinking	s;
+	BlockNumber end;
 
 	begin(&s, index, from);
-	for (BlockNumber block = s.from; block < s.blocks; block++)
+	end = s.from + Min(s.blocks - s.from, (BlockNumber) pages);
+	for (BlockNumber block = s.from; block < end; block++)
 	{
-		int			kind;
+		int			kind = copy_page(&s, block);
 
-		CHECK_FOR_INTERRUPTS();
-		hnr_throttle(PAGE_US);
-		kind = copy_page(&s, block);
 		if (hnr_place_on_page(s.index, (Page) s.copy.data) >= 0)
 			hnr_place_record(s.index, block, kind);
 	}
 	/* searches that found nothing there have told the map's root so */
-	FreeSpaceMapVacuumRange(index, s.from, s.blocks);
+	FreeSpaceMapVacuumRange(index, s.from, end);
 	FreeAccessStrategy(s.strategy);
+	return end < s.blocks ? end : InvalidBlockNumber;
 }

@@ -40,7 +40,10 @@ extern BlockNumber hnr_index_unreferenced_from(Relation index, BlockNumber from)
  */
 extern BlockNumber hnr_index_cut(Relation index, BlockNumber from, int ms);
 
-/* Has the free space map name again what has not been cut off. */
-extern void hnr_index_keep_end(Relation index, BlockNumber from);
+/*
+ * Has the free space map name again so many pages of what has not been cut off, and returns where
+ * to go on; invalid at the end.
+ */
+extern BlockNumber hnr_index_keep_end(Relation index, BlockNumber from, int pages);
 
 #endif							/* HNR_SHRINK_H */

@@ -24,6 +24,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/relation.h"
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
@@ -50,6 +51,11 @@
 /* How long to wait for those who insert, and for the exclusive lock. */
 #define WRITERS_MS			30000
 #define LOCK_MS				5000
+
+/* How many pages to name to the map again at a time, what one takes (us), and when to give up. */
+#define PAGES_TO_KEEP		256
+#define PAGE_US				5
+#define KEEP_MS				60000
 
 /* Interval of looking whether somebody holds a lock. */
 #define LOOK_INTERVAL_MS	10
@@ -307,7 +313,6 @@ hnr_compact_prepare(HnrRun *run, Relation index)
 	BlockNumber blocks;
 	BlockNumber from = hnr_index_idle_from(index, &blocks);
 
-	run->withheld_from = InvalidBlockNumber;
 	if (is_worth_it(from, blocks))
 		withhold(run, index, from);
 }
@@ -342,11 +347,6 @@ compact(HnrRun *run)
 	HNR_RUN_POINT("compact_looked");
 	if (is_worth_it(from, blocks) && wait_for_writers(run))
 		shrink(run, from);
-	if (!BlockNumberIsValid(run->withheld_from))
-		return;
-	index = begin_reading(run);
-	hnr_index_keep_end(index, run->withheld_from);
-	end_reading(index);
 }
 
 /*
@@ -386,4 +386,42 @@ hnr_phase_compact(HnrRun *run)
 	hnr_optimizing_keep_work(run);
 	if (!gave_way)
 		hnr_unlock_table(run->ids.table);
+}
+
+/* Some pages at a time, for nobody has the table locked now; false if the index is locked. */
+static bool
+keep_some(HnrRun *run)
+{
+	Relation	index;
+
+	hnr_start_transaction();
+	CHECK_FOR_INTERRUPTS();
+	if (!ConditionalLockRelationOid(run->ids.live, AccessShareLock))
+	{
+		CommitTransactionCommand();
+		return false;
+	}
+	index = try_relation_open(run->ids.live, NoLock);
+	if (index && index->rd_rel->relam == run->am)
+		run->withheld_from = hnr_index_keep_end(index, run->withheld_from, PAGES_TO_KEEP);
+	else
+		run->withheld_from = InvalidBlockNumber;
+	if (index)
+		relation_close(index, NoLock);
+	CommitTransactionCommand();
+	return true;
+}
+
+void
+hnr_compact_settle(HnrRun *run)
+{
+	TimestampTz start = GetCurrentTimestamp();
+
+	while (BlockNumberIsValid(run->withheld_from) &&
+		   !TimestampDifferenceExceeds(start, GetCurrentTimestamp(), KEEP_MS))
+	{
+		if (!keep_some(run))
+			sleep_a_little();
+		hnr_throttle(PAGES_TO_KEEP * PAGE_US);
+	}
 }

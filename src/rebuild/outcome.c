@@ -183,17 +183,13 @@ enter_regardless(HnrJob *job, HnrStep step)
 	RESUME_CANCEL_INTERRUPTS();
 }
 
-/* The recall after a rebuild; an error is no reason to call the rebuild failed. */
+/* Something that is no reason to call the job failed where it meets an error. */
 static void
-measure_after(HnrRun *run)
+try_step(HnrRun *run, void (*step) (HnrRun *run))
 {
-	HnrJob	   *job = run->job;
-
-	enter_regardless(job, HNR_STEP_MEASURE_AFTER);
 	PG_TRY();
 	{
-		HNR_RUN_POINT("rebuild_measure_after");
-		job->recall_after = hnr_measure_job_recall(job);
+		step(run);
 	}
 	PG_CATCH();
 	{
@@ -206,6 +202,14 @@ measure_after(HnrRun *run)
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(run->context);
+}
+
+/* The recall after a rebuild. */
+static void
+measure_after(HnrRun *run)
+{
+	HNR_RUN_POINT("rebuild_measure_after");
+	run->job->recall_after = hnr_measure_job_recall(run->job);
 }
 
 /* An error around the commit of the swap: which side of it are we on? */
@@ -240,8 +244,13 @@ hnr_outcome_settle(HnrRun *run)
 
 	removed = remove_shadow(run);
 	pgstat_progress_end_command();
+	if (BlockNumberIsValid(run->withheld_from) && !hnr_worker_terminating())
+		try_step(run, hnr_compact_settle);
 	if ((run->swapped || (run->optimized && !run->failed)) && job->measure && !hnr_worker_terminating())
-		measure_after(run);
+	{
+		enter_regardless(job, HNR_STEP_MEASURE_AFTER);
+		try_step(run, measure_after);
+	}
 	enter_regardless(job, run->outcome);
 	/* From now on the job claims the shadow no longer. */
 	if (!removed)

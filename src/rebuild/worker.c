@@ -275,6 +275,7 @@ run_job(HnrJob *job)
 	run->context = context;
 	run->job = job;
 	run->outcome = HNR_STEP_DONE;
+	run->withheld_from = InvalidBlockNumber;
 	if (!claim_job(job))
 		return true;
 	apply_job_settings(job);

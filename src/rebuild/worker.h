@@ -97,6 +97,8 @@ extern void hnr_phase_optimize(HnrRun *run);
 extern void hnr_compact_prepare(HnrRun *run, Relation index);
 /* Cuts off what is of no use at its end (compacting.c), and gives the table's lock back. */
 extern void hnr_phase_compact(HnrRun *run);
+/* However that ended: rows may come there again, but to what was cut off.  The table is not locked. */
+extern void hnr_compact_settle(HnrRun *run);
 /* Keeps in the job what that has done, if only a part. */
 extern void hnr_optimizing_keep_work(HnrRun *run);
 /* Waits for old snapshots, swaps; gives way to others as often as needed. */

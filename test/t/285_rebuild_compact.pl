@@ -156,6 +156,9 @@ is(job($node, "work->>'pages_cut'"), '0', 'cuts nothing');
 is(job($node, 'longest_wait_ms'), '', 'nor has it made anybody wait for the index');
 $user->quit;
 unlike(PostgreSQL::Test::Utils::slurp_file($node->logfile), qr/deadlock detected/, 'nobody has met a deadlock');
+my $given_way = $node->safe_psql('postgres', $size);
+$node->safe_psql('postgres', 'INSERT INTO items SELECT i, 0, vec(i) FROM generate_series(900000, 900400) i');
+is($node->safe_psql('postgres', $size), $given_way, 'rows come to what was not cut');
 check_all('after it gave way');
 
 # ---- sessions that have used the pages before, while others write ----
