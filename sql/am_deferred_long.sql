@@ -59,6 +59,14 @@ SELECT all_missed(10);
 SELECT add(2001, 2600);
 SELECT all_missed(10), all_missed(100);
 
+-- rows at the head are merged, one after another, while those behind them stay
+ALTER INDEX l_d SET (merge_threshold = 100);
+SELECT (pending())[5] AS before \gset
+SELECT add(i, i) FROM generate_series(2601, 2630) i \g /dev/null
+SELECT (pending())[5] < :before AS merged;
+SELECT missed('d', '<#>', 20, 25), missed('d', '<#>', 20, 50), missed('d', '<#>', 20, 75), missed('d', '<#>', 20, 100);
+ALTER INDEX l_d RESET (merge_threshold);
+
 -- a scan goes on when the list has been merged, and new rows are on its pages
 SET enable_seqscan = off;
 SET hnsw.iterative_scan = relaxed_order;

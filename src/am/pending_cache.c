@@ -29,6 +29,9 @@
 /* One that has not been looked at for so many looks at others makes way for them. */
 #define LOOKS_KEPT		64
 
+/* Pages at the head that are looked at for rows that mergers are through with. */
+#define PAGES_BEGUN		8
+
 #define LINE			64		/* bytes, of a processor's cache */
 
 typedef struct CachedList
@@ -296,32 +299,76 @@ release_known(void *arg)
 		release_part(known->parts[i].part);
 }
 
-/* What is remembered now of pages from a serial on. */
-static HnrPendingKnown *
-know(const CachedList *list, uint64 serial)
+/* How many rows a page begins with that are merged or dead, all if it has left the list. */
+static int
+count_finished(HnrIndex *index, const HnrPendingPart *part, int page)
 {
-	HnrPendingKnown *known = palloc(offsetof(HnrPendingKnown, parts) + sizeof(known->parts[0]) * list->nparts);
+	int			row = part->pages[page].first_row;
+	int			end = page + 1 < part->npages ? part->pages[page + 1].first_row : part->nrows;
+	Buffer		buf = hnr_pending_page(index, part->pages[page].block, part->pages[page].serial, BUFFER_LOCK_SHARE);
+
+	if (!BufferIsValid(buf))
+		return end - row;
+	while (row < end &&
+		   !hnr_pending_is_listed(hnr_pending_entry(&index->layout, BufferGetPage(buf), part->places[row].entry)))
+		row++;
+	hnr_buffer_release(buf);
+	return row - part->pages[page].first_row;
+}
+
+static void
+add_run(HnrPendingKnown *known, HnrPendingPart *part, int npages, int first, int end)
+{
+	part->refs++;
+	known->parts[known->nparts].part = part;
+	known->parts[known->nparts].npages = npages;
+	known->parts[known->nparts].first = first;
+	known->parts[known->nparts++].end = end;
+}
+
+/*
+ * What is remembered now of pages from a serial on, but for what mergers are through with: they
+ * begin at the head, each at the beginning of a page.
+ */
+static HnrPendingKnown *
+know(const CachedList *list, HnrIndex *index, uint64 serial)
+{
+	HnrPendingKnown *known = palloc(offsetof(HnrPendingKnown, parts) +
+									sizeof(known->parts[0]) * (list->nparts + PAGES_BEGUN));
 	MemoryContextCallback *callback = palloc(sizeof(MemoryContextCallback));
+	int			begun = 0;
 
 	known->nparts = 0;
-	for (int i = 0; i < list->nparts; i++)
-	{
-		HnrPendingPart *part = list->parts[i];
-		int			first = 0;
-
-		while (first < part->npages && part->pages[first].serial < serial)
-			first++;
-		if (first == part->npages)
-			continue;
-		part->refs++;
-		known->parts[known->nparts].part = part;
-		known->parts[known->nparts].npages = part->npages;
-		known->parts[known->nparts].first = part->pages[first].first_row;
-		known->parts[known->nparts++].end = part->nrows;
-	}
 	callback->func = release_known;
 	callback->arg = known;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	for (int i = 0; i < list->nparts; i++)
+	{
+		HnrPendingPart *part = list->parts[i];
+		int			page = 0;
+		int			first;
+
+		while (page < part->npages && part->pages[page].serial < serial)
+			page++;
+		if (page == part->npages)
+			continue;
+		first = part->pages[page].first_row;
+		for (; page < part->npages && begun < PAGES_BEGUN; page++)
+		{
+			int			finished = count_finished(index, part, page);
+
+			if (finished == 0)
+				begun = PAGES_BEGUN;
+			else
+			{
+				if (part->pages[page].first_row > first)
+					add_run(known, part, 0, first, part->pages[page].first_row);
+				first = part->pages[page].first_row + finished;
+				begun++;
+			}
+		}
+		add_run(known, part, part->npages, first, part->nrows);
+	}
 	return known;
 }
 
@@ -355,5 +402,5 @@ hnr_pending_cache_look(HnrPendingWalk *walk)
 		walk->serial = last->pages[last->npages - 1].serial;
 	}
 	read_list(list, walk);
-	return know(list, meta->pending_head_serial);
+	return know(list, index, meta->pending_head_serial);
 }

@@ -6,8 +6,8 @@
  * An entry of the list does not change but for marks, and where one backend has read it,
  * the next scan need not.  What is remembered lies in the order in which it is gone through:
  * the heads of the codes in blocks (quant.h), with what makes the least of a row's distance of
- * them, and the entries themselves.  Marks are not remembered: who returns a row looks for
- * them on its page.
+ * them, and the entries themselves.  Marks are not remembered: a scan looks for them on the
+ * pages at the head, and before it returns a row.
  *
  * Rows are remembered from the second look at a list of some pages on, and as many as work_mem
  * has room for; a few indexes at a time.
@@ -70,7 +70,10 @@ hnr_pending_block_codes(const HnrPendingPart *part, int block)
 	return (const uint8 *) (hnr_pending_block_terms(part, block) + 2 * HNR_BLOCK);
 }
 
-/* The rows of a list as one scan knows them, until the memory context is reset. */
+/*
+ * The rows of a list as one scan knows them, until the memory context is reset.  Several runs of
+ * rows may be of one part: the last of them has its pages, the others have none.
+ */
 typedef struct HnrPendingKnown
 {
 	int			nparts;

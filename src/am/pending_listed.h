@@ -45,7 +45,7 @@ struct HnrPendingSearch
 	uint32	   *rows;			/* of the blocks of a part, a bit for each; scratch */
 	HnrBlockQuery *heads;		/* NULL: not prepared yet */
 	float		bound;			/* how near known rows must be to be listed */
-	float		last_bound;		/* those as near as that are */
+	float		last_bound;		/* those as near as that are; NaN: none yet */
 	float		error;			/* the greatest of all rows' */
 	HnrPendingKnown *known;		/* NULL: nothing is remembered; its pages come first */
 	HnrPendingListed *listed;			/* of the known, those that may be near enough */

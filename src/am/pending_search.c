@@ -185,7 +185,7 @@ hnr_pending_search(HnrIndex *index, HnrStore *store, ItemPointer left_out)
 	s->pages = palloc(sizeof(HnrPendingListedPage) * s->maxpages);
 	s->entries = palloc(sizeof(HnrPendingEntry) * most);
 	hnr_pending_walk_begin(&walk, index);
-	s->last_bound = -get_float4_infinity();
+	s->last_bound = get_float4_nan();
 	s->known = hnr_pending_cache_look(&walk);
 	if (s->known)
 		add_known_pages(s);
@@ -240,8 +240,8 @@ list_rows(HnrPendingSearch *s, const HnrPendingPart *part, int64 page, int first
 		const HnrPendingEntry *entry = (const HnrPendingEntry *) (entries + row * size);
 		float		least = least_of(from, entry, dots[n]);
 
-		/* also what is no number */
-		if (!(least > s->bound) && !(least <= s->last_bound))
+		/* also what is no number, once */
+		if (!(least > s->bound) && (isnan(s->last_bound) || least > s->last_bound))
 			list_row(s, entry, page + part->places[first + row].page, part->places[first + row].entry, least,
 					 true);
 	}
@@ -312,13 +312,13 @@ hnr_pending_list(HnrPendingSearch *s, float bound)
 		return;
 	if (s->heads == NULL)
 		begin_known(s);
-	s->bound = bound;
+	s->bound = isnan(bound) ? get_float4_infinity() : bound;
 	for (int i = 0; i < s->known->nparts; i++)
 	{
 		list_part(s, i, page, s->heads);
 		page += s->known->parts[i].npages;
 	}
-	s->last_bound = bound;
+	s->last_bound = s->bound;
 }
 
 void
