@@ -11,11 +11,13 @@ MAJORS="15 17 18 16"
 SETUP_LOG=
 DROPIN=
 
-# Whether this pg_config belongs to an installation with server and PGXS.
+# Whether this pg_config belongs to an installation with server, PGXS and the
+# server's headers: Debian has PGXS in the client's package, the headers in another.
 usable_pg_config()
 {
 	[ -x "$1" ] || return 1
-	[ -x "$("$1" --bindir)/postgres" ] && [ -f "$("$1" --pgxs)" ]
+	[ -x "$("$1" --bindir)/postgres" ] && [ -f "$("$1" --pgxs)" ] &&
+		[ -f "$("$1" --includedir-server)/postgres.h" ]
 }
 
 # Sets PG_CONFIG to the user's wish, or to the installed one of the best major.
@@ -25,7 +27,7 @@ find_pg_config()
 
 	if [ -n "${PG_CONFIG:-}" ]; then
 		candidate=$(command -v "$PG_CONFIG") && usable_pg_config "$candidate" ||
-			die "PG_CONFIG=$PG_CONFIG has no server or no PGXS beside it"
+			die "PG_CONFIG=$PG_CONFIG has no server, no PGXS or no server headers beside it"
 		PG_CONFIG=$(cd "$(dirname "$candidate")" && pwd)/${candidate##*/}
 		return 0
 	fi
@@ -92,6 +94,26 @@ choose_major()
 	return 1
 }
 
+# The packages of the server of a major.  One that is installed keeps its version,
+# and the headers are of the same where apt still has them.
+server_packages()
+{
+	local major=$1 version
+
+	version=$(dpkg-query -W -f '${db:Status-Abbrev}${Version}' "postgresql-$major" 2>/dev/null |
+		sed -n 's/^ii *//p')
+	if [ -z "$version" ]; then
+		echo "postgresql-$major postgresql-server-dev-$major"
+		return
+	fi
+	echo "postgresql-$major=$version postgresql-client-$major=$version"
+	if apt-cache madison "postgresql-server-dev-$major" | grep -qF " $version "; then
+		echo "postgresql-server-dev-$major=$version"
+	else
+		echo "postgresql-server-dev-$major"
+	fi
+}
+
 # Refuses an installation that would upgrade, and thereby restart, a server.
 refuse_server_upgrade()
 {
@@ -154,7 +176,7 @@ setup()
 		need_root_for $packages "postgresql-$major postgresql-server-dev-$major"
 		apt update -q >"$SETUP_LOG" 2>&1 || true
 		major=$(choose_major) || die "apt offers none of PostgreSQL $MAJORS"
-		packages="$packages postgresql-$major postgresql-server-dev-$major"
+		packages="$packages $(server_packages "$major")"
 	fi
 	if [ -n "$packages" ]; then
 		[ -e /etc/debian_version ] || die "please install:" $packages
