@@ -16,6 +16,7 @@
 #include "am/attach.h"
 #include "am/buffer.h"
 #include "am/vacuum.h"
+#include "am/vertex.h"
 #include "throttle.h"
 #include "utils/memutils.h"
 
@@ -42,19 +43,10 @@ read_page(HnrVacuum *vac, BlockNumber block, char *copy)
 static void
 note_parts(HnrVacuum *vac, const HnrShape *shape, BlockNumber block, const HnrVertex *v)
 {
-	for (int p = 1; p < shape->parts; p++)
-	{
-		const HnrPartLayout *pl = &shape->part[p];
-		int			n = Min(pl->slot_count, v->degree - pl->slot_first);
-		Buffer		buf;
+	HnrLaterSlots later = {.index = vac->index, .shape = shape, .block = block, .vertex = v};
 
-		if (n <= 0)
-			continue;
-		buf = hnr_buffer_read(vac->index->rel, block + p, BUFFER_LOCK_SHARE, HNR_KIND_BIT(HNR_PAGE_PART));
-		hnr_reach_neighbors(vac->reach, ((HnrNodeId) block << 16) | 1,
-							hnr_page_contents(BufferGetPage(buf)) + pl->slot_offset, n);
-		hnr_buffer_release(buf);
-	}
+	while (hnr_vertex_later_slots(&later))
+		hnr_reach_neighbors(vac->reach, ((HnrNodeId) block << 16) | 1, later.slots, later.n);
 }
 
 /* Tells what the vertices of a page lead to. */

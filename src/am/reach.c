@@ -21,6 +21,7 @@
 #include "am/insert.h"
 #include "am/reach.h"
 #include "am/vacuum.h"
+#include "am/vertex.h"
 #include "commands/vacuum.h"
 #include "compat.h"
 #include "utils/memutils.h"
@@ -124,27 +125,17 @@ hnr_reach_done(HnrReach *r, HnrNodeId id, const HnrVertex *v)
 static bool
 go_through_parts(HnrReach *r, HnrNodeId id, const HnrShape *shape, const HnrVertex *v)
 {
-	for (int p = 1; p < shape->parts; p++)
-	{
-		const HnrPartLayout *pl = &shape->part[p];
-		int			n = Min(pl->slot_count, v->degree - pl->slot_first);
-		Buffer		buf;
-		char	   *part;
-		bool		same;
+	HnrLaterSlots later = {.index = r->vac->index, .shape = shape,
+	.block = (BlockNumber) (id >> 16), .vertex = v};
+	bool		same = true;
 
-		if (n <= 0)
-			continue;
-		buf = hnr_buffer_read(r->vac->index->rel, (BlockNumber) (id >> 16) + p, BUFFER_LOCK_SHARE,
-							  HNR_KIND_BIT(HNR_PAGE_PART));
-		part = hnr_page_contents(BufferGetPage(buf));
-		same = ((HnrPart *) part)->generation == v->generation;
+	while (hnr_vertex_later_slots(&later))
+	{
+		same = same && later.same;
 		if (same)
-			hnr_reach_neighbors(r, id, part + pl->slot_offset, n);
-		hnr_buffer_release(buf);
-		if (!same)
-			return false;
+			hnr_reach_neighbors(r, id, later.slots, later.n);
 	}
-	return true;
+	return same;
 }
 
 /* Goes through the lists of a page's vertices that are reached, or of the one at `only`. */

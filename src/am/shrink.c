@@ -16,9 +16,10 @@
 #include "am/place.h"
 #include "am/shrink.h"
 #include "am/tail.h"
+#include "am/vertex.h"
 #include "catalog/storage.h"
+#include "elapsed.h"
 #include "miscadmin.h"
-#include "portability/instr_time.h"
 #include "storage/freespace.h"
 #include "throttle.h"
 
@@ -184,18 +185,10 @@ note_slots(Shrinking *s, const char *slots, int n)
 static void
 note_later_parts(Shrinking *s, const HnrShape *shape, BlockNumber block, const HnrVertex *v)
 {
-	for (int p = 1; p < shape->parts; p++)
-	{
-		const HnrPartLayout *pl = &shape->part[p];
-		int			n = Min(pl->slot_count, v->degree - pl->slot_first);
-		Buffer		buf;
+	HnrLaterSlots later = {.index = s->index, .shape = shape, .block = block, .vertex = v};
 
-		if (n <= 0)
-			continue;
-		buf = hnr_buffer_read(s->index->rel, block + p, BUFFER_LOCK_SHARE, HNR_KIND_BIT(HNR_PAGE_PART));
-		note_slots(s, hnr_page_contents(BufferGetPage(buf)) + pl->slot_offset, n);
-		hnr_buffer_release(buf);
-	}
+	while (hnr_vertex_later_slots(&later))
+		note_slots(s, later.slots, later.n);
 }
 
 static void
@@ -278,16 +271,6 @@ hnr_index_unreferenced_from(Relation index, BlockNumber from)
 
 /* ---- the cut ---- */
 
-static bool
-time_is_over(instr_time start, int ms)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, start);
-	return INSTR_TIME_GET_MILLISEC(now) >= ms;
-}
-
 BlockNumber
 hnr_index_cut(Relation index, BlockNumber from, int ms)
 {
@@ -301,7 +284,7 @@ hnr_index_cut(Relation index, BlockNumber from, int ms)
 	{
 		/* what stands at the end that this would be may not be a vertex without its beginning */
 		if (end < s.blocks && end % PAGES_A_LOOK == 0 && copy_page(&s, end) != HNR_PAGE_PART &&
-			time_is_over(start, ms))
+			hnr_ms_since(start) >= ms)
 			break;
 	}
 	FreeAccessStrategy(s.strategy);

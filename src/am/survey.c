@@ -29,8 +29,8 @@
 #include "am/pending.h"
 #include "am/survey.h"
 #include "debug_point.h"
+#include "elapsed.h"
 #include "miscadmin.h"
-#include "portability/instr_time.h"
 #include "throttle.h"
 #include "utils/memutils.h"
 
@@ -452,7 +452,6 @@ hnr_index_survey(Relation rel, void (*every_page) (void *arg), void *arg, HnrSur
 	MemoryContext old = MemoryContextSwitchTo(context);
 	Surveyor	s = {.result = result,.every_page = every_page,.arg = arg,.counting = true};
 	instr_time	begin;
-	instr_time	end;
 	bool		suspects;
 
 	INSTR_TIME_SET_CURRENT(begin);
@@ -473,9 +472,7 @@ hnr_index_survey(Relation rel, void (*every_page) (void *arg), void *arg, HnrSur
 	/* so few that none can have enough neighbours */
 	if (result->vertices > result->degree_floor)
 		count(&s, suspects);
-	INSTR_TIME_SET_CURRENT(end);
-	INSTR_TIME_SUBTRACT(end, begin);
-	result->seconds = INSTR_TIME_GET_DOUBLE(end);
+	result->seconds = hnr_ms_since(begin) / 1000;
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }

@@ -79,24 +79,12 @@ scan_slots(Unlinking *u, HnrNodeId id, char *slots, int n)
 static bool
 scan_later_parts(Unlinking *u, const HnrVertex *first)
 {
+	HnrLaterSlots later = {.index = u->vac->index, .shape = u->shape, .block = u->block, .vertex = first};
 	bool		any = false;
 
-	for (int p = 1; p < u->shape->parts; p++)
-	{
-		const HnrPartLayout *pl = &u->shape->part[p];
-		int			n = Min(pl->slot_count, first->degree - pl->slot_first);
-		Buffer		buf;
-		char	   *part;
-
-		if (n <= 0)
-			continue;
-		buf = hnr_buffer_read(u->vac->index->rel, u->block + p, BUFFER_LOCK_SHARE,
-							  HNR_KIND_BIT(HNR_PAGE_PART));
-		part = hnr_page_contents(BufferGetPage(buf));
-		if (((HnrPart *) part)->generation == first->generation)
-			any |= scan_slots(u, ((HnrNodeId) u->block << 16) | 1, part + pl->slot_offset, n);
-		hnr_buffer_release(buf);
-	}
+	while (hnr_vertex_later_slots(&later))
+		if (later.same)
+			any |= scan_slots(u, ((HnrNodeId) u->block << 16) | 1, later.slots, later.n);
 	return any;
 }
 

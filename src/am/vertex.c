@@ -278,6 +278,29 @@ hnr_vertex_get_slots(HnrLockedVertex *locked, char *slots)
 	}
 }
 
+bool
+hnr_vertex_later_slots(HnrLaterSlots *later)
+{
+	if (later->part > 0)
+		hnr_buffer_release(later->buf);
+	while (++later->part < later->shape->parts)
+	{
+		const HnrPartLayout *pl = &later->shape->part[later->part];
+		char	   *part;
+
+		later->n = Min(pl->slot_count, (int) later->vertex->degree - pl->slot_first);
+		if (later->n <= 0)
+			continue;
+		later->buf = hnr_buffer_read(later->index->rel, later->block + later->part,
+									 BUFFER_LOCK_SHARE, HNR_KIND_BIT(HNR_PAGE_PART));
+		part = hnr_page_contents(BufferGetPage(later->buf));
+		later->same = ((HnrPart *) part)->generation == later->vertex->generation;
+		later->slots = part + pl->slot_offset;
+		return true;
+	}
+	return false;
+}
+
 /* Puts slot i, which is on part p, in its locked buffer. */
 static void
 change_slot(HnrChange *change, HnrLockedVertex *locked, int i, const HnrSlot *slot, int p,

@@ -61,6 +61,26 @@ extern void hnr_vertex_unlock(HnrLockedVertex *locked);
 extern bool hnr_vertex_on_locked_page(HnrIndex *index, ItemPointer tid, int level, Buffer buf,
 									  HnrLockedVertex *locked);
 
+/*
+ * A way through the slots on the later parts of a vertex, of which the caller has the first part
+ * locked, or a copy.  The last fields are for the part that is share-locked until the next call.
+ */
+typedef struct HnrLaterSlots
+{
+	HnrIndex   *index;
+	const HnrShape *shape;
+	BlockNumber block;			/* that the vertex begins on */
+	const HnrVertex *vertex;
+	int			part;			/* 0: before the first call */
+	Buffer		buf;
+	bool		same;			/* it is the vertex's; else that was replaced meanwhile */
+	char	   *slots;			/* in the buffer: read them, do not write */
+	int			n;
+} HnrLaterSlots;
+
+/* To the next part that has slots in use; false, with nothing locked, after the last. */
+extern bool hnr_vertex_later_slots(HnrLaterSlots *later);
+
 /* Copies the coordinates of a locked vertex. */
 extern void hnr_vertex_get_vector(HnrLockedVertex *locked, float *vec);
 

@@ -27,19 +27,19 @@
 #include "access/relation.h"
 #include "access/xact.h"
 #include "miscadmin.h"
-#include "portability/instr_time.h"
 #include "storage/bufmgr.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
 #include "storage/proc.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
 #include "am/shrink.h"
 #include "compat.h"
+#include "elapsed.h"
 #include "guc.h"
+#include "rebuild/attempt.h"
 #include "rebuild/worker.h"
 #include "throttle.h"
 #include "transaction.h"
@@ -150,37 +150,39 @@ wait_for_writers(HnrRun *run)
 
 /* ---- the cut ---- */
 
-static double
-ms_since(instr_time start)
+/* An attempt to cut. */
+typedef struct Cutting
 {
-	instr_time	now;
+	HnrRun	   *run;
+	BlockNumber from;
+	int			queue_ms;		/* 0: takes the lock without waiting */
+	instr_time	queued_at;
+} Cutting;
 
-	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, start);
-	return INSTR_TIME_GET_MILLISEC(now);
-}
-
-/* Takes the lock and cuts; false where the lock is not to be had without waiting. */
+/* The step of an attempt; false where the lock is not to be had without waiting. */
 static bool
-lock_and_cut(HnrRun *run, BlockNumber from, int queue_ms)
+lock_and_cut(void *arg)
 {
-	instr_time	start;
+	Cutting    *c = arg;
+	HnrRun	   *run = c->run;
+	instr_time	locked_at;
 	Relation	index;
 
-	LockTimeout = queue_ms;
-	if (queue_ms > 0)
+	INSTR_TIME_SET_CURRENT(c->queued_at);
+	LockTimeout = c->queue_ms;
+	if (c->queue_ms > 0)
 		LockRelationOid(run->ids.live, AccessExclusiveLock);
 	else if (!ConditionalLockRelationOid(run->ids.live, AccessExclusiveLock))
 		return false;
 	LockTimeout = 0;
-	INSTR_TIME_SET_CURRENT(start);
+	INSTR_TIME_SET_CURRENT(locked_at);
 	HNR_DEBUG_POINT("compact_locked");
 	index = index_open(run->ids.live, NoLock);
-	run->figures.pages_cut += hnr_index_cut(index, from, Max(hnr_guc_cutover_max_wait / 4, 1));
-	run->figures.pages_left = RelationGetNumberOfBlocks(index) - from;
+	run->figures.pages_cut += hnr_index_cut(index, c->from, Max(hnr_guc_cutover_max_wait / 4, 1));
+	run->figures.pages_left = RelationGetNumberOfBlocks(index) - c->from;
 	index_close(index, NoLock);
 	HNR_DEBUG_POINT("compact_cut");
-	run->job->lock_hold_ms = Max(run->job->lock_hold_ms, ms_since(start));
+	run->job->lock_hold_ms = Max(run->job->lock_hold_ms, hnr_ms_since(locked_at));
 	return true;
 }
 
@@ -188,41 +190,11 @@ lock_and_cut(HnrRun *run, BlockNumber from, int queue_ms)
 static bool
 attempt(HnrRun *run, BlockNumber from, int queue_ms)
 {
-	MemoryContext context;
-	ResourceOwner owner;
-	instr_time	start;
-	volatile bool done = false;
+	Cutting		c = {.run = run, .from = from, .queue_ms = queue_ms};
+	bool		done = hnr_attempt(lock_and_cut, &c);
 
-	hnr_start_transaction();
-	CHECK_FOR_INTERRUPTS();
-	context = CurrentMemoryContext;
-	owner = CurrentResourceOwner;
-	/* the error of a timeout at top level would cost us the session lock on the table */
-	BeginInternalSubTransaction(NULL);
-	INSTR_TIME_SET_CURRENT(start);
-	PG_TRY();
-	{
-		done = lock_and_cut(run, from, queue_ms);
-		LockTimeout = 0;
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		LockTimeout = 0;
-		if (hnr_watch_wish() != NULL || hnr_worker_interrupted() ||
-			(geterrcode() != ERRCODE_LOCK_NOT_AVAILABLE &&
-			 geterrcode() != ERRCODE_T_R_DEADLOCK_DETECTED))
-			PG_RE_THROW();
-		MemoryContextSwitchTo(context);
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	CommitTransactionCommand();
 	if (done || queue_ms > 0)
-		run->job->longest_wait_ms = Max(run->job->longest_wait_ms, ms_since(start));
+		run->job->longest_wait_ms = Max(run->job->longest_wait_ms, hnr_ms_since(c.queued_at));
 	return done;
 }
 

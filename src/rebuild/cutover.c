@@ -14,8 +14,7 @@
  * indexes until it ends, so the exclusive lock is not to be had for the asking,
  * and whoever waits for one holds up everybody who comes after.  opportunity.c
  * tells when to ask: without waiting where nobody holds one, else queueing up for
- * a time that both locks together have, in a subtransaction: the error of a
- * timeout at top level would cost us the session lock on the table.
+ * a time that both locks together have.
  *
  * The commit does not wait for the disk or a standby (synchronous_commit is off
  * in the worker): a crash loses the swap whole, and every later commit follows
@@ -39,19 +38,19 @@
 #include "catalog/pg_class.h"
 #include "commands/progress.h"
 #include "miscadmin.h"
-#include "portability/instr_time.h"
 #include "storage/lmgr.h"
 #include "storage/predicate.h"
 #include "storage/proc.h"
 #include "utils/inval.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "compat.h"
+#include "elapsed.h"
 #include "guc.h"
+#include "rebuild/attempt.h"
 #include "rebuild/opportunity.h"
 #include "rebuild/target.h"
 #include "rebuild/worker.h"
@@ -66,16 +65,6 @@ typedef struct Attempt
 	instr_time	locked_at;
 	bool		locked;			/* locked_at is set */
 } Attempt;
-
-static double
-ms_since(instr_time start)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, start);
-	return INSTR_TIME_GET_MILLISEC(now);
-}
 
 /* ---- one attempt ---- */
 
@@ -100,20 +89,17 @@ take_locks(Attempt *a, Oid first, Oid second)
 	return false;
 }
 
-/*
- * Queues up for both locks for queue_ms together; throws on a timeout, in the
- * attempt's subtransaction.
- */
+/* Queues up for both locks for queue_ms together; throws on a timeout. */
 static void
 queue_for_locks(Attempt *a, Oid first, Oid second)
 {
 	LockTimeout = a->queue_ms;
 	LockRelationOid(first, AccessExclusiveLock);
 	note_locked(a);
-	LockTimeout = Max(1, a->queue_ms - (int) ms_since(a->queued_at));
+	LockTimeout = Max(1, a->queue_ms - (int) hnr_ms_since(a->queued_at));
 	LockRelationOid(second, AccessExclusiveLock);
 	/* For whatever lock the swap itself may have to wait for. */
-	LockTimeout = Max(1, a->queue_ms - (int) ms_since(a->queued_at));
+	LockTimeout = Max(1, a->queue_ms - (int) hnr_ms_since(a->queued_at));
 }
 
 /* The live index's row: the shadow's storage, the new options. */
@@ -188,14 +174,17 @@ swap_storage(HnrRun *run)
 	PopActiveSnapshot();
 }
 
-/* The part of an attempt that may fail for want of a lock. */
+/* The step of an attempt; false where the locks are not to be had without waiting. */
 static bool
-lock_and_swap(Attempt *a)
+lock_and_swap(void *arg)
 {
+	Attempt    *a = arg;
 	HnrRun	   *run = a->run;
 	Oid			first = Min(run->ids.live, run->ids.shadow);
 	Oid			second = Max(run->ids.live, run->ids.shadow);
 
+	INSTR_TIME_SET_CURRENT(a->queued_at);
+	LockTimeout = hnr_guc_cutover_max_wait;
 	if (a->queue_ms > 0)
 		queue_for_locks(a, first, second);
 	else if (!take_locks(a, first, second))
@@ -205,61 +194,22 @@ lock_and_swap(Attempt *a)
 	return true;
 }
 
-/* In the PG_CATCH of an attempt: true where it failed for want of a lock only. */
-static bool
-is_want_of_lock(void)
-{
-	return hnr_watch_wish() == NULL &&
-		(geterrcode() == ERRCODE_LOCK_NOT_AVAILABLE ||
-		 geterrcode() == ERRCODE_T_R_DEADLOCK_DETECTED);
-}
-
 /* One attempt, one transaction.  Notes what it cost others. */
 static bool
 attempt(HnrRun *run, int queue_ms)
 {
 	Attempt		a = {.run = run, .queue_ms = queue_ms};
 	HnrJob	   *job = run->job;
-	MemoryContext context;
-	ResourceOwner owner;
-	volatile bool swapped = false;
 
 	job->cutover_attempts++;
-	hnr_start_transaction();
-	CHECK_FOR_INTERRUPTS();
-	context = CurrentMemoryContext;
-	owner = CurrentResourceOwner;
-	BeginInternalSubTransaction(NULL);
-	INSTR_TIME_SET_CURRENT(a.queued_at);
-	LockTimeout = hnr_guc_cutover_max_wait;
-	PG_TRY();
-	{
-		swapped = lock_and_swap(&a);
-		LockTimeout = 0;
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		LockTimeout = 0;
-		if (!is_want_of_lock())
-			PG_RE_THROW();
-		MemoryContextSwitchTo(context);
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		/* The abort has ended the progress report. */
+	run->swapped = hnr_attempt(lock_and_swap, &a);
+	if (!run->swapped)
 		hnr_run_progress(run, PROGRESS_CREATEIDX_PHASE_WAIT_4);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-
-	CommitTransactionCommand();
-	run->swapped = swapped;
-	if (queue_ms > 0 || swapped)
-		job->longest_wait_ms = Max(job->longest_wait_ms, ms_since(a.queued_at));
-	if (swapped)
-		job->lock_hold_ms = ms_since(a.locked_at);
-	return swapped;
+	if (queue_ms > 0 || run->swapped)
+		job->longest_wait_ms = Max(job->longest_wait_ms, hnr_ms_since(a.queued_at));
+	if (run->swapped)
+		job->lock_hold_ms = hnr_ms_since(a.locked_at);
+	return run->swapped;
 }
 
 static void

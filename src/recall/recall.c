@@ -25,7 +25,6 @@
 #include "common/pg_prng.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
-#include "portability/instr_time.h"
 #include "storage/bufmgr.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -35,6 +34,7 @@
 #include "am/am.h"
 #include "am/page.h"
 #include "compat.h"
+#include "elapsed.h"
 #include "guc.h"
 #include "recall/measure.h"
 #include "recall/recall.h"
@@ -226,16 +226,6 @@ row_recall(const Search *search, const HnrSampledRow *row)
 	return (double) Min(hits, row->found) / row->found;
 }
 
-static double
-seconds_since(instr_time begin)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, begin);
-	return INSTR_TIME_GET_DOUBLE(now);
-}
-
 /* Searches for every sampled row and sums up. */
 static void
 search_sample(HnrMeasure *m, HnrRecall *result)
@@ -266,7 +256,7 @@ search_sample(HnrMeasure *m, HnrRecall *result)
 	if (n > 0)
 	{
 		result->recall = rint(sum / n * ROUNDING) / ROUNDING;
-		result->search_seconds = seconds_since(begin) / n;
+		result->search_seconds = hnr_ms_since(begin) / 1000 / n;
 	}
 	if (n > 1)
 		result->std_error = sqrt(Max(0.0, squares - sum * sum / n) / (n - 1) / n);
@@ -344,7 +334,7 @@ measure(HnrMeasure *m, const HnrRecallRequest *request, HnrRecall *results)
 	if (m->samples > 0)
 	{
 		double		rows = hnr_measure_exact(m);
-		double		seconds = seconds_since(begin);
+		double		seconds = hnr_ms_since(begin) / 1000;
 
 		for (int i = 0; i < Max(request->nef, 1); i++)
 		{
