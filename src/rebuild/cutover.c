@@ -64,6 +64,7 @@ typedef struct Attempt
 	instr_time	queued_at;
 	instr_time	locked_at;
 	bool		locked;			/* locked_at is set */
+	bool		had_locks;		/* both */
 } Attempt;
 
 /* ---- one attempt ---- */
@@ -189,14 +190,15 @@ lock_and_swap(void *arg)
 		queue_for_locks(a, first, second);
 	else if (!take_locks(a, first, second))
 		return false;
+	a->had_locks = true;
 	HNR_DEBUG_POINT("rebuild_cutover_locked");
 	swap_storage(run);
 	return true;
 }
 
 /* One attempt, one transaction.  Notes what it cost others. */
-static bool
-attempt(HnrRun *run, int queue_ms)
+static void
+attempt(HnrRun *run, HnrOpportunity *opportunity, int queue_ms)
 {
 	Attempt		a = {.run = run, .queue_ms = queue_ms};
 	HnrJob	   *job = run->job;
@@ -205,11 +207,12 @@ attempt(HnrRun *run, int queue_ms)
 	run->swapped = hnr_attempt(lock_and_swap, &a);
 	if (!run->swapped)
 		hnr_run_progress(run, PROGRESS_CREATEIDX_PHASE_WAIT_4);
-	if (queue_ms > 0 || run->swapped)
+	if (!run->swapped && (queue_ms > 0 || a.had_locks))
+		hnr_opportunity_missed(opportunity, a.had_locks);
+	if (queue_ms > 0 || a.had_locks)
 		job->longest_wait_ms = Max(job->longest_wait_ms, hnr_ms_since(a.queued_at));
 	if (run->swapped)
 		job->lock_hold_ms = hnr_ms_since(a.locked_at);
-	return run->swapped;
 }
 
 static void
@@ -217,16 +220,10 @@ swap_with_lock(HnrRun *run)
 {
 	HnrOpportunity *opportunity = hnr_opportunity_begin(run);
 
-	for (;;)
+	while (!run->swapped)
 	{
-		int			queue_ms;
-
 		hnr_reload_settings();
-		queue_ms = hnr_opportunity_await(opportunity);
-		if (attempt(run, queue_ms))
-			return;
-		if (queue_ms > 0)
-			hnr_opportunity_missed(opportunity);
+		attempt(run, opportunity, hnr_opportunity_await(opportunity));
 	}
 }
 

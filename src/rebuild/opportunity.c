@@ -41,7 +41,7 @@
 /* First time in the queue; it doubles up to cutover_max_wait. */
 #define FIRST_QUEUE_MS			10
 
-/* Pause after a vain time in the queue, doubling up to the longest. */
+/* Pause after others had to wait in vain, doubling up to the longest; see PATIENCE_MS, too. */
 #define FIRST_PAUSE_MS			50
 #define LONGEST_PAUSE_MS		500
 
@@ -50,7 +50,8 @@
 
 /*
  * Where somebody is hardly likely to leave within a time in the queue (that is his chance),
- * we queue up so seldom; and after so long, others who want the table may have it.
+ * we queue up so seldom, as in the end where something else is locked; and after so long,
+ * others who want the table may have it.
  */
 #define HARDLY					0.01
 #define PATIENCE_MS				10000
@@ -72,7 +73,8 @@ struct HnrOpportunity
 {
 	HnrRun	   *run;
 	TimestampTz started_at;
-	TimestampTz missed_at;		/* began, or queued up in vain */
+	TimestampTz missed_at;		/* began, or made others wait in vain */
+	bool		had_locks;		/* then, both of them */
 	int			queue_ms;		/* the next time in the queue */
 	int			pause_ms;		/* from missed_at on */
 	Holder	   *holders;		/* at the last look; own memory */
@@ -101,11 +103,13 @@ hnr_opportunity_begin(HnrRun *run)
 }
 
 void
-hnr_opportunity_missed(HnrOpportunity *o)
+hnr_opportunity_missed(HnrOpportunity *o, bool had_locks)
 {
+	o->had_locks = had_locks;
 	o->missed_at = GetCurrentTimestamp();
 	o->queue_ms = Min(o->queue_ms * 2, hnr_guc_cutover_max_wait);
-	o->pause_ms = o->pause_ms == 0 ? FIRST_PAUSE_MS : Min(o->pause_ms * 2, LONGEST_PAUSE_MS);
+	o->pause_ms = o->pause_ms == 0 ? FIRST_PAUSE_MS :
+		Min(o->pause_ms * 2, had_locks ? PATIENCE_MS : LONGEST_PAUSE_MS);
 }
 
 /* Transactions that hold any lock on either index; in transaction memory. */
@@ -245,12 +249,13 @@ look(HnrOpportunity *o)
 
 	check_timeout(o, now);
 	note_holders(o, vxids, n, now);
-	if (has_long_holder(o, now))
+	if (o->had_locks || has_long_holder(o, now))
 		hnr_watch_check_waiters(vxids, n,
 								TimestampDifferenceExceeds(o->started_at, now, PATIENCE_MS));
 	pfree(vxids);
+	/* what was in our way with both locks may still be there, and others wait while we find out */
 	if (n == 0)
-		return 0;
+		return !o->had_locks || ms_between(o->missed_at, now) >= o->pause_ms ? 0 : -1;
 	return is_good(o, queue_ms, now) ? queue_ms : -1;
 }
 

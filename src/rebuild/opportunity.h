@@ -23,7 +23,10 @@ extern HnrOpportunity *hnr_opportunity_begin(HnrRun *run);
  */
 extern int	hnr_opportunity_await(HnrOpportunity *o);
 
-/* Queueing up was in vain. */
-extern void hnr_opportunity_missed(HnrOpportunity *o);
+/*
+ * An attempt was in vain that others had to wait for: we queued up, or even had both locks, and
+ * then something else was locked.
+ */
+extern void hnr_opportunity_missed(HnrOpportunity *o, bool had_locks);
 
 #endif							/* HNR_OPPORTUNITY_H */

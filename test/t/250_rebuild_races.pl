@@ -337,6 +337,23 @@ $other->quit;
 is(job($node, 'state', "index_oid = 'items_e'::regclass"), 'cancelled', 'and it stays so');
 release($pauser);
 
+# ---- both indexes are to be had, but not their rows in the catalogue ----
+
+make_items($node, 100);
+$user = $node->background_psql('postgres', on_error_stop => 0);
+# its look for a deadlock could fall into an attempt
+$user->query_safe("SET deadlock_timeout = '100s'; BEGIN; SELECT relname FROM pg_class WHERE oid = 'items_e'::regclass FOR UPDATE");
+$node->safe_psql('postgres', "SELECT rebuild_index('items_e', m => 8, measure => false)");
+wait_for_phase($node, 'waiting for cutover');
+$node->safe_psql('postgres', 'SELECT pg_sleep(3)');
+is(complaint($user, 'ANALYZE items'), '', 'a row of the catalogue is locked: the rebuild gives way');
+$user->query_safe('COMMIT');
+$user->quit;
+is(wait_for_job($node), 'done', 'and goes on');
+cmp_ok(job($node, 'cutover_attempts'), '>', 1, 'having tried more than once');
+# each of them makes others wait for cutover_max_wait, 60 ms
+cmp_ok(job($node, 'cutover_attempts') * 60, '<', 3000 / 2, 'but others can use the index for most of the time');
+
 $node->stop;
 unlike(slurp_file($node->logfile), qr/TRAP|PANIC|you don't own a lock/, 'nothing odd in the log');
 done_testing();
