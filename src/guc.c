@@ -241,8 +241,8 @@ static int	search_values[SEARCH_INTS] = {HNR_EF_SEARCH_DEFAULT, HNR_MAX_SCAN_TUP
 static int	iterative_scan = HNR_SCAN_OFF;
 static double scan_mem_multiplier = HNR_SCAN_MEM_MULTIPLIER_DEFAULT;
 
-/* Defined by another library, so its value is to be asked for by name. */
-static bool search_foreign[SEARCH_SETTINGS];
+/* Not defined, or by another library, so its value is to be asked for by name. */
+static bool search_foreign[SEARCH_SETTINGS] = {true, true, true, true};
 
 static const IntSetting search_ints[SEARCH_INTS] = {
 	[SEARCH_EF_SEARCH] = {
@@ -405,19 +405,15 @@ hnr_guc_define_search_settings(void)
 {
 	static bool done = false;
 
-	/* A definition in the postmaster would be every backend's. */
+	/*
+	 * A definition in the postmaster would be every backend's.  In parallel mode what a
+	 * placeholder was set to would be lost: a worker's stay placeholders, and its leader comes
+	 * back.
+	 */
 	if (done || process_shared_preload_libraries_in_progress ||
-		(IsPostmasterEnvironment && !IsUnderPostmaster))
+		(IsPostmasterEnvironment && !IsUnderPostmaster) || IsParallelWorker() || IsInParallelMode())
 		return;
 	done = true;
-
-	/* A worker's are set while they are placeholders, and are not to be set any more. */
-	if (IsParallelWorker())
-	{
-		for (int i = 0; i < SEARCH_SETTINGS; i++)
-			search_foreign[i] = true;
-		return;
-	}
 	for (int i = 0; i < SEARCH_INTS; i++)
 	{
 		search_foreign[i] = is_defined(search_ints[i].name);

@@ -112,6 +112,11 @@ is(answers("SET hnsw.ef_search = 55; SET $force = on;
 		SELECT sum(x) FROM (SELECT 1 AS x FROM t ORDER BY v <-> '[3,3]' LIMIT 7) x;
 		SHOW hnsw.ef_search"), "7\n55", 'parallel query');
 
+$node->safe_psql('postgres', q{
+	CREATE TABLE numbers AS SELECT i FROM generate_series(1, 55) i;
+	CREATE FUNCTION nearest(x int) RETURNS int LANGUAGE plpgsql PARALLEL SAFE AS $$
+		DECLARE n int; BEGIN SELECT id INTO n FROM t ORDER BY v <-> ARRAY[x, x]::vector LIMIT 1; RETURN n; END $$;
+});
 $node->safe_psql('postgres', "CREATE INDEX t_w$_ ON t USING hnsw (v vector_l2_ops)") for (1 .. 3);
 # They count there: so few rows are looked at that a scan ends early.
 my $few = "SET hnsw.ef_search = 1; SET hnsw.max_scan_tuples = 1; SET enable_seqscan = off; SET enable_sort = off;
@@ -133,6 +138,25 @@ DELETE FROM t WHERE v <-> '[3,3]' < 1;
 VACUUM (PARALLEL 2) t;
 X
 	is("$out$err", '', "nor is there a warning of parallel VACUUM, preloaded: '$where'");
+
+	# In the leader of a parallel query nothing can be set, and so not be defined.
+	($out, $err) = ('', '');
+	$node->psql('postgres', <<'X', stdout => \$out, stderr => \$err);
+SET hnsw.ef_search = 55;
+SET hnsw.max_scan_tuples = 66;
+SET max_parallel_workers = 0;
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SELECT count(*) FROM numbers WHERE nearest(i) > 0;
+SHOW hnsw.ef_search;
+SHOW hnsw.max_scan_tuples;
+SELECT id > 0 FROM t ORDER BY v <-> '[3,3]' LIMIT 1;
+SHOW hnsw.ef_search;
+SET hnsw.ef_search = -1;
+X
+	like("$out$err", qr/^55\n55\n66\nt\n55.*-1 is outside the valid range/s,
+		"nor are settings lost when a parallel query is the first to search, preloaded: '$where'");
 }
 
 $node->stop;
