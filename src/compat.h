@@ -171,6 +171,17 @@
 #define hnr_lock_held(tag, mode)	LockHeldByMe(tag, mode)
 #endif
 
+/*
+ * 18: that a lock was not to be had can be logged.  A lock for the transaction without waiting:
+ * LOCKACQUIRE_NOT_AVAIL also where the table of locks is full.  Needs storage/lock.h.
+ */
+#if PG_VERSION_NUM >= 180000
+#define hnr_lock_quietly(tag, mode) \
+	LockAcquireExtended(tag, mode, false, true, false, NULL, false)
+#else
+#define hnr_lock_quietly(tag, mode)	LockAcquireExtended(tag, mode, false, true, false, NULL)
+#endif
+
 /* 17: the AM says whether it has parallel builds. */
 #if PG_VERSION_NUM >= 170000
 #define hnr_set_amcanbuildparallel(routine, value) ((routine)->amcanbuildparallel = (value))

@@ -197,7 +197,8 @@ merge_list(Merging *m, uint64 last, bool wait)
 	HnrPendingWalk walk;
 	Buffer		buf;
 
-	(void) hnr_pending_claim(index->rel, HNR_METAPAGE, RowExclusiveLock, true);
+	if (!hnr_pending_claim(index->rel, HNR_METAPAGE, RowExclusiveLock, wait))
+		return;
 	hnr_index_read_meta(index);
 	hnr_pending_walk_begin(&walk, index);
 	while (!is_over(m) && (buf = hnr_pending_walk_next(&walk, BUFFER_LOCK_SHARE)) != InvalidBuffer)

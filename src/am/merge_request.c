@@ -34,7 +34,7 @@
 /* To be started when the transaction commits. */
 static bool at_commit;
 
-/* The first seat that is free, or -1. */
+/* The first seat that is free, or -1; no error: who asks has something else to do. */
 static int
 free_seat(void)
 {
@@ -43,7 +43,7 @@ free_seat(void)
 		LOCKTAG		tag;
 
 		hnr_merge_set_seat(&tag, seat);
-		if (LockAcquire(&tag, ShareLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		if (hnr_lock_quietly(&tag, ShareLock) == LOCKACQUIRE_NOT_AVAIL)
 			continue;
 		LockRelease(&tag, ShareLock, false);
 		return seat;

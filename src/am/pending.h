@@ -148,7 +148,7 @@ typedef struct HnrPendingMark
 /*
  * Claims a page, for the transaction or until it is given back: whoever merges it, or marks
  * its dead rows.  So no row of it is on its way into the graph when vacuum finds it dead.  False
- * if others have it and the caller would not wait.  The page may have left the list by then.
+ * if others have it, or the table of locks is full, and the caller would not wait.  The page may have left the list by then.
  */
 extern bool hnr_pending_claim(Relation index, BlockNumber block, LOCKMODE mode, bool wait);
 extern void hnr_pending_unclaim(Relation index, BlockNumber block, LOCKMODE mode);

@@ -1,0 +1,51 @@
+# Who asks for a worker that merges pending rows has something else to do, and does it whether or
+# not there can be one: where the table of locks is full, in a transaction that is prepared, in a
+# database that is closed to others.
+
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use AmTest;
+
+my $node = am_node('main', conf => <<'X');
+autovacuum = off
+max_connections = 10
+max_locks_per_transaction = 10
+max_prepared_transactions = 2
+X
+my $make = <<'X';
+CREATE TABLE rows (e vector(3));
+CREATE INDEX rows_e ON rows USING hnsw (e vector_l2_ops) WITH (deferred = on);
+X
+my $row = "INSERT INTO rows VALUES ('[1,2,3]')";
+
+sub merged
+{
+	my ($database) = @_;
+
+	return $node->poll_query_until($database || 'postgres', "SELECT pending_rows = 0 FROM index_status('rows_e')");
+}
+
+# ---- the table of locks is full ----
+
+$node->safe_psql('postgres', $make);
+my $writer = $node->background_psql('postgres', on_error_stop => 0);
+# without a worker, whose locks could be given back just then
+$writer->query_safe("SET hnsw_rebuild.merge_workers = 0; BEGIN; $row");
+my $hoarder = $node->background_psql('postgres', on_error_stop => 0);
+$hoarder->query('SELECT count(pg_advisory_lock(i)) FROM generate_series(1, 1000000) i');
+like($hoarder->{stderr}, qr/out of shared memory/, 'the table of locks is full');
+$writer->{stderr} = '';
+$writer->query("SET hnsw_rebuild.merge_workers = 1; $row");
+is($writer->{stderr}, '', 'an insertion that cannot find out whether there is a worker');
+$hoarder->quit;
+$writer->query_safe("COMMIT; SELECT pg_sleep(0.3); $row");
+ok(merged(), 'and those later can');
+$writer->quit;
+
+$node->stop;
+done_testing();
