@@ -10,7 +10,7 @@
  * logged, once in a while.
  *
  * Others can not see an index, or its storage, that came with the present transaction: then the
- * worker is started when that commits.
+ * worker is started when that commits, or is prepared.
  *
  * Locks: a moment's look at a seat; see merger.h.
  *
@@ -88,13 +88,14 @@ start_worker(void)
 
 /*
  * The worker finds the locks of the transaction in its way, and the index by its catalogue
- * entry, only when the commit is over: it stays for longer than that takes.
+ * entry, only when the commit is over: it stays for longer than that takes.  That of a prepared
+ * transaction mostly follows at once; if not, the rows are as those that found no worker.
  */
 static void
 start_at_commit(XactEvent event, void *arg)
 {
-	if (event == XACT_EVENT_PRE_COMMIT && at_commit && free_seat() == 0 &&
-		!start_worker())
+	if ((event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE) && at_commit &&
+		free_seat() == 0 && !start_worker())
 		complain();
 	if (event != XACT_EVENT_PARALLEL_PRE_COMMIT && event != XACT_EVENT_PARALLEL_COMMIT &&
 		event != XACT_EVENT_PARALLEL_ABORT)

@@ -47,5 +47,11 @@ $writer->query_safe("COMMIT; SELECT pg_sleep(0.3); $row");
 ok(merged(), 'and those later can');
 $writer->quit;
 
+# ---- a transaction is prepared that the index came with ----
+
+$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'hnsw_rebuild merge'") or fail 'ended';
+$node->safe_psql('postgres', "DROP TABLE rows; BEGIN; $make $row; PREPARE TRANSACTION 'rows'; COMMIT PREPARED 'rows'");
+ok(merged(), 'rows of a prepared transaction that their index came with');
+
 $node->stop;
 done_testing();
