@@ -7,7 +7,8 @@
  * matter whether the library is preloaded; and by VACUUM.  A second one, and so on, comes where
  * a list has become long.  Where no worker is to be had, rows wait until insertions merge them
  * (merge.c), VACUUM or the next insertion asks again, or flush_index() is called; that is
- * logged, once in a while.
+ * logged, once in a while.  So they do in a database that accepts no connections
+ * (ALLOW_CONNECTIONS), in which sessions may have stayed.
  *
  * Others can not see an index, or its storage, that came with the present transaction: then the
  * worker is started when that commits, or is prepared.
@@ -18,14 +19,17 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "am/am.h"
 #include "am/merge.h"
 #include "am/merger.h"
+#include "catalog/pg_database.h"
 #include "compat.h"
 #include "guc.h"
 #include "postmaster/bgworker.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 /* How often the log is told that there is no worker to be had. */
@@ -34,7 +38,24 @@
 /* To be started when the transaction commits. */
 static bool at_commit;
 
-/* The first seat that is free, or -1; no error: who asks has something else to do. */
+/* Whether the database lets anybody in: else a worker would end as it begins. */
+static bool
+is_open(void)
+{
+	HeapTuple	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
+	bool		open;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	open = ((Form_pg_database) GETSTRUCT(tuple))->datallowconn;
+	ReleaseSysCache(tuple);
+	return open;
+}
+
+/*
+ * The first seat that is free, or -1: there is none, or nobody may come.  No error: who asks
+ * has something else to do.
+ */
 static int
 free_seat(void)
 {
@@ -46,7 +67,7 @@ free_seat(void)
 		if (hnr_lock_quietly(&tag, ShareLock) == LOCKACQUIRE_NOT_AVAIL)
 			continue;
 		LockRelease(&tag, ShareLock, false);
-		return seat;
+		return is_open() ? seat : -1;
 	}
 	return -1;
 }

@@ -53,5 +53,18 @@ $node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity W
 $node->safe_psql('postgres', "DROP TABLE rows; BEGIN; $make $row; PREPARE TRANSACTION 'rows'; COMMIT PREPARED 'rows'");
 ok(merged(), 'rows of a prepared transaction that their index came with');
 
+# ---- the database is closed, but for who is in it ----
+
+$node->safe_psql('postgres', 'CREATE DATABASE closed');
+$node->safe_psql('closed', "CREATE EXTENSION hnsw_rebuild; $make");
+$writer = $node->background_psql('closed');
+$node->safe_psql('postgres', 'ALTER DATABASE closed ALLOW_CONNECTIONS false');
+$writer->query_safe("$row; SELECT pg_sleep(0.3); $row; SELECT pg_sleep(0.3)");
+$node->safe_psql('postgres', 'ALTER DATABASE closed ALLOW_CONNECTIONS true');
+unlike(slurp_file($node->logfile), qr/not currently accepting connections/, 'no worker is started to be sent away');
+$writer->query_safe($row);
+$writer->quit;
+ok(merged('closed'), 'nor is one missing when there can be one');
+
 $node->stop;
 done_testing();
