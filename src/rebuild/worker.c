@@ -22,6 +22,8 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
@@ -38,7 +40,6 @@
 #include "utils/memutils.h"
 #include "utils/ps_status.h"
 #include "utils/snapmgr.h"
-#include "utils/timeout.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
@@ -69,14 +70,25 @@ hnr_worker_interrupted(void)
 
 /*
  * As a cancel in any backend, and remembered: the watch interrupts us as well.
- * A lock timeout is a signal that we send to ourselves.
+ * A lock timeout is a signal that we send to ourselves; a cancel may come while that
+ * is on its way.
  */
 static void
-handle_sigint(SIGNAL_ARGS)
+handle_sigint(int signo, siginfo_t *info, void *context)
 {
-	if (!get_timeout_indicator(LOCK_TIMEOUT, false))
+	if (info->si_pid != MyProcPid)
 		canceling = true;
-	StatementCancelHandler(postgres_signal_arg);
+	StatementCancelHandler(signo);
+}
+
+/* As pqsignal(), whose handlers are not told who sent the signal. */
+static void
+catch_sigint(void)
+{
+	struct sigaction action = {.sa_sigaction = handle_sigint, .sa_flags = SA_RESTART | SA_SIGINFO};
+
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGINT, &action, NULL);
 }
 
 static void
@@ -344,7 +356,7 @@ hnr_rebuild_worker_main(Datum arg)
 	HnrJob	   *job;
 
 	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
-	pqsignal(SIGINT, handle_sigint);
+	catch_sigint();
 	pqsignal(SIGTERM, handle_sigterm);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();

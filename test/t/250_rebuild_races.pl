@@ -354,6 +354,28 @@ cmp_ok(job($node, 'cutover_attempts'), '>', 1, 'having tried more than once');
 # each of them makes others wait for cutover_max_wait, 60 ms
 cmp_ok(job($node, 'cutover_attempts') * 60, '<', 3000 / 2, 'but others can use the index for most of the time');
 
+# ---- a cancel comes when the time for a lock is over, before the worker takes notice ----
+
+make_items($node, 100);
+$node->safe_psql('postgres', "ALTER DATABASE postgres SET hnsw_rebuild.cutover_max_wait = '3s'");
+$user = $node->background_psql('postgres');
+$user->query_safe("BEGIN; SELECT relname FROM pg_class WHERE oid = 'items_e'::regclass FOR UPDATE");
+$node->safe_psql('postgres', "SELECT rebuild_index('items_e', m => 8, measure => false)");
+poll_sql($node, <<'X', 'worker waiting for the row');
+SELECT count(*) > 0 FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+WHERE l.locktype = 'transactionid' AND NOT l.granted AND a.backend_type = 'hnsw_rebuild worker'
+X
+my $worker = worker_pid($node);
+kill 'STOP', $worker;
+$node->safe_psql('postgres', 'SELECT pg_sleep(3.1)');
+kill 'INT', $worker;
+kill 'CONT', $worker;
+is(wait_for_job($node), 'cancelled', 'a cancel is not taken for the end of the time');
+$user->query_safe('COMMIT');
+$user->quit;
+ok(no_shadows($node), 'nothing is left over');
+$node->safe_psql('postgres', 'ALTER DATABASE postgres RESET hnsw_rebuild.cutover_max_wait');
+
 $node->stop;
 unlike(slurp_file($node->logfile), qr/TRAP|PANIC|you don't own a lock/, 'nothing odd in the log');
 done_testing();
