@@ -50,6 +50,11 @@ SELECT all_missed(200);
 SELECT add(1501, 1900);
 SELECT all_missed(10), all_missed(100);
 SELECT pending();
+-- finer codes of rows that have been measured, and less room for them
+SELECT count(*) AS missed FROM generate_series(1, 8) WHERE missed('a', '<->', 300, 10) + missed('a', '<#>', 300, 10) > 0;
+SET work_mem = '1MB';
+SELECT missed('a', '<->', 300, 10), missed('a', '<#>', 300, 10), missed('a', '<->', 300, 25);
+RESET work_mem;
 
 -- rows that are dead, and others in their place
 DELETE FROM l WHERE id % 3 = 0;

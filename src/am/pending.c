@@ -121,23 +121,18 @@ find_center(Appending *a)
 	return true;
 }
 
-/*
- * The deviation of estimates from a slot for a query at distance 1 of the centre, which is that
- * of the code's product with a random direction.
- */
-static float
-spread_of(Appending *a, const HnrSlot *slot)
+float
+hnr_pending_spread(const HnrCodec *codec, const float *center, const float *vec, const HnrSlot *slot)
 {
-	HnrIndex   *index = a->index;
-	float		scale = index->metric->kind == HNR_METRIC_L2 ? 2 : 1;
-	float		length = sqrtf(hnr_distance->l2_squared(index->layout.dims, a->center, a->row->vec));
+	float		scale = codec->metric->kind == HNR_METRIC_L2 ? 2 : 1;
+	float		length = sqrtf(hnr_distance->l2_squared(codec->layout->dims, center, vec));
 	float		g;
 
 	if (length == 0)
 		return 0;
 	g = -hnr_slot_factor(slot) / (scale * length);
-	return scale * length * hnr_code_error(index->codec->quantizer, hnr_slot_code(unconstify(HnrSlot *, slot)), g) /
-		sqrtf(hnr_codec_rotated_dims(index->codec));
+	return scale * length * hnr_code_error(codec->quantizer, hnr_slot_code(unconstify(HnrSlot *, slot)), g) /
+		sqrtf(hnr_codec_rotated_dims(codec));
 }
 
 /* Makes the entry, but for where the vector stands; false if the tail is another by now. */
@@ -161,7 +156,7 @@ make_entry(Appending *a)
 		center.vec = a->center;
 		center.rotated = a->center_rotated;
 		hnr_codec_encode(index->codec, center, here, &none, slot);
-		entry->spread = spread_of(a, slot);
+		entry->spread = hnr_pending_spread(index->codec, a->center, a->row->vec, slot);
 	}
 	else
 		slot->vertex = none;

@@ -105,6 +105,13 @@ extern void hnr_pending_add_data(HnrIndex *index, Buffer metabuf, Buffer ownerbu
 /* Appends a row; known: there is likely to be another with its vector. */
 extern void hnr_pending_append(HnrIndex *index, const HnrRow *row, bool known);
 
+/*
+ * The deviation of estimates from the slot of a vector, as the centre has it, for a query at
+ * distance 1 of that: of the code's product with a random direction.
+ */
+extern float hnr_pending_spread(const HnrCodec *codec, const float *center, const float *vec,
+								const HnrSlot *slot);
+
 /* ---- pending_list.c: rows are read, marked, and leave ---- */
 
 typedef struct HnrPendingWalk

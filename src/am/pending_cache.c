@@ -17,7 +17,9 @@
 #include "am/codec.h"
 #include "am/pending_cache.h"
 #include "compat.h"
+#include "distance/distance.h"
 #include "miscadmin.h"
+#include "port/pg_bitutils.h"
 #include "utils/memutils.h"
 
 /* Lists of fewer pages are read. */
@@ -53,8 +55,11 @@ static Size remembered;			/* bytes, of all */
 static void
 release_part(HnrPendingPart *part)
 {
-	if (--part->refs == 0)
-		pfree(part);
+	if (--part->refs > 0)
+		return;
+	if (part->finer)
+		pfree(part->finer);
+	pfree(part);
 }
 
 static void
@@ -62,7 +67,8 @@ drop_parts(CachedList *list, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
-		remembered -= list->parts[i]->size;
+		remembered -= list->parts[i]->size + list->parts[i]->finer_size;
+		list->parts[i]->kept = false;
 		release_part(list->parts[i]);
 	}
 	list->nparts -= n;
@@ -78,6 +84,47 @@ drop_list(CachedList *list)
 	memset(list, 0, sizeof(*list));
 }
 
+static bool
+has_room(Size size)
+{
+	return remembered + size <= (Size) work_mem * 1024;
+}
+
+/* Forgets the finer codes of a part, the first to be found; false if there are none. */
+static bool
+forget_finer(void)
+{
+	for (int i = 0; i < MOST_LISTS; i++)
+		for (int j = 0; j < lists[i].nparts; j++)
+		{
+			HnrPendingPart *part = lists[i].parts[j];
+
+			if (part->finer == NULL)
+				continue;
+			remembered -= part->finer_size;
+			pfree(part->finer);
+			part->finer = NULL;
+			part->finer_size = 0;
+			return true;
+		}
+	return false;
+}
+
+bool
+hnr_pending_cache_hold_finer(HnrPendingPart *part, int size)
+{
+	Size		all = (Size) size * part->maxrows;
+
+	if (part->finer)
+		return true;
+	if (!part->kept || !has_room(all))
+		return false;
+	part->finer = MemoryContextAllocExtended(TopMemoryContext, all, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	part->finer_size = all;
+	remembered += all;
+	return true;
+}
+
 /* Takes size bytes, in whole cache lines, of memory that has none yet where base is NULL. */
 static void *
 take(char *base, Size *used, Size size)
@@ -88,6 +135,15 @@ take(char *base, Size *used, Size size)
 	return base ? at : NULL;
 }
 
+/* Bytes of a row with so many of its code: in no more lines than need be. */
+static int
+tail_size_for(int code_tail)
+{
+	int			size = INTALIGN(code_tail) + sizeof(HnrPendingTerms);
+
+	return size <= LINE ? pg_nextpower2_32(size) : TYPEALIGN(LINE / 4, size);
+}
+
 /* Where everything stands in a part; base is NULL to learn the size only. */
 static Size
 lay_out(const HnrIndex *index, int head_size, int maxrows, char *base, HnrPendingPart *part)
@@ -95,10 +151,17 @@ lay_out(const HnrIndex *index, int head_size, int maxrows, char *base, HnrPendin
 	Size		used = TYPEALIGN(LINE, sizeof(HnrPendingPart));
 	int			blocks = (maxrows + HNR_BLOCK - 1) / HNR_BLOCK;
 
+	part->maxrows = maxrows;
+	part->head_size = head_size;
+	part->code_tail = hnr_quantizer_code_size(index->codec->quantizer) - head_size;
+	part->tail_size = tail_size_for(part->code_tail);
+
 	part->center = take(base, &used, sizeof(float) * index->layout.dims);
 	part->rotated = take(base, &used, sizeof(float) * hnr_codec_rotated_dims(index->codec));
 	part->places = take(base, &used, sizeof(*part->places) * maxrows);
-	part->entries = take(base, &used, (Size) hnr_pending_entry_size(&index->layout) * maxrows);
+	part->entries = take(base, &used, sizeof(HnrPendingEntry) * maxrows);
+	/* tails are copied in pieces, which may be longer than the last */
+	part->tails = take(base, &used, (Size) part->tail_size * maxrows + LINE);
 	part->blocks = take(base, &used, hnr_pending_block_size(head_size) * blocks);
 	return used;
 }
@@ -114,10 +177,12 @@ begin_part(CachedList *list, HnrIndex *index, const HnrQuantizer *head, Page pag
 	char	   *base;
 	Size		size = lay_out(index, head_size, maxrows, NULL, &like) + LINE;
 
-	for (int i = 0; i < MOST_LISTS && remembered + size > (Size) work_mem * 1024; i++)
+	for (int i = 0; i < MOST_LISTS && !has_room(size); i++)
 		if (looks - lists[i].looked_at > LOOKS_KEPT)
 			drop_list(&lists[i]);
-	if (remembered + size > (Size) work_mem * 1024)
+	while (!has_room(size) && forget_finer())
+		;
+	if (!has_room(size))
 		return NULL;
 	if (list->nparts == list->maxparts)
 	{
@@ -132,12 +197,12 @@ begin_part(CachedList *list, HnrIndex *index, const HnrQuantizer *head, Page pag
 	base = (char *) TYPEALIGN(LINE, (uintptr_t) part);
 	(void) lay_out(index, head_size, maxrows, base, part);
 	part->refs = 1;
+	part->kept = true;
 	part->size = size;
-	part->maxrows = maxrows;
-	part->head_size = head_size;
 	memset(part->blocks, 0, hnr_pending_block_size(head_size) * ((maxrows + HNR_BLOCK - 1) / HNR_BLOCK));
 	hnr_pending_get_center(&index->layout, page, part->center);
 	hnr_codec_rotate(index->codec, part->center, part->rotated);
+	part->center2 = hnr_distance->inner_product(index->layout.dims, part->center, part->center);
 	list->parts[list->nparts++] = part;
 	remembered += size;
 	return part;
@@ -165,11 +230,11 @@ add_row(HnrIndex *index, const HnrQuantizer *head, HnrPendingPart *part, int pag
 	const HnrSlot *slot = hnr_pending_slot(entry);
 	const uint8 *code = hnr_slot_code(unconstify(HnrSlot *, slot));
 	int			row = part->nrows;
-	float	   *terms = unconstify(float *, hnr_pending_block_terms(part, row / HNR_BLOCK));
+	float	   *terms = hnr_pending_block_terms(part, row / HNR_BLOCK);
 	float		share = (float) hnr_quantizer_rotated_dims(head) / hnr_quantizer_rotated_dims(qz);
 	float		factor = hnr_slot_factor(slot);
 	float		constant = slot->constant;
-	int			size = hnr_pending_entry_size(&index->layout);
+	HnrPendingTerms whole = {constant, factor, entry->spread};
 
 	if (share < 1 && factor != 0)
 	{
@@ -185,12 +250,13 @@ add_row(HnrIndex *index, const HnrQuantizer *head, HnrPendingPart *part, int pag
 		part->spread = Max(part->spread, entry->spread / -factor);
 	terms[row % HNR_BLOCK] = constant;
 	terms[HNR_BLOCK + row % HNR_BLOCK] = factor;
-	hnr_block_put(unconstify(uint8 *, hnr_pending_block_codes(part, row / HNR_BLOCK)), part->head_size,
-				  row % HNR_BLOCK, code);
+	hnr_block_put(hnr_pending_block_codes(part, row / HNR_BLOCK), part->head_size, row % HNR_BLOCK, code);
+	memcpy(hnr_pending_tail(part, row), code + part->head_size, part->code_tail);
+	*hnr_pending_tail_terms(part, row) = whole;
 	part->error = Max(part->error, entry->error);
 	part->places[row].page = page;
 	part->places[row].entry = i;
-	memcpy(part->entries + (Size) row * size, entry, size);
+	part->entries[row] = *entry;
 	part->nrows++;
 }
 

@@ -9,6 +9,7 @@
 #ifndef HNR_PENDING_LISTED_H
 #define HNR_PENDING_LISTED_H
 
+#include "am/idset.h"
 #include "am/pending_cache.h"
 #include "am/pending_search.h"
 
@@ -17,9 +18,10 @@ typedef struct HnrPendingListed
 {
 	float		least;			/* that its distance can be */
 	uint32		page;			/* by number */
-	ItemPointerData tid;
+	ItemPointerData tid;		/* if it is not remembered */
 	uint16		entry;			/* with HNR_PENDING_MEASURED, when it was */
-	const HnrPendingEntry *known;	/* as it is remembered; NULL: it is not */
+	int			run;			/* of those known; -1: it is not remembered */
+	int			row;			/* of the run's part */
 } HnrPendingListed;
 
 #define HNR_PENDING_MEASURED		0x8000
@@ -29,6 +31,26 @@ typedef struct HnrPendingListedPage
 	BlockNumber block;
 	uint64		serial;
 } HnrPendingListedPage;
+
+/* What estimates from a centre's slots are made of; see codec.h. */
+typedef struct HnrFromCenter
+{
+	float		distance;		/* of the query from the centre */
+	float		scale;			/* of the slots' constants */
+	float		way;			/* what the error grows with */
+} HnrFromCenter;
+
+/* An error of more than so many deviations is not expected. */
+#define HNR_PENDING_DEVIATIONS	3.5f
+
+/* A row of a part that the head of its code leaves open. */
+typedef struct HnrPendingOpen
+{
+	int			row;
+	float		product;		/* of the head */
+} HnrPendingOpen;
+
+typedef struct HnrPendingFiner HnrPendingFiner;
 
 struct HnrPendingSearch
 {
@@ -41,9 +63,14 @@ struct HnrPendingSearch
 	float	   *center;			/* of the page being looked at */
 	float	   *dots;
 	float	   *vec;
-	uint8	   *codes;			/* of a block, scratch */
-	uint32	   *rows;			/* of the blocks of a part, a bit for each; scratch */
+	uint8	   *codes;			/* tails of HNR_BLOCK rows, scratch */
+	HnrPendingOpen *open;		/* rows of a run, scratch */
 	HnrBlockQuery *heads;		/* NULL: not prepared yet */
+	HnrCodeQuery *tails;		/* NULL: heads are whole codes */
+	int			tail_stride;	/* of codes */
+	HnrFromCenter *from;		/* of the known runs */
+	HnrPendingFiner *finer;		/* NULL: there are none */
+	HnrIdSet   *told;			/* rows that have been listed; NULL: last_bound tells */
 	float		bound;			/* how near known rows must be to be listed */
 	float		last_bound;		/* those as near as that are; NaN: none yet */
 	float		error;			/* the greatest of all rows' */
@@ -63,6 +90,12 @@ struct HnrPendingSearch
 	HnrCandidate *found;
 	int			nfound;
 };
+
+static inline HnrPendingPart *
+hnr_pending_part_of(const HnrPendingSearch *search, const HnrPendingListed *listed)
+{
+	return search->known->parts[listed->run].part;
+}
 
 /* Lists all known rows that may be as near as bound. */
 extern void hnr_pending_list(HnrPendingSearch *search, float bound);

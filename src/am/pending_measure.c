@@ -11,20 +11,36 @@
  */
 #include "postgres.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "am/buffer.h"
-#include "am/pending_listed.h"
+#include "am/pending_finer.h"
 #include "am/search.h"
 #include "miscadmin.h"
 #include "utils/float.h"
 
+/* The entry of a row that is remembered. */
+static inline const HnrPendingEntry *
+known_entry(const HnrPendingSearch *s, const HnrPendingListed *l)
+{
+	return &hnr_pending_part_of(s, l)->entries[l->row];
+}
+
+/* Whether a row is the one to be left out; where it is not remembered, it was not listed. */
+static inline bool
+is_left_out(const HnrPendingSearch *s, const HnrPendingListed *l)
+{
+	return ItemPointerIsValid(&s->left_out) && l->run >= 0 && hnr_same_tid(&known_entry(s, l)->tid, &s->left_out);
+}
+
 /*
- * Adds a row to what was found; read: s->vec is its vector.  If it was merged before the list was
- * looked at, which what is remembered does not tell, its heap TID may be another row's by now.
+ * Adds a row to what was found, at its distance where that is known, or else the least.  If it
+ * was merged before the list was looked at, which what is remembered does not tell, its heap TID
+ * may be another row's by now.
  */
 static void
-add_found(HnrPendingSearch *s, const HnrPendingListed *l, const HnrPendingEntry *entry, bool read)
+add_found(HnrPendingSearch *s, const HnrPendingListed *l, const HnrPendingEntry *entry, bool known)
 {
 	HnrCandidate *c = &s->found[s->nfound++];
 	HnrVisited	row;
@@ -34,11 +50,11 @@ add_found(HnrPendingSearch *s, const HnrPendingListed *l, const HnrPendingEntry 
 	ItemPointerSet(&row.tid, s->pages[l->page].block, 1);
 	ItemPointerSetInvalid(&row.link);
 	row.ntids = 1;
-	row.tids[0] = l->tid;
-	row.error = read && (entry->flags & HNR_PENDING_DONE) == 0 ? entry->error : get_float4_infinity();
+	row.tids[0] = l->run >= 0 ? known_entry(s, l)->tid : l->tid;
+	row.error = known && (entry->flags & HNR_PENDING_DONE) == 0 ? entry->error : get_float4_infinity();
 	row.pending = true;
 	c->id = hnr_node_of_tid(&row.tids[0]);
-	c->distance = read ? hnr_metric_distance(s->index->metric, s->index->layout.dims, s->query, s->vec) : l->least;
+	c->distance = l->least;
 	c->ref = hnr_disk_store_add(s->store, &row);
 }
 
@@ -61,9 +77,19 @@ copy_entries(HnrPendingSearch *s, const HnrPendingListed *listed, const int64 *w
 	return same;
 }
 
-/* Measures n rows of one page, but for those that nobody sees any more. */
+/* Its distance is the least of a row whose vector is at s->vec. */
 static void
-measure_page(HnrPendingSearch *s, const int64 *which, int n)
+measure(HnrPendingSearch *s, HnrPendingListed *l)
+{
+	l->least = hnr_metric_distance(s->index->metric, s->index->layout.dims, s->query, s->vec);
+}
+
+/*
+ * Measures n rows of one page, but for those that nobody sees any more; `measured`, if that has
+ * been done and their entries are asked for alone.
+ */
+static void
+measure_page(HnrPendingSearch *s, const int64 *which, int n, bool measured)
 {
 	uint64		serial = s->pages[s->listed[which[0]].page].serial;
 	bool		there = copy_entries(s, s->listed, which, n);
@@ -73,32 +99,35 @@ measure_page(HnrPendingSearch *s, const int64 *which, int n)
 	{
 		HnrPendingListed *l = &s->listed[which[i]];
 		const char *damaged = NULL;
-		bool		read = there &&
-			hnr_pending_read_vector(s->index, &s->entries[i], serial, s->vec, &damaged);
+		bool		known = there && (measured ||
+									  hnr_pending_read_vector(s->index, &s->entries[i], serial, s->vec, &damaged));
 
 		if (damaged)
 			hnr_report_corrupted(s->index->rel, s->pages[l->page].block, damaged);
+		if (known && !measured)
+			measure(s, l);
 		if (!there || (s->entries[i].flags & HNR_PENDING_DEAD) == 0)
-			add_found(s, l, &s->entries[i], read);
+			add_found(s, l, &s->entries[i], known);
 		l->entry |= HNR_PENDING_MEASURED;
 	}
 }
 
 /*
- * Whether a row is farther than the bound by its distance, which is then the least; for one
- * that is remembered, so that its entry need not be looked at.
+ * Measures a row that is remembered, so that its entry need not be looked at; false if that tells
+ * nothing.
  */
 static bool
-is_farther(HnrPendingSearch *s, HnrPendingListed *l, float bound)
+measure_known(HnrPendingSearch *s, HnrPendingListed *l)
 {
 	const char *damaged;
 
 	/* what is wrong with it will be found with the entry */
-	if (l->known == NULL || isinf(bound) ||
-		!hnr_pending_read_vector(s->index, l->known, s->pages[l->page].serial, s->vec, &damaged))
+	if (!hnr_pending_read_vector(s->index, known_entry(s, l), s->pages[l->page].serial, s->vec, &damaged))
 		return false;
-	l->least = hnr_metric_distance(s->index->metric, s->index->layout.dims, s->query, s->vec);
-	return l->least > bound;
+	measure(s, l);
+	if (s->finer)
+		hnr_pending_finer_make(s->finer, l, s->vec);
+	return true;
 }
 
 /* Takes the distance of one that is nearer than the farthest of the k nearest in its place. */
@@ -155,6 +184,12 @@ note_measured(HnrPendingSearch *s, int first, float *nearest, int k)
 	}
 }
 
+/* Classes by how near rows can be. */
+#define CLASSES			32
+
+/* Rows that are looked at together. */
+#define AT_ONCE			HNR_PENDING_FINER_ROWS
+
 /* A row to be measured. */
 typedef struct Wanted
 {
@@ -162,14 +197,12 @@ typedef struct Wanted
 	int64		at;				/* in what is listed */
 } Wanted;
 
-static int
-compare_least(const void *a, const void *b)
-{
-	float		x = ((const Wanted *) a)->least;
-	float		y = ((const Wanted *) b)->least;
-
-	return (x > y) - (x < y);
-}
+#define ST_SORT sort_wanted
+#define ST_ELEMENT_TYPE Wanted
+#define ST_COMPARE(a, b) (((a)->least > (b)->least) - ((a)->least < (b)->least))
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
 
 /*
  * How far another row may be in the index and yet be as near as one at that distance in the
@@ -187,6 +220,94 @@ with_error(HnrPendingSearch *s, float distance)
 	return index->metric->kind == HNR_METRIC_L2 ? b.most * b.most : b.most;
 }
 
+/*
+ * Those of the wanted from i on, and before end, that are known: how near they can be by finer
+ * codes, and the vectors of what is left are fetched.  What it takes for as many behind them
+ * is fetched first.
+ */
+static void
+look_closer(HnrPendingSearch *s, const Wanted *wanted, int64 i, int64 end, int64 n, float bound)
+{
+	HnrPendingListed *rows[AT_ONCE];
+	int			nrows = 0;
+
+	for (int64 j = end; j < Min(end + AT_ONCE, n); j++)
+	{
+		const HnrPendingListed *l = &s->listed[wanted[j].at];
+
+		if (l->run < 0)
+			continue;
+		__builtin_prefetch(known_entry(s, l));
+		if (s->finer)
+			hnr_pending_finer_fetch(s->finer, l);
+	}
+	for (; i < end; i++)
+		if (s->listed[wanted[i].at].run >= 0 && !(s->listed[wanted[i].at].least > bound))
+			rows[nrows++] = &s->listed[wanted[i].at];
+	if (s->finer)
+		hnr_pending_finer_raise(s->finer, rows, nrows);
+	for (int j = 0; j < nrows; j++)
+	{
+		const HnrPendingEntry *entry = known_entry(s, rows[j]);
+
+		if (!(rows[j]->least > bound))
+			hnr_buffer_prefetch(s->index->rel, entry->data, HNR_PAGE_START + entry->offset, entry->size);
+	}
+}
+
+/*
+ * Puts n into about the order of how near they can be, up to bound: those that can be nearest need
+ * only come early.  A few are sorted; many go into classes.
+ */
+static void
+order_wanted(Wanted *wanted, int64 n, float bound)
+{
+	int64		begin[CLASSES + 1] = {0};
+	float		least = bound;
+	float		step;
+	Wanted	   *old;
+
+	for (int64 i = 0; i < n; i++)
+		least = Min(least, wanted[i].least);
+	step = CLASSES / (bound - least);
+	if (n <= CLASSES || isinf(least) || isinf(bound) || !(step > 0 && step < FLT_MAX))
+	{
+		sort_wanted(wanted, n);
+		return;
+	}
+#define CLASS_OF(w) Min((int) (((w).least - least) * step), CLASSES - 1)
+	old = palloc_extended(sizeof(Wanted) * n, MCXT_ALLOC_HUGE);
+	memcpy(old, wanted, sizeof(Wanted) * n);
+	for (int64 i = 0; i < n; i++)
+		begin[CLASS_OF(old[i]) + 1]++;
+	for (int i = 0; i < CLASSES; i++)
+		begin[i + 1] += begin[i];
+	for (int64 i = 0; i < n; i++)
+		wanted[begin[CLASS_OF(old[i])]++] = old[i];
+#undef CLASS_OF
+	pfree(old);
+}
+
+/* Those listed that may be as near as the bound, about in the order of how near they can be. */
+static Wanted *
+find_wanted(HnrPendingSearch *s, float bound, int64 *n)
+{
+	Wanted	   *wanted = palloc_extended(sizeof(Wanted) * Max(s->nlisted, 1), MCXT_ALLOC_HUGE);
+
+	*n = 0;
+	for (int64 i = 0; i < s->nlisted; i++)
+	{
+		const HnrPendingListed *l = &s->listed[i];
+
+		if ((l->entry & HNR_PENDING_MEASURED) != 0 || l->least > bound || is_left_out(s, l))
+			continue;
+		wanted[*n].least = isnan(l->least) ? -get_float4_infinity() : l->least;
+		wanted[(*n)++].at = i;
+	}
+	order_wanted(wanted, *n, bound);
+	return wanted;
+}
+
 /* Measures those that may be among the k nearest: first those that can be nearest. */
 static void
 measure_nearest(HnrPendingSearch *s, int k)
@@ -194,28 +315,25 @@ measure_nearest(HnrPendingSearch *s, int k)
 	float	   *nearest = begin_nearest(s, k);
 	float		bound = with_error(s, nearest[0]);
 	Wanted	   *wanted;
-	int64		n = 0;
+	int64		n;
 
 	hnr_pending_list(s, bound);
-	wanted = palloc_extended(sizeof(Wanted) * Max(s->nlisted, 1), MCXT_ALLOC_HUGE);
-	s->found = palloc_extended(sizeof(HnrCandidate) * Max(s->nlisted, 1), MCXT_ALLOC_HUGE);
-	for (int64 i = 0; i < s->nlisted; i++)
+	wanted = find_wanted(s, bound, &n);
+	s->found = palloc_extended(sizeof(HnrCandidate) * Max(n, 1), MCXT_ALLOC_HUGE);
+	for (int64 i = 0; i < n; i++)
 	{
-		float		least = s->listed[i].least;
-
-		if ((s->listed[i].entry & HNR_PENDING_MEASURED) != 0 || least > bound)
-			continue;
-		wanted[n].least = isnan(least) ? -get_float4_infinity() : least;
-		wanted[n++].at = i;
-	}
-	qsort(wanted, n, sizeof(Wanted), compare_least);
-	for (int64 i = 0; i < n && !(wanted[i].least > bound); i++)
-	{
+		HnrPendingListed *l = &s->listed[wanted[i].at];
+		bool		measured;
 		int			first = s->nfound;
 
-		if (is_farther(s, &s->listed[wanted[i].at], bound))
+		if (i % AT_ONCE == 0)
+			look_closer(s, wanted, i, Min(i + AT_ONCE, n), n, bound);
+		if (l->least > bound)
 			continue;
-		measure_page(s, &wanted[i].at, 1);
+		measured = l->run >= 0 && !isinf(bound) && measure_known(s, l);
+		if (measured && l->least > bound)
+			continue;
+		measure_page(s, &wanted[i].at, 1, measured);
 		note_measured(s, first, nearest, k);
 		bound = with_error(s, nearest[0]);
 	}
@@ -236,14 +354,14 @@ measure_all(HnrPendingSearch *s)
 	{
 		if (n > 0 && s->listed[which[0]].page != s->listed[i].page)
 		{
-			measure_page(s, which, n);
+			measure_page(s, which, n, false);
 			n = 0;
 		}
-		if ((s->listed[i].entry & HNR_PENDING_MEASURED) == 0)
+		if ((s->listed[i].entry & HNR_PENDING_MEASURED) == 0 && !is_left_out(s, &s->listed[i]))
 			which[n++] = i;
 	}
 	if (n > 0)
-		measure_page(s, which, n);
+		measure_page(s, which, n, false);
 	pfree(which);
 }
 

@@ -3,13 +3,14 @@
  * pending_search.c
  *		What a scan finds in the pending list.  See pending_search.h.
  *
- * Estimates are off by a known deviation, and what could be nearer by DEVIATIONS of these is
- * measured, so what the codes save is work, not results.  Where neighbours carry no codes, all
- * rows are measured.
+ * Estimates are off by a known deviation, and what could be nearer by some of these is measured,
+ * so what the codes save is work, not results.  Where neighbours carry no codes, all rows are
+ * measured.
  *
  * Of rows that the backend remembers (pending_cache.h), nothing is read but what is new.  They are
  * estimated when the graph has been searched, and it is known how near they have to be: from the
- * heads of their codes, in blocks; then from the whole code, where that leaves it open.
+ * heads of their codes, in blocks; then from the whole code, where that leaves it open; and, when
+ * they are measured, from a finer one (pending_finer.h).
  *
  *-------------------------------------------------------------------------
  */
@@ -20,47 +21,38 @@
 #include "am/buffer.h"
 #include "am/codec.h"
 #include "am/idset.h"
-#include "am/pending_listed.h"
+#include "am/pending_finer.h"
 #include "distance/distance.h"
 #include "port/pg_bitutils.h"
 #include "utils/float.h"
 
-/* An error of more than so many deviations is not expected. */
-#define DEVIATIONS		3.5f
-
 /* For what is lost where a bound is compared with a sum of other terms. */
 #define ROUNDING		1e-5f
+
+/* Bytes, of a processor's cache, and those that are copied at once. */
+#define LINE			64
+#define PIECE			16
 
 /* Of an entry of a page. */
 #define ID_OF(page, entry)	((HnrNodeId) (page) << 16 | (entry))
 
-/* What estimates from a page's slots are made of; see codec.h. */
-typedef struct FromCenter
-{
-	float		distance;		/* of the query from the centre */
-	float		scale;			/* of the slots' constants */
-	float		way;			/* what the error grows with */
-} FromCenter;
-
-static FromCenter
-see_center(HnrPendingSearch *s, const float *center)
+/* center2: the squared length of the centre. */
+static HnrFromCenter
+see_center(HnrPendingSearch *s, const float *center, float center2)
 {
 	const HnrMetric *metric = s->index->metric;
-	int			n = s->index->layout.dims;
-	FromCenter	from = {0, 1, 0};
+	HnrFromCenter from = {0, 1, 0};
 	double		product;
-	double		length2;
 
-	from.distance = hnr_metric_distance(metric, n, s->query, center);
+	from.distance = hnr_metric_distance(metric, s->index->layout.dims, s->query, center);
 	if (metric->kind == HNR_METRIC_L2)
 	{
 		from.way = sqrtf(from.distance);
 		return from;
 	}
-	product = hnr_distance->inner_product(n, s->query, center);
-	length2 = hnr_distance->inner_product(n, center, center);
+	product = metric->kind == HNR_METRIC_COSINE ? 1 - (double) from.distance : -(double) from.distance;
 	/* the multiple of the centre that is nearest to the query */
-	from.scale = length2 > 0 ? product / length2 : 1;
+	from.scale = center2 > 0 ? product / center2 : 1;
 	from.way = sqrt(Max(s->query2 - from.scale * product, 0));
 	return from;
 }
@@ -89,17 +81,17 @@ add_page(HnrPendingSearch *s, BlockNumber block, uint64 serial)
 
 /* The least that the distance of a row can be, from the product of its code. */
 static inline float
-least_of(const FromCenter *from, const HnrPendingEntry *entry, float dot)
+least_of(const HnrFromCenter *from, const HnrPendingEntry *entry, float dot)
 {
 	const HnrSlot *slot = hnr_pending_slot(unconstify(HnrPendingEntry *, entry));
 
 	return from->distance + from->scale * slot->constant + hnr_slot_factor(slot) * dot -
-		DEVIATIONS * entry->spread * from->way;
+		HNR_PENDING_DEVIATIONS * entry->spread * from->way;
 }
 
-/* Lists entry i of a page, by number; there is room for it.  It can be forgotten, unless known. */
+/* Lists entry i of a page, by number, that is not remembered; there is room for it. */
 static void
-list_row(HnrPendingSearch *s, const HnrPendingEntry *entry, int64 page, int i, float least, bool known)
+list_entry(HnrPendingSearch *s, const HnrPendingEntry *entry, int64 page, int i, float least)
 {
 	HnrPendingListed *l = &s->listed[s->nlisted];
 
@@ -110,7 +102,7 @@ list_row(HnrPendingSearch *s, const HnrPendingEntry *entry, int64 page, int i, f
 	l->page = page;
 	l->tid = entry->tid;
 	l->entry = i;
-	l->known = known ? entry : NULL;
+	l->run = -1;
 	s->nlisted++;
 }
 
@@ -121,7 +113,7 @@ list_page(HnrPendingSearch *s, BlockNumber block, Page page)
 	const HnrLayout *layout = &s->index->layout;
 	const HnrPendingHead *head = hnr_page_pending(page);
 	HnrCodeQuery *codes = hnr_disk_store_code_query(s->store);
-	FromCenter	from = {0};
+	HnrFromCenter from = {0};
 	int			size = hnr_pending_entry_size(layout);
 	int			n = head->count;
 
@@ -131,7 +123,8 @@ list_page(HnrPendingSearch *s, BlockNumber block, Page page)
 	if (codes)
 	{
 		hnr_pending_get_center(layout, page, s->center);
-		from = see_center(s, s->center);
+		from = see_center(s, s->center,
+						  hnr_distance->inner_product(layout->dims, s->center, s->center));
 		hnr_code_dots(codes, hnr_slot_code(hnr_pending_slot(hnr_pending_entry(layout, page, 0))), size, n, s->dots);
 	}
 	for (int i = 0; i < n; i++)
@@ -139,8 +132,7 @@ list_page(HnrPendingSearch *s, BlockNumber block, Page page)
 		HnrPendingEntry *entry = hnr_pending_entry(layout, page, i);
 
 		if (hnr_pending_is_listed(entry))
-			list_row(s, entry, s->npages, i, codes ? least_of(&from, entry, s->dots[i]) : -get_float4_infinity(),
-					 false);
+			list_entry(s, entry, s->npages, i, codes ? least_of(&from, entry, s->dots[i]) : -get_float4_infinity());
 	}
 	add_page(s, block, head->serial);
 }
@@ -201,49 +193,69 @@ hnr_pending_search(HnrIndex *index, HnrStore *store, ItemPointer left_out)
 
 /* ---- what is remembered ---- */
 
-/* Has some rows of a part, a bit for each from `first` on, fetched into the processor's cache. */
+/*
+ * The products of the codes of n rows of a part with the query: of their heads, which the looks
+ * at the blocks have left, and their tails.
+ */
 static void
-fetch_rows(HnrPendingSearch *s, const HnrPendingPart *part, int first, uint32 rows)
+multiply(HnrPendingSearch *s, const HnrPendingPart *part, const HnrPendingOpen *open, int n, float *dots)
 {
-	int			size = hnr_pending_entry_size(&s->index->layout);
-	const char *entries = part->entries + (Size) first * size;
+	uint8	   *code = s->codes;
 
-	for (; rows != 0; rows &= rows - 1)
-		for (int at = 0; at < size; at += PG_CACHE_LINE_SIZE / 2)
-			__builtin_prefetch(entries + pg_rightmost_one_pos32(rows) * size + at);
+	memset(dots, 0, sizeof(float) * n);
+	for (int i = 0; i < n && s->tails; i++, code += s->tail_stride)
+	{
+		const uint8 *tail = hnr_pending_tail(part, open[i].row);
+
+		for (int at = 0; at < s->tail_stride; at += PIECE)
+			memcpy(code + at, tail + at, PIECE);
+	}
+	if (s->tails)
+		hnr_code_dots(s->tails, s->codes, s->tail_stride, n, dots);
+	for (int i = 0; i < n; i++)
+		dots[i] += open[i].product;
+}
+
+/* Whether a row that may be as near as the bound is to be listed: it has not been. */
+static inline bool
+is_new(HnrPendingSearch *s, float least, int64 page, int entry)
+{
+	if (s->told)
+		return hnr_idset_add(s->told, ID_OF(page, entry));
+	/* also what is no number, once */
+	return isnan(s->last_bound) || least > s->last_bound;
 }
 
 /*
- * Lists those of such rows that by their whole codes may be as near as the bound, and not as
- * that of before; page is the number of the part's first.
+ * Lists those of n rows of a run that by their whole codes may be as near as the bound, and not as
+ * that of before; page is the number of the run's first.
  */
 static void
-list_rows(HnrPendingSearch *s, const HnrPendingPart *part, int64 page, int first, uint32 rows,
-		  const FromCenter *from)
+list_rows(HnrPendingSearch *s, int run, int64 page, const HnrPendingOpen *open, int n)
 {
-	HnrCodeQuery *codes = hnr_disk_store_code_query(s->store);
-	int			code_size = hnr_quantizer_code_size(s->index->codec->quantizer);
-	int			size = hnr_pending_entry_size(&s->index->layout);
-	const char *entries = part->entries + (Size) first * size;
-	uint8	   *code = s->codes;
+	const HnrPendingPart *part = s->known->parts[run].part;
+	const HnrFromCenter *from = &s->from[run];
+	float		off = HNR_PENDING_DEVIATIONS * hnr_block_deviation(s->heads);
 	float		dots[HNR_BLOCK];
-	int			n = 0;
 
-	for (uint32 rest = rows; rest != 0; rest &= rest - 1, code += code_size)
-		memcpy(code, hnr_slot_code(hnr_pending_slot((HnrPendingEntry *)
-													(entries + pg_rightmost_one_pos32(rest) * size))), code_size);
-	hnr_code_dots(codes, s->codes, code_size, (code - s->codes) / code_size, dots);
-	make_room(s, HNR_BLOCK);
-	for (uint32 rest = rows; rest != 0; rest &= rest - 1, n++)
+	multiply(s, part, open, n, dots);
+	make_room(s, n);
+	for (int i = 0; i < n; i++)
 	{
-		int			row = pg_rightmost_one_pos32(rest);
-		const HnrPendingEntry *entry = (const HnrPendingEntry *) (entries + row * size);
-		float		least = least_of(from, entry, dots[n]);
+		int			row = open[i].row;
+		const HnrPendingTerms *terms = hnr_pending_tail_terms(part, row);
+		float		least = from->distance + from->scale * terms->constant +
+			terms->factor * (dots[i] + off) - HNR_PENDING_DEVIATIONS * terms->spread * from->way;
+		HnrPendingListed *l = &s->listed[s->nlisted];
 
-		/* also what is no number, once */
-		if (!(least > s->bound) && (isnan(s->last_bound) || least > s->last_bound))
-			list_row(s, entry, page + part->places[first + row].page, part->places[first + row].entry, least,
-					 true);
+		if (least > s->bound || !is_new(s, least, page + part->places[row].page, part->places[row].entry))
+			continue;
+		l->least = least;
+		l->page = page + part->places[row].page;
+		l->entry = part->places[row].entry;
+		l->run = run;
+		l->row = row;
+		s->nlisted++;
 	}
 }
 
@@ -260,32 +272,55 @@ rows_between(int first, int from, int end)
 	return rows;
 }
 
-/* Lists those of a part's rows that may be as near as the bound. */
-static void
-list_part(HnrPendingSearch *s, int i, int64 page, const HnrBlockQuery *query)
+/*
+ * Notes those of a block, a bit for each, that its heads leave open, behind n others, and has
+ * their tails fetched into the processor's cache; returns how many there are then.
+ */
+static int
+note_open(HnrPendingSearch *s, const HnrPendingPart *part, int block, uint32 rows, const uint16 *sums, int n)
 {
-	const HnrPendingPart *part = s->known->parts[i].part;
-	int			from_row = s->known->parts[i].first;
-	int			end = s->known->parts[i].end;
-	int			first_block = from_row / HNR_BLOCK;
-	int			end_block = (end + HNR_BLOCK - 1) / HNR_BLOCK;
-	FromCenter	from = see_center(s, part->center);
-	HnrBlockBound b;
+	float		products[HNR_BLOCK];
+	const float *product = products;
 
-	b.scale = from.scale;
-	b.offset = DEVIATIONS * part->spread * from.way;
-	b.most = s->bound - from.distance + ROUNDING * (fabsf(s->bound) + fabsf(from.distance));
-	for (int block = first_block; block < end_block; block++)
+	hnr_block_products(s->heads, sums, rows, products);
+	for (; rows != 0; rows &= rows - 1)
 	{
-		int			first = block * HNR_BLOCK;
+		int			row = block * HNR_BLOCK + pg_rightmost_one_pos32(rows);
 
-		s->rows[block] = rows_between(first, from_row, end) &
-			hnr_block_below(query, hnr_pending_block_codes(part, block), hnr_pending_block_terms(part, block), &b);
-		fetch_rows(s, part, first, s->rows[block]);
+		s->open[n].row = row;
+		s->open[n++].product = *product++;
+		for (int at = 0; at < part->tail_size; at += LINE)
+			__builtin_prefetch(hnr_pending_tail(part, row) + at);
 	}
-	for (int block = first_block; block < end_block; block++)
-		if (s->rows[block] != 0)
-			list_rows(s, part, page, block * HNR_BLOCK, s->rows[block], &from);
+	return n;
+}
+
+/* Lists those of a run's rows that may be as near as the bound. */
+static void
+list_run(HnrPendingSearch *s, int run, int64 page)
+{
+	const HnrPendingPart *part = s->known->parts[run].part;
+	int			first = s->known->parts[run].first;
+	int			end = s->known->parts[run].end;
+	HnrFromCenter from = see_center(s, part->center, part->center2);
+	HnrBlockBound b;
+	int			n = 0;
+
+	s->from[run] = from;
+	b.scale = from.scale;
+	b.offset = HNR_PENDING_DEVIATIONS * part->spread * from.way;
+	b.most = s->bound - from.distance + ROUNDING * (fabsf(s->bound) + fabsf(from.distance));
+	for (int block = first / HNR_BLOCK; block * HNR_BLOCK < end; block++)
+	{
+		uint16		sums[HNR_BLOCK];
+		uint32		rows = rows_between(block * HNR_BLOCK, first, end) &
+			hnr_block_below(s->heads, hnr_pending_block_codes(part, block), hnr_pending_block_terms(part, block),
+							&b, sums);
+
+		n = note_open(s, part, block, rows, sums, n);
+	}
+	for (int i = 0; i < n; i += HNR_BLOCK)
+		list_rows(s, run, page, s->open + i, Min(HNR_BLOCK, n - i));
 }
 
 /* What is needed once for all parts. */
@@ -293,39 +328,53 @@ static void
 begin_known(HnrPendingSearch *s)
 {
 	const HnrQuantizer *qz = s->index->codec->quantizer;
+	const HnrQuantizer *head = hnr_quantizer_head(qz);
+	const HnrQuantizer *tail = hnr_quantizer_tail(qz);
+	const float *rotated = hnr_disk_store_rotated_query(s->store);
 	int			maxrows = 0;
 
 	for (int i = 0; i < s->known->nparts; i++)
 		maxrows = Max(maxrows, s->known->parts[i].part->maxrows);
-	s->codes = palloc(hnr_quantizer_code_size(qz) * HNR_BLOCK);
-	s->rows = palloc(sizeof(uint32) * (maxrows / HNR_BLOCK + 1));
-	s->heads = hnr_block_query_create(hnr_quantizer_head(qz));
-	hnr_block_query_set(s->heads, hnr_disk_store_rotated_query(s->store));
+	s->open = palloc(sizeof(HnrPendingOpen) * Max(maxrows, 1));
+	s->from = palloc(sizeof(HnrFromCenter) * Max(s->known->nparts, 1));
+	s->finer = hnr_pending_finer_begin(s);
+	s->heads = hnr_block_query_create(head);
+	hnr_block_query_set(s->heads, rotated);
+	if (tail == NULL)
+		return;
+	s->tail_stride = TYPEALIGN(PIECE, hnr_quantizer_code_size(tail));
+	s->codes = palloc(s->tail_stride * HNR_BLOCK);
+	s->tails = hnr_code_query_create(tail);
+	hnr_code_query_set(s->tails, rotated + hnr_quantizer_rotated_dims(head));
+}
+
+/* Lists known rows that may be as near as the bound. */
+static void
+list_known(HnrPendingSearch *s, float bound)
+{
+	int64		page = 0;
+
+	if (s->heads == NULL)
+		begin_known(s);
+	s->bound = bound;
+	for (int i = 0; i < s->known->nparts; i++)
+	{
+		list_run(s, i, page);
+		page += s->known->parts[i].npages;
+	}
+	s->last_bound = bound;
 }
 
 void
 hnr_pending_list(HnrPendingSearch *s, float bound)
 {
-	int64		page = 0;
-
-	if (s->known == NULL || bound <= s->last_bound)
-		return;
-	if (s->heads == NULL)
-		begin_known(s);
-	s->bound = isnan(bound) ? get_float4_infinity() : bound;
-	for (int i = 0; i < s->known->nparts; i++)
-	{
-		list_part(s, i, page, s->heads);
-		page += s->known->parts[i].npages;
-	}
-	s->last_bound = s->bound;
+	if (s->known && !(bound <= s->last_bound))
+		list_known(s, isnan(bound) ? get_float4_infinity() : bound);
 }
 
 void
 hnr_pending_list_rest(HnrPendingSearch *s)
 {
-	int			size = hnr_pending_entry_size(&s->index->layout);
-	int64		page = 0;
 	HnrIdSet	listed;
 
 	if (s->known == NULL)
@@ -333,24 +382,7 @@ hnr_pending_list_rest(HnrPendingSearch *s)
 	hnr_idset_init(&listed, 1024);
 	for (int64 i = 0; i < s->nlisted; i++)
 		(void) hnr_idset_add(&listed, ID_OF(s->listed[i].page, s->listed[i].entry & ~HNR_PENDING_MEASURED));
-	for (int i = 0; i < s->known->nparts; i++)
-	{
-		const HnrPendingPart *part = s->known->parts[i].part;
-		FromCenter	from = see_center(s, part->center);
-
-		make_room(s, part->nrows);
-		for (int row = s->known->parts[i].first; row < s->known->parts[i].end; row++)
-		{
-			const HnrPendingEntry *entry = (const HnrPendingEntry *) (part->entries + (Size) row * size);
-			int64		at = page + part->places[row].page;
-			float		dot;
-
-			if (!hnr_idset_add(&listed, ID_OF(at, part->places[row].entry)))
-				continue;
-			hnr_code_dots(hnr_disk_store_code_query(s->store),
-						  hnr_slot_code(hnr_pending_slot(unconstify(HnrPendingEntry *, entry))), size, 1, &dot);
-			list_row(s, entry, at, part->places[row].entry, least_of(&from, entry, dot), true);
-		}
-		page += s->known->parts[i].npages;
-	}
+	s->told = &listed;
+	list_known(s, get_float4_infinity());
+	s->told = NULL;
 }

@@ -16,10 +16,8 @@
 
 #include <math.h>
 
+#include "port/pg_bitutils.h"
 #include "quant/internal.h"
-
-/* The greatest amount in a table. */
-#define MOST_STEPS		127
 
 HnrQuantizer *
 hnr_quantizer_head(const HnrQuantizer *qz)
@@ -36,6 +34,23 @@ hnr_quantizer_head(const HnrQuantizer *qz)
 		head->tail = 0;
 	}
 	return head;
+}
+
+HnrQuantizer *
+hnr_quantizer_tail(const HnrQuantizer *qz)
+{
+	HnrQuantizer *head = hnr_quantizer_head(qz);
+	HnrQuantizer *tail = palloc(sizeof(HnrQuantizer));
+
+	*tail = *qz;
+	tail->groups -= head->groups;
+	tail->code_size -= head->code_size;
+	tail->rdims -= head->rdims;
+	pfree(head);
+	if (tail->code_size > 0)
+		return tail;
+	pfree(tail);
+	return NULL;
 }
 
 int
@@ -60,9 +75,12 @@ hnr_block_query_create(const HnrQuantizer *head)
 	return bq;
 }
 
-/* What the values in half a byte of a code add to a product, by the half byte. */
-static void
-fill_amounts(const HnrQuantizer *head, int byte, int half, const float *rotated, float *amounts)
+/*
+ * The coordinates that half a byte of a code has values of, that of the lowest bits first; returns
+ * how many.
+ */
+static int
+find_coordinates(const HnrQuantizer *head, int byte, int half, const float *rotated, float *x)
 {
 	int			bits = head->bits;
 	int			group = byte / (HNR_GROUP / 8 * bits);
@@ -70,60 +88,88 @@ fill_amounts(const HnrQuantizer *head, int byte, int half, const float *rotated,
 	int			nb = count * bits / 8;
 	int			k = byte - group * (HNR_GROUP / 8 * bits);
 
-	memset(amounts, 0, sizeof(float) * HNR_TABLE);
-	for (int at = 0; at < 4; at += bits)
-	{
-		float		x = rotated[group * HNR_GROUP + (half * 4 + at) / bits * nb + k];
+	for (int i = 0; i < 4 / bits; i++)
+		x[i] = rotated[group * HNR_GROUP + (half * 4 / bits + i) * nb + k];
+	return 4 / bits;
+}
 
+/* The values of these coordinates, by the half byte. */
+static void
+fill_values(int bits, float values[][HNR_TABLE])
+{
+	for (int i = 0; i < 4 / bits; i++)
 		for (int p = 0; p < HNR_TABLE; p++)
-			amounts[p] += (float) ((p >> at) & ((1 << bits) - 1)) * x;
-	}
+			values[i][p] = (p >> (i * bits)) & ((1 << bits) - 1);
 }
 
 void
 hnr_block_query_set(HnrBlockQuery *bq, const float *rotated)
 {
 	const HnrQuantizer *head = bq->head;
-	int			ntables = 2 * head->code_size;
-	float		amounts[2 * HNR_HEAD_SIZE][HNR_TABLE];
+	int			most = (1 << head->bits) - 1;
+	float		values[4][HNR_TABLE];
+	float		x[2 * HNR_HEAD_SIZE][4];
+	float		least[2 * HNR_HEAD_SIZE];
 	float		widest = 0;
-	float		sum = 0;
-	double		least = 0;
+	float		steps;
+	int			n = 0;
 
-	for (int t = 0; t < ntables; t++)
+	bq->least = 0;
+	for (int t = 0; t < 2 * head->code_size; t++)
 	{
-		float		least_here;
-		float		most_here;
+		float		sum = 0;
+		float		width = 0;
 
-		fill_amounts(head, t / 2, t % 2, rotated, amounts[t]);
-		least_here = most_here = amounts[t][0];
-		for (int p = 1; p < HNR_TABLE; p++)
+		n = find_coordinates(head, t / 2, t % 2, rotated, x[t]);
+		for (int i = 0; i < n; i++)
 		{
-			least_here = Min(least_here, amounts[t][p]);
-			most_here = Max(most_here, amounts[t][p]);
+			sum += x[t][i];
+			width += fabsf(x[t][i]);
 		}
-		for (int p = 0; p < HNR_TABLE; p++)
-			amounts[t][p] -= least_here;
-		least += least_here;
-		widest = Max(widest, most_here - least_here);
+		least[t] = (sum - width) / 2 * most;
+		/* what a value stands for is half of `most` below it */
+		bq->least += least[t] - 0.5f * most * sum;
+		widest = Max(widest, width * most);
 	}
-	for (int i = 0; i < head->rdims; i++)
-		sum += rotated[i];
-	bq->step = widest / MOST_STEPS;
-	for (int t = 0; t < ntables; t++)
-		for (int p = 0; p < HNR_TABLE; p++)
-			bq->tables[t][p] = bq->step > 0 ? (uint8) Min(amounts[t][p] / bq->step + 0.5f, MOST_STEPS) : 0;
-	bq->least = least - 0.5 * ((1 << head->bits) - 1) * sum;
-	bq->rounding = 0.5f * bq->step * ntables;
+	bq->step = widest / HNR_MOST_STEPS;
+	steps = bq->step > 0 ? 1 / bq->step : 0;
+	/* a query of hardly anything is none */
+	if (isinf(steps))
+		steps = bq->step = 0;
+	bq->rounding = 0.5f * bq->step * (2 * head->code_size);
+	fill_values(head->bits, values);
+	for (int t = 0; t < 2 * head->code_size; t++)
+	{
+		uint8	   *table = bq->tables[t / 4].tables[t % 2][t / 2 % 2];
+
+		for (int i = 0; i < n; i++)
+			x[t][i] *= steps;
+		hnr_quant_kernels->fill_table(n, x[t], 0.5f - least[t] * steps, (const float (*)[HNR_TABLE]) values, table);
+		memcpy(table + HNR_TABLE, table, HNR_TABLE);
+	}
 }
 
 uint32
 hnr_block_below(const HnrBlockQuery *bq, const uint8 *block, const float *terms,
-				const HnrBlockBound *bound)
+				const HnrBlockBound *bound, uint16 *sums)
 {
 	HnrBlockBound b = *bound;
 
 	/* with a factor that is not positive, the most that the product can be gives the least */
 	b.offset += bq->least + bq->rounding;
-	return hnr_quant_kernels->block_below(bq, block, terms, &b);
+	return hnr_quant_kernels->block_below(bq, block, terms, &b, sums);
+}
+
+void
+hnr_block_products(const HnrBlockQuery *bq, const uint16 *sums, uint32 rows, float *products)
+{
+	for (; rows != 0; rows &= rows - 1)
+		*products++ = bq->least + bq->step * (float) sums[pg_rightmost_one_pos32(rows)];
+}
+
+float
+hnr_block_deviation(const HnrBlockQuery *bq)
+{
+	/* each amount is off by anything up to half a step */
+	return bq->step * sqrtf(2 * bq->head->code_size / 12.0f);
 }

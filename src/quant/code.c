@@ -212,22 +212,14 @@ hnr_code_fits(const HnrQuantizer *qz, const float *residual, const uint8 *code)
 float
 hnr_code_norm2(const HnrQuantizer *qz, const uint8 *code)
 {
-	int			most = (1 << qz->bits) - 1;
-	int64		norm2 = 0;		/* of twice the levels */
+	int32		ab,
+				aa,
+				bb;
 
 	if (qz->bits == 1)
-		norm2 = qz->rdims;
-	for (int base = 0; base < qz->rdims && qz->bits > 1; base += HNR_GROUP)
-	{
-		int			count = Min(HNR_GROUP, qz->rdims - base);
-		uint8		u[HNR_GROUP];
-
-		unpack_values(qz->bits, count, code, u);
-		for (int i = 0; i < count; i++)
-			norm2 += (2 * u[i] - most) * (2 * u[i] - most);
-		code += count * qz->bits / 8;
-	}
-	return norm2 / 4.0f;
+		return qz->rdims / 4.0f;
+	hnr_quant_kernels->code_products(qz, code, code, &ab, &aa, &bb);
+	return aa / 4.0f;
 }
 
 float

@@ -120,7 +120,8 @@ const HnrQuantKernels HNR_KERNELS = {
 	code_dot,
 	CODES(code_dots),
 	hnr_code_products_popcnt,
-	hnr_block_below_avx2
+	fill_table,
+	block_below
 };
 
 #undef HNR_KERNELS

@@ -206,3 +206,16 @@ split_steps(int n, const float *x, float scale, int8 *high, int8 *low)
 	}
 	return VI_SUM(sum);
 }
+
+HNR_TARGET static void
+fill_table(int n, const float *x, float start, const float (*values)[HNR_TABLE], uint8 *table)
+{
+	for (int p = 0; p < HNR_TABLE; p += V_WIDTH)
+	{
+		V			v = V_SET1(start);
+
+		for (int i = 0; i < n; i++)
+			v = V_FMA(V_SET1(x[i]), V_LOAD(values[i] + p), v);
+		V_STORE_BYTES(table + p, V_MIN(v, V_SET1((float) HNR_MOST_STEPS)));
+	}
+}

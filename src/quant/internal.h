@@ -65,13 +65,25 @@ struct HnrCodeQuery
 /* Entries of a table: what half a byte may be. */
 #define HNR_TABLE		16
 
+/* The greatest amount in one: two of them fit a byte. */
+#define HNR_MOST_STEPS	127
+
+/*
+ * The tables of two bytes of a code, each repeated, so that a load fills a register: for each
+ * half, the lower first, that of the first byte and that of the second.
+ */
+typedef struct HnrBlockTables
+{
+	uint8		tables[2][2][2 * HNR_TABLE];
+} HnrBlockTables;
+
 struct HnrBlockQuery
 {
 	const HnrQuantizer *head;
 	float		step;			/* of the amounts in the tables */
 	float		least;			/* the product of a code all of whose amounts are zero */
 	float		rounding;		/* how far rounding can move a product */
-	uint8		tables[2 * HNR_HEAD_SIZE][HNR_TABLE];	/* of each byte, the lower half first */
+	HnrBlockTables tables[HNR_HEAD_SIZE / 2];
 };
 
 /*
@@ -129,11 +141,19 @@ typedef struct HnrQuantKernels
 								  int32 *ab, int32 *aa, int32 *bb);
 
 	/*
+	 * table[p] = start + the sum of n x[i] * values[i][p], but no more than HNR_MOST_STEPS, and
+	 * whole: none is below zero
+	 */
+	void		(*fill_table) (int n, const float *x, float start, const float (*values)[HNR_TABLE],
+							   uint8 *table);
+
+	/*
 	 * The codes of a block that have scale * constant + factor * (offset + step * the sum of
-	 * their amounts) <= most or no number there: a bit for each.  See hnr_block_below.
+	 * their amounts) <= most or no number there: a bit for each.  sums: of the amounts.  See
+	 * hnr_block_below.
 	 */
 	uint32		(*block_below) (const HnrBlockQuery *bq, const uint8 *block,
-								const float *terms, const HnrBlockBound *bound);
+								const float *terms, const HnrBlockBound *bound, uint16 *sums);
 } HnrQuantKernels;
 
 /* sum of u_i * x[i] over one group of count coordinates, in plain C */
@@ -156,12 +176,12 @@ extern const HnrQuantKernels hnr_quant_avx512vnni;
 extern void hnr_code_products_popcnt(const HnrQuantizer *qz, const uint8 *a,
 									 const uint8 *b, int32 *ab, int32 *aa, int32 *bb);
 extern uint32 hnr_block_below_avx2(const HnrBlockQuery *bq, const uint8 *block,
-								   const float *terms, const HnrBlockBound *bound);
+								   const float *terms, const HnrBlockBound *bound, uint16 *sums);
 #endif
 
 /* block_below in plain C */
 extern uint32 hnr_block_below_scalar(const HnrBlockQuery *bq, const uint8 *block,
-									 const float *terms, const HnrBlockBound *bound);
+									 const float *terms, const HnrBlockBound *bound, uint16 *sums);
 #ifdef HNR_HAVE_NEON_KERNELS
 extern const HnrQuantKernels hnr_quant_neon;
 #endif

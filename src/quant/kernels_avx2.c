@@ -359,9 +359,9 @@ hnr_code_products_popcnt(const HnrQuantizer *qz, const uint8 *a, const uint8 *b,
 
 /* Bits of those of eight rows, from their sums, that are not above. */
 HNR_INLINE uint32
-eight_below(__m128i sums, const float *terms, const HnrBlockQuery *bq, const HnrBlockBound *b)
+eight_below(const HnrBlockQuery *bq, const uint16 *sums, const float *terms, const HnrBlockBound *b)
 {
-	__m256		sum = _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(sums));
+	__m256		sum = _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *) sums)));
 	__m256		product = _mm256_fmadd_ps(sum, _mm256_set1_ps(bq->step), _mm256_set1_ps(b->offset));
 	__m256		least = _mm256_mul_ps(_mm256_loadu_ps(terms), _mm256_set1_ps(b->scale));
 
@@ -375,33 +375,42 @@ eight_below(__m128i sums, const float *terms, const HnrBlockQuery *bq, const Hnr
  */
 HNR_TARGET uint32
 hnr_block_below_avx2(const HnrBlockQuery *bq, const uint8 *block, const float *terms,
-					 const HnrBlockBound *bound)
+					 const HnrBlockBound *bound, uint16 *sums)
 {
+	const HnrBlockTables *tables = bq->tables;
+	const HnrBlockTables *end = tables + bq->head->code_size / 2;
 	const __m256i mask = _mm256_set1_epi8(15);
 	__m256i		even = _mm256_setzero_si256();
 	__m256i		odd = even;
 	__m256i		low;
 	__m256i		high;
 
-#define TABLE(t)	_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *) bq->tables[t]))
-	for (int k = 0; k < bq->head->code_size; k++)
-	{
-		__m256i		v = _mm256_loadu_si256((const __m256i *) (block + k * HNR_BLOCK));
-		__m256i		sum = _mm256_shuffle_epi8(TABLE(2 * k), _mm256_and_si256(v, mask));
+#define LOOK_UP(half, byte, v) \
+	_mm256_shuffle_epi8(_mm256_loadu_si256((const __m256i *) tables->tables[half][byte]), _mm256_and_si256(v, mask))
+#define ADD_BYTE(byte) \
+	do { \
+		__m256i		v = _mm256_loadu_si256((const __m256i *) (block + (byte) * HNR_BLOCK)); \
+		__m256i		sum = _mm256_add_epi8(LOOK_UP(0, byte, v), LOOK_UP(1, byte, _mm256_srli_epi16(v, 4))); \
+		even = _mm256_add_epi16(even, sum); \
+		odd = _mm256_add_epi16(odd, _mm256_srli_epi16(sum, 8)); \
+	} while (0)
 
-		v = _mm256_and_si256(_mm256_srli_epi16(v, 4), mask);
-		sum = _mm256_add_epi8(sum, _mm256_shuffle_epi8(TABLE(2 * k + 1), v));
-		even = _mm256_add_epi16(even, sum);
-		odd = _mm256_add_epi16(odd, _mm256_srli_epi16(sum, 8));
+	for (; tables < end; tables++, block += 2 * HNR_BLOCK)
+	{
+		ADD_BYTE(0);
+		ADD_BYTE(1);
 	}
-#undef TABLE
+#undef LOOK_UP
+#undef ADD_BYTE
 	even = _mm256_sub_epi16(even, _mm256_slli_epi16(odd, 8));
 	low = _mm256_unpacklo_epi16(even, odd);
 	high = _mm256_unpackhi_epi16(even, odd);
-	return eight_below(_mm256_castsi256_si128(low), terms, bq, bound) |
-		eight_below(_mm256_castsi256_si128(high), terms + 8, bq, bound) << 8 |
-		eight_below(_mm256_extracti128_si256(low, 1), terms + 16, bq, bound) << 16 |
-		eight_below(_mm256_extracti128_si256(high, 1), terms + 24, bq, bound) << 24;
+	_mm256_storeu_si256((__m256i *) sums, _mm256_permute2x128_si256(low, high, 0x20));
+	_mm256_storeu_si256((__m256i *) (sums + 16), _mm256_permute2x128_si256(low, high, 0x31));
+	return eight_below(bq, sums, terms, bound) |
+		eight_below(bq, sums + 8, terms + 8, bound) << 8 |
+		eight_below(bq, sums + 16, terms + 16, bound) << 16 |
+		eight_below(bq, sums + 24, terms + 24, bound) << 24;
 }
 
 const HnrQuantKernels hnr_quant_avx2 = {
@@ -415,6 +424,7 @@ const HnrQuantKernels hnr_quant_avx2 = {
 	code_dot,
 	code_dots,
 	hnr_code_products_popcnt,
+	fill_table,
 	hnr_block_below_avx2
 };
 

@@ -161,6 +161,57 @@ sum_four(__m512i v0, __m512i v1, __m512i v2, __m512i v3)
 	return _mm_add_epi32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1));
 }
 
+/* Bits of those of sixteen rows, from their sums, that are not above. */
+HNR_TARGET static inline __attribute__((always_inline)) uint32
+sixteen_below(const HnrBlockQuery *bq, __m256i sums, const float *terms, const HnrBlockBound *b)
+{
+	__m512		sum = _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(sums));
+	__m512		product = _mm512_fmadd_ps(sum, _mm512_set1_ps(bq->step), _mm512_set1_ps(b->offset));
+	__m512		least = _mm512_mul_ps(_mm512_loadu_ps(terms), _mm512_set1_ps(b->scale));
+
+	least = _mm512_fmadd_ps(_mm512_loadu_ps(terms + HNR_BLOCK), product, least);
+	return _mm512_cmp_ps_mask(least, _mm512_set1_ps(b->most), _CMP_NGT_UQ);
+}
+
+/* Where the sums of rows stand when those of the even rows come first. */
+static const uint16 row_order[HNR_BLOCK] = {
+	0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23,
+	8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+};
+
+/* As hnr_block_below_avx2; a register has a byte of each code, and the next. */
+HNR_TARGET static uint32
+block_below(const HnrBlockQuery *bq, const uint8 *block, const float *terms,
+			const HnrBlockBound *bound, uint16 *sums)
+{
+	const HnrBlockTables *tables = bq->tables;
+	const HnrBlockTables *end = tables + bq->head->code_size / 2;
+	const __m512i mask = _mm512_set1_epi8(15);
+	__m512i		even = _mm512_setzero_si512();
+	__m512i		odd = even;
+	__m512i		both;
+
+#define LOOK_UP(half, v) \
+	_mm512_shuffle_epi8(_mm512_loadu_si512(tables->tables[half]), _mm512_and_si512(v, mask))
+	for (; tables < end; tables++, block += 2 * HNR_BLOCK)
+	{
+		__m512i		v = _mm512_loadu_si512(block);
+		__m512i		sum = _mm512_add_epi8(LOOK_UP(0, v), LOOK_UP(1, _mm512_srli_epi16(v, 4)));
+
+		even = _mm512_add_epi16(even, sum);
+		odd = _mm512_add_epi16(odd, _mm512_srli_epi16(sum, 8));
+	}
+#undef LOOK_UP
+	even = _mm512_sub_epi16(even, _mm512_slli_epi16(odd, 8));
+	/* both bytes together, in the upper half those of the odd rows */
+	both = _mm512_add_epi16(_mm512_shuffle_i64x2(even, odd, 0x44), _mm512_shuffle_i64x2(even, odd, 0xEE));
+	/* and then in the order of the rows */
+	both = _mm512_permutexvar_epi16(_mm512_loadu_si512(row_order), both);
+	_mm512_storeu_si512(sums, both);
+	return sixteen_below(bq, _mm512_castsi512_si256(both), terms, bound) |
+		sixteen_below(bq, _mm512_extracti64x4_epi64(both, 1), terms + 16, bound) << 16;
+}
+
 #define HNR_KERNELS			hnr_quant_avx512
 #define HNR_ISA				"avx512"
 #define CODES_TARGET		HNR_TARGET

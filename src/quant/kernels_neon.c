@@ -275,6 +275,7 @@ const HnrQuantKernels hnr_quant_neon = {
 	code_dot,
 	code_dots,
 	code_products,
+	fill_table,
 	hnr_block_below_scalar
 };
 

@@ -179,14 +179,15 @@ code_products(const HnrQuantizer *qz, const uint8 *a, const uint8 *b,
 
 uint32
 hnr_block_below_scalar(const HnrBlockQuery *bq, const uint8 *block, const float *terms,
-					   const HnrBlockBound *bound)
+					   const HnrBlockBound *bound, uint16 *sums)
 {
-	uint16		sums[HNR_BLOCK] = {0};
 	uint32		below = 0;
 
+	memset(sums, 0, sizeof(*sums) * HNR_BLOCK);
 	for (int k = 0; k < bq->head->code_size; k++, block += HNR_BLOCK)
 		for (int i = 0; i < HNR_BLOCK; i++)
-			sums[i] += bq->tables[2 * k][block[i] & 15] + bq->tables[2 * k + 1][block[i] >> 4];
+			sums[i] += bq->tables[k / 2].tables[0][k % 2][block[i] & 15] +
+				bq->tables[k / 2].tables[1][k % 2][block[i] >> 4];
 	for (int i = 0; i < HNR_BLOCK; i++)
 	{
 		float		least = bound->scale * terms[i] +
@@ -209,5 +210,6 @@ const HnrQuantKernels hnr_quant_scalar = {
 	code_dot,
 	code_dots,
 	code_products,
+	fill_table,
 	hnr_block_below_scalar
 };

@@ -117,6 +117,9 @@ extern float hnr_code_inverse(const HnrQuantizer *qz, const uint8 *code);
 extern HnrQuantizer *hnr_quantizer_head(const HnrQuantizer *qz);
 extern int	hnr_quantizer_code_size(const HnrQuantizer *qz);
 
+/* That of the bytes behind a head, and so of the other rotated coordinates; NULL: there are none. */
+extern HnrQuantizer *hnr_quantizer_tail(const HnrQuantizer *qz);
+
 /* Puts the first size bytes of a code into a block, of HNR_BLOCK times size bytes, as the ith. */
 extern void hnr_block_put(uint8 *block, int size, int i, const uint8 *code);
 
@@ -136,10 +139,18 @@ typedef struct HnrBlockBound
  *		scale * constant + factor * (<xbar, R q> + offset) <= most,
  * or no number there: a bit for each.  terms are the HNR_BLOCK constants and then the factors,
  * none above zero.  Products, over the head's coordinates, are rounded so that no bit is
- * missing.
+ * missing.  sums, of HNR_BLOCK, is for hnr_block_products.
  */
 extern uint32 hnr_block_below(const HnrBlockQuery *bq, const uint8 *block, const float *terms,
-							  const HnrBlockBound *bound);
+							  const HnrBlockBound *bound, uint16 *sums);
+
+/*
+ * The products of those codes of a block that rows has a bit for, one behind the other.  They
+ * are rounded: hnr_block_deviation is by how much, in the mean square.
+ */
+extern void hnr_block_products(const HnrBlockQuery *bq, const uint16 *sums, uint32 rows,
+							   float *products);
+extern float hnr_block_deviation(const HnrBlockQuery *bq);
 
 /* |xbar|^2 of a code. */
 extern float hnr_code_norm2(const HnrQuantizer *qz, const uint8 *code);

@@ -140,6 +140,7 @@ test_blocks_of(HnrQuantizer *qz, int dims, int bits, const char *isa, bool *good
 	static uint8 block[HNR_BLOCK * HNR_HEAD_SIZE];
 	static float x[MAX_DIMS];
 	HnrQuantizer *head = hnr_quantizer_head(qz);
+	HnrQuantizer *tail = hnr_quantizer_tail(qz);
 	HnrBlockQuery *bq = hnr_block_query_create(head);
 	int			size = hnr_quantizer_code_size(head);
 	float		terms[2 * HNR_BLOCK];
@@ -161,23 +162,36 @@ test_blocks_of(HnrQuantizer *qz, int dims, int bits, const char *isa, bool *good
 	hnr_rotate(qz, x, x);
 	hnr_block_query_set(bq, x);
 	norm = sqrtf(hnr_code_norm2(head, codes[0]));
+	good[4] &= check((tail == NULL) == (size == hnr_code_size(dims, bits)), "tail", dims, bits, size);
+	for (int i = 0; i < HNR_BLOCK && tail; i++)
+	{
+		float		sum = hnr_code_dot(head, codes[i], x) +
+			hnr_code_dot(tail, codes[i] + size, x + hnr_quantizer_rotated_dims(head));
+
+		good[4] &= check(fabsf(sum - hnr_code_dot(qz, codes[i], x)) < 1e-3f, "head and tail", dims, bits, sum);
+	}
 	for (int i = 0; i < HNR_BLOCK; i++)
 		want[i] = 2 * terms[i] + terms[HNR_BLOCK + i] * (hnr_code_dot(head, codes[i], x) + 3);
 	for (int i = 0; i < HNR_BLOCK; i++)
 	{
 		HnrBlockBound bound = {2, 3, want[i] + 1e-3f};
-		uint32		below = hnr_block_below(bq, block, terms, &bound);
+		uint16		sums[HNR_BLOCK];
+		uint32		below = hnr_block_below(bq, block, terms, &bound, sums);
+		float		products[HNR_BLOCK];
 
+		hnr_block_products(bq, sums, PG_UINT32_MAX, products);
 		for (int j = 0; j < HNR_BLOCK; j++)
 		{
 			bool		bit = (below >> j) & 1;
 
 			good[0] &= check(bit || want[j] > want[i], "block", dims, bits, j);
 			/* 64 amounts, each rounded by half a step of the widest at most */
+			good[3] &= check(fabsf(products[j] - hnr_code_dot(head, codes[j], x)) < 5 * hnr_block_deviation(bq),
+							 "block, product", dims, bits, products[j]);
 			good[1] &= check(!bit || want[j] < want[i] + 10 * norm, "block, more", dims, bits, want[j] - want[i]);
 		}
 		hnr_quant_init("scalar");
-		good[2] &= check(below == hnr_block_below(bq, block, terms, &bound), "block, scalar", dims, bits, i);
+		good[2] &= check(below == hnr_block_below(bq, block, terms, &bound, sums), "block, scalar", dims, bits, i);
 		hnr_quant_init(isa);
 	}
 }
@@ -185,7 +199,7 @@ test_blocks_of(HnrQuantizer *qz, int dims, int bits, const char *isa, bool *good
 static void
 test_blocks(const char *isa)
 {
-	bool		good[3] = {true, true, true};
+	bool		good[5] = {true, true, true, true, true};
 
 	for (int i = 0; i < lengthof(all_dims); i++)
 		for (int j = 0; j < lengthof(all_bits); j++)
@@ -193,6 +207,8 @@ test_blocks(const char *isa)
 	report(good[0], isa, "blocks leave out none that is as near");
 	report(good[1], isa, "blocks leave out what is far");
 	report(good[2], isa, "blocks as in plain C");
+	report(good[3], isa, "products from blocks");
+	report(good[4], isa, "a product is those of head and tail");
 }
 
 static void
