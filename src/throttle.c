@@ -20,7 +20,11 @@
 
 #include <fcntl.h>
 #include <math.h>
+#include <sched.h>
 #include <sys/resource.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
 #include <time.h>
 #include <unistd.h>
 
@@ -48,6 +52,9 @@
 /* Linux lets one group change in so long, of all on the machine (ms). */
 #define AUTOGROUP_PAUSE	100
 #define AUTOGROUP_TRIES	3
+
+/* Of the processor, that Linux lets a process ask for (ns). */
+#define LONGEST_SLICE	(100 * 1000 * 1000)
 
 bool		hnr_background = false;
 int			hnr_throttle_us_left = 0;
@@ -149,6 +156,44 @@ hnr_background_hurry(bool hurry)
 		pg_usleep(AUTOGROUP_PAUSE * 1000L);
 		retry_group();
 	}
+}
+
+/*
+ * Linux lets a process that runs go on to the end of its slice, some milliseconds, before one that
+ * wakes up and has no shorter slice.  From 6.12 on a process may ask for a slice of its own: with
+ * the longest there is it has its share of the time as before, and is interrupted at once.  Older
+ * ones take no notice, and tell of no slice.
+ */
+bool
+hnr_give_way(void)
+{
+#if defined(__linux__) && defined(SYS_sched_setattr) && defined(SYS_sched_getattr)
+	/* sched_attr in its first version, which the C library may not have */
+	struct
+	{
+		uint32		size;
+		uint32		policy;
+		uint64		flags;
+		int32		nice;
+		uint32		priority;
+		uint64		runtime;	/* the slice (ns) */
+		uint64		deadline;
+		uint64		period;
+	}			attributes = {0};
+
+	/* what the administrator has chosen in place of the usual is left alone */
+	if (syscall(SYS_sched_getattr, 0, &attributes, sizeof(attributes), 0) != 0 ||
+		attributes.policy != SCHED_OTHER)
+		return false;
+	attributes.size = sizeof(attributes);
+	attributes.flags = 0;
+	attributes.runtime = LONGEST_SLICE;
+	return syscall(SYS_sched_setattr, 0, &attributes, 0) == 0 &&
+		syscall(SYS_sched_getattr, 0, &attributes, sizeof(attributes), 0) == 0 &&
+		attributes.runtime == LONGEST_SLICE;
+#else
+	return false;
+#endif
 }
 
 /* Interrupts end it early, with an error if need be. */

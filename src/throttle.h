@@ -26,6 +26,12 @@ extern void hnr_background_begin(void);
  */
 extern void hnr_background_hurry(bool hurry);
 
+/*
+ * For a process that works at normal priority, but for nobody who waits just now: whoever wakes up
+ * has its processor at once, where the operating system lets a process say so.  Otherwise false.
+ */
+extern bool hnr_give_way(void);
+
 /* Called by hnr_throttle; after how many more microseconds of work. */
 extern int	hnr_throttle_us_left;
 extern void hnr_throttle_look(void);

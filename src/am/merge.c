@@ -37,13 +37,16 @@
 #define LONG_PART		4
 
 /*
- * Between rows (us).  Linux lets a process that has begun go on for some milliseconds, whatever
- * its priority, while another waits for that processor; not one that sleeps.
+ * Between rows (us), of a worker that others cannot interrupt at once (hnr_give_way).  Linux lets a
+ * process that has begun go on for some milliseconds, whatever its priority, while another waits
+ * for that processor; not one that sleeps.
  */
 #define PAUSE_US		50
 
 /* What merging a row takes (us), at least, for the throttle. */
 #define ROW_US			100
+
+bool		hnr_merge_gives_way = false;
 
 typedef struct Merging
 {
@@ -156,7 +159,7 @@ begin_merging(Merging *m, HnrIndex *index, int64 most, int64 until)
 	m->vec = palloc(sizeof(float) * index->layout.dims);
 	m->most = most;
 	m->until = until;
-	m->pauses = until != 0 && !hnr_merge_is_long(index);
+	m->pauses = until != 0 && !hnr_merge_gives_way && !hnr_merge_is_long(index);
 	m->context = AllocSetContextCreate(CurrentMemoryContext, "hnsw merge", ALLOCSET_DEFAULT_SIZES);
 }
 

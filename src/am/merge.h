@@ -17,9 +17,10 @@
 /*
  * Merges up to `most` rows, of pages that nobody else has claimed, until the clock shows
  * `until` (0: whenever); returns how many.  Who says until when works for nobody who waits, and
- * pauses between rows unless the list is long.
+ * pauses between rows unless the list is long, or others interrupt this process at once.
  */
 extern int64 hnr_merge_some(HnrIndex *index, int64 most, int64 until);
+extern bool hnr_merge_gives_way;
 
 /*
  * Merges all rows that are in the list when it begins, waits for others that are at them,

@@ -12,8 +12,8 @@
  * and looks at the lists once more: rows that came before may have been told that there is a
  * worker.
  *
- * It works at normal priority, for it does what the insertions would have done themselves;
- * each index is locked, and the transaction open, for some milliseconds at a time, and
+ * It works at normal priority, for it does what the insertions would have done themselves, but lets
+ * whoever wakes up go first; each index is locked, and the transaction open, for some milliseconds at a time, and
  * not at all while anybody waits for a lock that conflicts.
  *
  *-------------------------------------------------------------------------
@@ -43,6 +43,7 @@
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "tcop/tcopprot.h"
+#include "throttle.h"
 #include "transaction.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
@@ -377,6 +378,7 @@ hnr_merger_main(Datum arg)
 	hnr_guc_put_aside();
 	/* a merge need not last: the rows are in the list until it does */
 	hnr_guc_force("synchronous_commit", "off");
+	hnr_merge_gives_way = hnr_give_way();
 	pgstat_report_activity(STATE_RUNNING, "merging pending rows of hnsw indexes");
 	before_shmem_exit(leave_seat, (Datum) 0);
 	seated = take_seat();
