@@ -168,18 +168,6 @@ grow_all(Building *b)
 	}
 }
 
-/* Shared memory was short; the build goes on in this process alone. */
-static void
-complain_of_memory(const Building *b, const char *problem)
-{
-	ereport(WARNING,
-			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-			 errmsg("building index \"%s\" without parallel workers, for lack of shared memory",
-					RelationGetRelationName(b->rel)),
-			 errdetail_internal("%s", problem),
-			 errhint("Give the server more room in /dev/shm (docker run --shm-size), set dynamic_shared_memory_type to mmap, or max_parallel_maintenance_workers to 0.")));
-}
-
 /* Links all nodes at once and writes them, together with workers, if there are any. */
 static void
 weave_and_write(Building *b)
@@ -191,11 +179,11 @@ weave_and_write(Building *b)
 	w->progress_state = b;
 	team = hnr_team_start(w, b->nworkers);
 	if (hnr_arena_problem(b->arena))
-		complain_of_memory(b, hnr_arena_problem(b->arena));
+		hnr_team_complain(b->rel, hnr_arena_problem(b->arena));
 	HNR_DEBUG_POINT("build_linking");
 	hnr_weave_run(w);
 	hnr_build_set_phase(HNR_BUILD_WRITE);
-	hnr_flush_graph(b->index, b->graph, w, NULL, report_writing, b);
+	hnr_flush_graph(b->index, b->graph, w, report_writing, b);
 	if (team)
 		hnr_team_end(team, w);
 }
@@ -211,7 +199,7 @@ finish_graph(Building *b)
 		if (b->growth == NULL)
 			grow_all(b);
 		hnr_build_set_phase(HNR_BUILD_WRITE);
-		hnr_flush_graph(b->index, b->graph, NULL, NULL, report_writing, b);
+		hnr_flush_graph(b->index, b->graph, NULL, report_writing, b);
 	}
 	hnr_mem_graph_free(b->graph);
 	hnr_arena_free(b->arena);
@@ -266,7 +254,7 @@ memory_needed(const Building *b)
 
 	if (b->growth == NULL)
 		linking = hnr_weave_memory(b->index) * nodes + hnr_weave_process_memory(b->index) * (b->nworkers + 1) +
-			hnr_slots_memory(b->index);
+			hnr_slots_memory(b->index, false);
 	if (b->growth == NULL && b->index->metric->kind == HNR_METRIC_IP)
 		linking = Max(linking, sizeof(float) * b->index->layout.dims * nodes);
 	return size + linking;
@@ -323,7 +311,7 @@ build_shards(Building *b)
 	shards->progress = report_linking;
 	hnr_shards_choose(shards);
 	if (shards->problem)
-		complain_of_memory(b, shards->problem);
+		hnr_team_complain(b->rel, shards->problem);
 	hnr_build_set_phase(HNR_BUILD_WRITE);
 	shards->progress = report_writing;
 	hnr_shards_write(shards);

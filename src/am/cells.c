@@ -183,7 +183,7 @@ compare_leaf(HnrCells *c, const uint32 *members, int n)
 			float	   *row = c->distances + (Size) (first + r) * width;
 			int			k;
 
-			if (member >= w->state->nlisted)
+			if (member >= w->state->nlisted || !hnr_weave_wants(w, member))
 				continue;
 			row[first + r] = INFINITY;
 			k = hnr_points_nearest(row, width, w->keep, worst_candidate(w, member), nearest);
@@ -366,7 +366,7 @@ assign_strip(HnrCells *c, uint32 from)
 
 	for (int i = 0; i < count; i++)
 		members[i] = from + i;
-	find_cells(c, members, count, c->moved, w->overlap, cells);
+	find_cells(c, members, count, c->moved, HNR_OVERLAP, cells);
 	for (int i = 0; i < count; i++)
 	{
 		uint32	   *leaders;

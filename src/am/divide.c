@@ -452,7 +452,7 @@ HnrShards *
 hnr_shards_divide(HnrIndex *index, HnrSpill *rows, int nworkers)
 {
 	Size		memory = (Size) maintenance_work_mem * 1024;
-	Size		fixed = hnr_weave_process_memory(index) * (nworkers + 1) + hnr_slots_memory(index) + memory / 32;
+	Size		fixed = hnr_weave_process_memory(index) * (nworkers + 1) + hnr_slots_memory(index, false) + memory / 32;
 	int			most = memory / 2 / (3 * HNR_SPILL_MEMORY);
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw division", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old;

@@ -45,7 +45,6 @@ typedef struct Flushing
 	uint32	   *rank[HNR_MAX_LEVEL + 1];	/* positions by node */
 	int			levels;
 	HnrWeave   *weave;			/* whose workers make the slots of the ground, or NULL */
-	const HnrKnownSlots *known; /* or NULL */
 	HnrSlotMaker *maker;
 	HnrArray	rotated;		/* vectors of all nodes, where it makes these slots */
 	float	   *vec;			/* scratch: of a node, and its slots */
@@ -142,15 +141,13 @@ begin_slots(Flushing *f)
 	uint32		n = f->graph->nnodes;
 
 	f->maker = hnr_slot_maker_create(f->index, f->graph, place_of_node, f);
-	f->maker->known = f->known;
 	f->vec = palloc(sizeof(float) * f->index->layout.dims);
 	f->slots = palloc((Size) f->index->layout.slot_size *
 					  Max(f->index->layout.ground.slots, f->index->layout.upper.slots));
 	if (f->weave)
 		hnr_slots_begin(f->weave, f->level_nodes[0]);
 	else if (rotated > 0 &&
-			 hnr_mem_graph_size(f->graph) + (f->known ? f->known->memory : 0) +
-			 (rotated + HNR_FLUSH_NODE) * n <= (Size) maintenance_work_mem * 1024)
+			 hnr_mem_graph_size(f->graph) + (rotated + HNR_FLUSH_NODE) * n <= (Size) maintenance_work_mem * 1024)
 	{
 		hnr_array_init(&f->rotated, f->graph->arena, rotated);
 		hnr_array_reserve(&f->rotated, n);
@@ -279,18 +276,23 @@ write_range(Flushing *f, int level, uint32 from, uint32 to)
 	}
 }
 
-/* While a batch is written, others make the slots of the next. */
+/* While a batch is written, and the old slots of the one after it are read, others make the slots of the next. */
 static void
 write_batches(Flushing *f)
 {
 	HnrWeave   *w = f->weave;
 	uint32		n = f->level_count[0];
 
+	hnr_slots_read_old(w, 0);
 	hnr_slots_ask(w, 0);
 	for (uint32 from = 0; from < n; from += w->batch)
 	{
+		bool		more = n - from > w->batch;
+
+		if (more)
+			hnr_slots_read_old(w, from + w->batch);
 		hnr_slots_wait(w);
-		if (n - from > w->batch)
+		if (more)
 			hnr_slots_ask(w, from + w->batch);
 		write_range(f, 0, from, from + Min(w->batch, n - from));
 	}
@@ -408,11 +410,10 @@ write_tails(Flushing *f)
 
 void
 hnr_flush_graph(HnrIndex *index, HnrMemGraph *graph, HnrWeave *weave,
-				const HnrKnownSlots *known, HnrFlushProgress progress, void *state)
+				HnrFlushProgress progress, void *state)
 {
 	Flushing   *f = begin_flushing(index, graph, weave);
 
-	f->known = known;
 	f->progress = progress;
 	f->progress_state = state;
 	if (graph->entry_level >= 0)

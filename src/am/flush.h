@@ -20,10 +20,10 @@ typedef void (*HnrFlushProgress) (void *state, double done);
 /*
  * Appends the graph to the relation, which holds only its metapage, and sets the
  * entry point.  Nothing is logged: see build.c.  Who made the graph, if at once, makes
- * the slots of its ground level; or, else, some are known.
+ * the slots of its ground level.
  */
 extern void hnr_flush_graph(HnrIndex *index, HnrMemGraph *graph, HnrWeave *weave,
-							const HnrKnownSlots *known, HnrFlushProgress progress, void *state);
+							HnrFlushProgress progress, void *state);
 
 /*
  * A graph that does not fit into memory is written in parts (stitch.c).  A part of its

@@ -21,7 +21,6 @@
 #include "am/inherit.h"
 #include "am/oldtids.h"
 #include "am/sound.h"
-#include "am/taken.h"
 #include "miscadmin.h"
 #include "throttle.h"
 #include "utils/memutils.h"
@@ -54,8 +53,6 @@ struct HnrInherit
 	HnrCodeSample *codes;
 	char	   *vector;			/* scratch: of a vertex, as it is stored */
 	char	   *slots;			/* scratch: its slots */
-	float	   *self;
-	HnrTaken	taken;
 };
 
 static inline const HnrShape *
@@ -219,7 +216,6 @@ hnr_inherit_create(HnrIndex *old, Relation heap, HnrMemGraph *graph)
 	hnr_oldtids_init(&h->tids);
 	h->vector = palloc(graph->vector_size);
 	h->slots = palloc((Size) old->layout.slot_size * ground(h)->slots);
-	h->self = palloc(sizeof(float) * old->layout.dims);
 	read_rows(h);
 	order_rows(h);
 	return h;
@@ -399,41 +395,15 @@ load_vertex(HnrInherit *h, uint32 node)
 	h->figures.links += edges->count;
 }
 
-static void
-report_node(HnrInherit *h, uint32 node, const char *detail)
+void
+hnr_inherit_report(const HnrInherit *h, uint32 node, const char *detail)
 {
 	hnr_report_corrupted(h->old->rel, h->vertex_of[node] / ground(h)->per_page, detail);
-}
-
-/* Nodes near each other have numbers near each other, so that this is read from the cache. */
-static void
-measure_links(HnrInherit *h, uint32 node)
-{
-	HnrMemEdges *edges = hnr_mem_graph_edges(h->graph, node, 0);
-	const HnrMemNode *n = hnr_mem_graph_node(h->graph, node);
-	const void *self;
-
-	hnr_mem_graph_decode(h->graph, node, h->self);
-	if (hnr_sound_vector(h->old, h->self, n->scale) ||
-		!hnr_sound_rounding(h->old, h->self, n->scale, n->error))
-		report_node(h, node, "A vertex has a vector that is none.");
-	self = hnr_take(&h->taken, node, 0);
-	for (int i = 0; i < edges->count; i++)
-	{
-		if (i + 1 < edges->count)
-			hnr_taken_prefetch(&h->taken, edges->edge[i + 1].node);
-		edges->edge[i].distance = hnr_taken_distance(&h->taken, self,
-													 hnr_take(&h->taken, edges->edge[i].node, 1));
-		if (isnan(edges->edge[i].distance))
-			report_node(h, node, "A vertex has a vector that is none.");
-	}
 }
 
 void
 hnr_inherit_load(HnrInherit *h)
 {
-	uint32		wrong;
-
 	make_nodes(h);
 	h->codes = hnr_code_sample_create(h->old, h->graph->nnodes, CODES);
 	for (uint32 i = 0; i < h->graph->nnodes; i++)
@@ -441,15 +411,6 @@ hnr_inherit_load(HnrInherit *h)
 		load_vertex(h, i);
 		hnr_inherit_poll(LOAD_US);
 	}
-	hnr_taken_init(&h->taken, h->graph, 2);
-	for (uint32 i = 0; i < h->graph->nnodes; i++)
-	{
-		measure_links(h, i);
-		hnr_inherit_poll(LOAD_US);
-	}
-	wrong = hnr_code_sample_check(h->codes, h->graph);
-	if (wrong != HNR_MEM_NONE)
-		report_node(h, wrong, "The code of a link does not agree with the vectors.");
 	pfree(h->tids.tid);
 	h->tids.tid = NULL;
 }
@@ -467,27 +428,27 @@ hnr_inherit_flags(const HnrInherit *h, uint32 node)
 }
 
 void
-hnr_inherit_slots(void *state, uint32 node, const HnrMemEdges *edges, char *slots, bool *known)
+hnr_inherit_check_codes(HnrInherit *h)
+{
+	uint32		wrong = hnr_code_sample_check(h->codes, h->graph);
+
+	if (wrong != HNR_MEM_NONE)
+		hnr_inherit_report(h, wrong, "The code of a link does not agree with the vectors.");
+}
+
+void
+hnr_inherit_slots(void *state, uint32 node, HnrOldSlots *old)
 {
 	HnrInherit *h = state;
 	uint32		number = h->vertex_of[node];
-	Size		size = h->old->layout.slot_size;
 	HnrVertex	head = read_vertex(h, number, false, h->strategy);
 
-	for (int i = 0; i < edges->count; i++)
-		known[i] = false;
-	for (int s = 0; s < head.degree; s++)
-	{
-		uint32		to = target_of(h, number, slot_at(h, s));
-
-		for (int i = 0; i < edges->count && to != HNR_MEM_NONE; i++)
-			if (edges->edge[i].node == to)
-			{
-				memcpy(slots + i * size, slot_at(h, s), size);
-				known[i] = true;
-				break;
-			}
-	}
+	hnr_inherit_poll(LOAD_US);
+	old->count = head.degree;
+	memcpy(old->slot, h->slots, (Size) head.degree * h->old->layout.slot_size);
+	for (int i = 0; i < head.degree; i++)
+		ItemPointerSet((ItemPointer) (old->slot + (Size) i * h->old->layout.slot_size),
+					   target_of(h, number, slot_at(h, i)), 1);
 }
 
 void

@@ -6,7 +6,7 @@
  *
  * In this order: create reads which heap TIDs the old index has; claim says which of them
  * go into the new one; load makes a node of each vertex that has any, with its vector and
- * those of its links that lead to other such nodes.  Known slots are read again when
+ * those of its links that lead to other such nodes.  Old slots are read again when
  * nodes are written.  README ("Build from an old graph") tells why that is right.
  *
  * Whatever is found wrong on a page is an error (ERRCODE_INDEX_CORRUPTED): the caller
@@ -55,7 +55,7 @@ extern const HnrInheritFigures *hnr_inherit_figures(const HnrInherit *h);
 /* Whether the old index has a row; if so, it goes into the graph.  And the number of its vertex. */
 extern bool hnr_inherit_claim(HnrInherit *h, ItemPointer tid, uint32 *vertex);
 
-/* Makes the nodes, with links whose distances are exact. */
+/* Makes the nodes, with their links, which have no distances yet. */
 extern void hnr_inherit_load(HnrInherit *h);
 
 /* The node of a vertex that has been claimed. */
@@ -64,9 +64,14 @@ extern uint32 hnr_inherit_node(const HnrInherit *h, uint32 vertex);
 /* HNR_INHERITED_... of a node. */
 extern uint8 hnr_inherit_flags(const HnrInherit *h, uint32 node);
 
-/* An HnrKnownSlotsFn, with the HnrInherit as its state. */
-extern void hnr_inherit_slots(void *state, uint32 node, const HnrMemEdges *edges, char *slots,
-							  bool *known);
+/* After that: an error where codes of a sample do not agree with the vectors. */
+extern void hnr_inherit_check_codes(HnrInherit *h);
+
+/* The error where something about a node is found wrong. */
+pg_noreturn extern void hnr_inherit_report(const HnrInherit *h, uint32 node, const char *detail);
+
+/* An HnrReadOldSlots, with the HnrInherit as its state. */
+extern void hnr_inherit_slots(void *state, uint32 node, HnrOldSlots *old);
 
 /*
  * Between pieces of work of so many microseconds: lets interrupts and others in.  An

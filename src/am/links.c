@@ -134,7 +134,7 @@ take_kept(HnrWeave *w, uint32 member, HnrMemEdge *candidate)
 	bool		marked = (candidate->node & HNR_LINK_KEPT) != 0;
 
 	candidate->node &= ~HNR_LINK_KEPT;
-	if (w->state->joining)
+	if (w->state->marked)
 		return marked;
 	return hnr_links_kept(w, member, candidate->node);
 }
@@ -265,31 +265,44 @@ from_of(HnrWeave *w, uint32 member)
 }
 
 /* By nodes; what is marked comes before the same without a mark. */
-static int
-compare_nodes(const void *a, const void *b)
+static inline int
+compare_nodes(const HnrMemEdge *a, const HnrMemEdge *b)
 {
-	uint32		x = ((const HnrMemEdge *) a)->node;
-	uint32		y = ((const HnrMemEdge *) b)->node;
+	uint32		x = a->node & ~HNR_LINK_KEPT;
+	uint32		y = b->node & ~HNR_LINK_KEPT;
 
-	if (((x ^ y) & ~HNR_LINK_KEPT) == 0)
-		return (x < y) - (x > y);
-	x &= ~HNR_LINK_KEPT;
-	y &= ~HNR_LINK_KEPT;
+	if (x == y)
+		return (a->node < b->node) - (a->node > b->node);
 	return (x > y) - (x < y);
 }
 
-static int
-compare_distances(const void *a, const void *b, void *member)
+static inline int
+compare_distances(const HnrMemEdge *a, const HnrMemEdge *b, uint32 member)
 {
-	HnrMemEdge	x = *(const HnrMemEdge *) a;
-	HnrMemEdge	y = *(const HnrMemEdge *) b;
+	HnrMemEdge	x = *a;
+	HnrMemEdge	y = *b;
 
 	x.node &= ~HNR_LINK_KEPT;
 	y.node &= ~HNR_LINK_KEPT;
-	if (hnr_weave_nearer(&x, &y, *(uint32 *) member))
+	if (hnr_weave_nearer(&x, &y, member))
 		return -1;
-	return hnr_weave_nearer(&y, &x, *(uint32 *) member) ? 1 : 0;
+	return hnr_weave_nearer(&y, &x, member) ? 1 : 0;
 }
+
+#define ST_SORT sort_by_node
+#define ST_ELEMENT_TYPE HnrMemEdge
+#define ST_COMPARE(a, b) compare_nodes(a, b)
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
+
+#define ST_SORT sort_by_distance
+#define ST_ELEMENT_TYPE HnrMemEdge
+#define ST_COMPARE_ARG_TYPE const uint32
+#define ST_COMPARE(a, b, member) compare_distances(a, b, *(member))
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
 
 /* The links of a member: of those it chose and those who chose it. */
 static void
@@ -307,11 +320,11 @@ join_links(HnrLinks *l, uint32 member)
 	memcpy(all, edges->edge, sizeof(HnrMemEdge) * n);
 	for (uint64 i = from; i < to; i++)
 		all[n++] = *chooser_at(w, i);
-	qsort(all, n, sizeof(HnrMemEdge), compare_nodes);
+	sort_by_node(all, n);
 	for (Size i = 0; i < n; i++)
 		if (unique == 0 || ((all[unique - 1].node ^ all[i].node) & ~HNR_LINK_KEPT) != 0)
 			all[unique++] = all[i];
-	qsort_arg(all, unique, sizeof(HnrMemEdge), compare_distances, &member);
+	sort_by_distance(all, unique, &member);
 	n = Min(unique, MOST_CANDIDATES);
 	memcpy(l->edge, all, sizeof(HnrMemEdge) * n);
 	pfree(all);
@@ -325,6 +338,15 @@ members_of_task(HnrWeave *w, uint32 task, uint32 *from)
 {
 	*from = task * TASK_MEMBERS;
 	return Min(*from + TASK_MEMBERS, w->state->nlisted);
+}
+
+void
+hnr_links_count_list(HnrWeave *w, uint32 member)
+{
+	HnrMemEdges *edges = edges_of(w, member);
+
+	for (int i = 0; i < edges->count; i++)
+		pg_atomic_fetch_add_u64(from_of(w, edges->edge[i].node & ~HNR_LINK_KEPT), 1);
 }
 
 void
@@ -349,13 +371,10 @@ hnr_links_choose(HnrWeave *w, uint32 task)
 
 	for (uint32 i = from; i < to; i++)
 	{
-		HnrMemEdges *edges = edges_of(w, i);
-
 		CHECK_FOR_INTERRUPTS();
 		hnr_throttle(LINK_US);
 		choose_links(get_links(w), i);
-		for (int j = 0; j < edges->count; j++)
-			pg_atomic_fetch_add_u64(from_of(w, edges->edge[j].node), 1);
+		hnr_links_count_list(w, i);
 	}
 }
 
@@ -383,9 +402,10 @@ hnr_links_list(HnrWeave *w, uint32 task)
 
 		for (int j = 0; j < edges->count; j++)
 		{
-			HnrMemEdge	chooser = {.node = i,.distance = edges->edge[j].distance};
+			HnrMemEdge	e = edges->edge[j];
+			HnrMemEdge	chooser = {.node = i | (e.node & HNR_LINK_KEPT),.distance = e.distance};
 
-			hnr_links_put(w, edges->edge[j].node, chooser);
+			hnr_links_put(w, e.node & ~HNR_LINK_KEPT, chooser);
 		}
 	}
 }
@@ -411,10 +431,16 @@ ntasks(const HnrWeave *w)
 }
 
 void
-hnr_links_choose_all(HnrWeave *w, double share)
+hnr_links_begin_count(HnrWeave *w)
 {
 	for (uint32 i = 0; i < w->state->nnodes; i++)
 		pg_atomic_init_u64(from_of(w, i), 0);
+}
+
+void
+hnr_links_choose_all(HnrWeave *w, double share)
+{
+	hnr_links_begin_count(w);
 	hnr_weave_step(w, HNR_STEP_KEEP, ntasks(w), share * 0.04);
 	hnr_weave_step(w, HNR_STEP_CHOOSE, ntasks(w), share * 0.96);
 }

@@ -92,7 +92,7 @@ run_partition(HnrWeave *w, int number, double share)
 	uint32	   *leaders = palloc(sizeof(uint32) * w->leaf);
 
 	state->partition++;
-	state->nleaders = Min((uint64) state->n * w->overlap * 2 / w->leaf, w->leaf);
+	state->nleaders = Min((uint64) state->n * HNR_OVERLAP * 2 / w->leaf, w->leaf);
 	hnr_cells_choose_leaders(NULL, state->n, state->nleaders, number, leaders);
 	for (int i = 0; i < state->nleaders; i++)
 		*(uint32 *) hnr_array_at(&w->leaders, i) = leaders[i];

@@ -8,6 +8,9 @@
  * links; links are made better where they have suffered (mend.c); the graph is written,
  * with the codes of the links that have stayed; rows that the old index does not have are inserted.
  *
+ * Several processes make the graph, as in a build from scratch (team.h); this one alone reads the
+ * old index and the table, and writes the new one.
+ *
  * Locks: AccessShareLock on the old index.  The caller holds one on the table that keeps
  * VACUUM away.
  *
@@ -19,13 +22,13 @@
 #include "am/am.h"
 #include "am/encoding.h"
 #include "am/flush.h"
-#include "am/grow.h"
 #include "am/inherit.h"
 #include "am/insert.h"
 #include "am/log.h"
 #include "am/mend.h"
 #include "am/phases.h"
 #include "am/renew.h"
+#include "am/team.h"
 #include "am/toasted.h"
 #include "am/weave.h"
 #include "commands/progress.h"
@@ -55,6 +58,9 @@
 #define LOADED		0.3
 #define LINKED		0.6
 
+/* Of linking: of looking at what was taken over. */
+#define MEASURED	0.1
+
 typedef struct Renewal
 {
 	HnrIndex   *index;
@@ -66,6 +72,7 @@ typedef struct Renewal
 	double		rows;			/* seen */
 	double		indexed;
 	Size		needed;			/* memory */
+	int			nworkers;		/* wanted beside this process */
 	uint64		sample_every;
 	float	   *sample;			/* vectors of some rows that the old index has */
 	uint32	   *sample_vertex;
@@ -260,19 +267,27 @@ needed_memory(Renewal *r)
 	Size		node = sizeof(HnrMemNode) + r->graph->vector_size + offsetof(HnrMemEdges, edge) +
 		sizeof(HnrMemEdge) * layout->ground.slots;
 	Size		upper = offsetof(HnrMemEdges, edge) + sizeof(HnrMemEdge) * layout->upper.slots;
-	Size		flush = n * (HNR_FLUSH_NODE + 2 * sizeof(uint32)) + hnr_weave_candidates_memory() * n;
+	Size		linking = hnr_weave_mending_memory(r->index) * n + hnr_slots_memory(r->index, true);
 
+	linking += HNR_FLUSH_NODE * n + hnr_weave_process_memory(r->index) * (r->nworkers + 1);
 	return node * n + upper * (n / (HNR_LEVEL_FACTOR * r->index->meta.m - 1)) +
 		sizeof(HnrMemTid) * f->tids + hnr_inherit_memory(r->inherit) +
-		Max(flush, hnr_mend_memory(r->index, n)) + sizeof(float) * SAMPLE * (Size) layout->dims;
+		linking + sizeof(float) * SAMPLE * (Size) layout->dims;
 }
 
+/* Rather with fewer workers than not at all. */
 static void
 check_memory(Renewal *r)
 {
-	r->needed = needed_memory(r);
-	if (r->needed > hnr_inherit_budget())
-		hnr_inherit_no_memory();
+	while ((r->needed = needed_memory(r)) > hnr_inherit_budget())
+		if (r->nworkers-- == 0)
+			hnr_inherit_no_memory();
+}
+
+static void
+report_linking(void *state, double done)
+{
+	report_done(state, LOADED + (LINKED - LOADED) * done);
 }
 
 /* Between two pages, when none is locked. */
@@ -303,22 +318,61 @@ insert_fresh(Renewal *r)
 }
 
 static void
-write_graph(Renewal *r)
+write_graph(Renewal *r, HnrWeave *w)
 {
-	HnrKnownSlots known = {
-		.fill = hnr_inherit_slots,
-		.state = r->inherit,
-		.memory = hnr_inherit_memory(r->inherit) + sizeof(float) * r->maxfresh * (Size) r->index->layout.dims
-	};
-
 	HNR_DEBUG_POINT("renew_mend");
-	hnr_growth_link_upper(r->graph);
-	hnr_mend_links(r->graph, r->inherit);
-	report_done(r, LINKED);
+	hnr_mend_links(w, 1 - MEASURED);
 	pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, HNR_BUILD_WRITE);
-	hnr_index_write_meta(r->index, MAIN_FORKNUM);
 	HNR_DEBUG_POINT("renew_write");
-	hnr_flush_graph(r->index, r->graph, NULL, &known, report_writing, r);
+	hnr_flush_graph(r->index, r->graph, w, report_writing, r);
+}
+
+/* What was taken over has to be right, as far as one can see. */
+static void
+check_graph(Renewal *r, HnrWeave *w)
+{
+	uint32		unsound = hnr_mend_measure(w, MEASURED);
+
+	if (unsound != HNR_MEM_NONE)
+		hnr_inherit_report(r->inherit, unsound, "A vertex has a vector that is none.");
+	hnr_inherit_check_codes(r->inherit);
+	check_sample(r);
+}
+
+static HnrWeave *
+begin_weave(Renewal *r)
+{
+	Size		beside = hnr_inherit_memory(r->inherit) + HNR_FLUSH_NODE * (Size) r->graph->nnodes +
+		sizeof(float) * r->maxfresh * (Size) r->index->layout.dims +
+		hnr_weave_process_memory(r->index) * (r->nworkers + 1);
+	HnrWeave   *w = hnr_weave_create_mending(r->graph, beside);
+
+	for (uint32 i = 0; i < r->graph->nnodes; i++)
+		*(bool *) hnr_array_at(&w->wanted, i) = hnr_inherit_flags(r->inherit, i) != 0 ||
+			hnr_mem_graph_edges(r->graph, i, 0)->count <
+			hnr_new_degree(&r->index->layout, 0, r->index->meta.m);
+	w->read_old = hnr_inherit_slots;
+	w->read_old_state = r->inherit;
+	w->progress = report_linking;
+	w->progress_state = r;
+	return w;
+}
+
+/* Makes the graph of what was taken over, together with workers, if there are any, and writes it. */
+static void
+make_graph(Renewal *r)
+{
+	HnrWeave   *w = begin_weave(r);
+	HnrTeam    *team;
+
+	hnr_index_write_meta(r->index, MAIN_FORKNUM);
+	team = hnr_team_start(w, r->nworkers);
+	if (hnr_arena_problem(r->graph->arena))
+		hnr_team_complain(r->index->rel, hnr_arena_problem(r->graph->arena));
+	check_graph(r, w);
+	write_graph(r, w);
+	if (team)
+		hnr_team_end(team, w);
 }
 
 /* Why an index like planned cannot take over anything from an old one; NULL: it can. */
@@ -372,7 +426,9 @@ prepare(Renewal *r, Relation heap, Relation rel, Relation old_rel)
 	r->row_context = AllocSetContextCreate(CurrentMemoryContext, "hnsw build row",
 										   ALLOCSET_DEFAULT_SIZES);
 	r->toasted = hnr_toast_reader_create(heap);
-	r->graph = hnr_mem_graph_create(r->index, false, hnr_arena_create(false));
+	r->nworkers = hnr_team_size(heap, (double) RelationGetNumberOfBlocks(old_rel) /
+								old->layout.ground.parts * old->layout.ground.per_page);
+	r->graph = hnr_mem_graph_create(r->index, false, hnr_arena_create(r->nworkers > 0));
 	r->inherit = hnr_inherit_create(old, heap, r->graph);
 	r->sample_every = hnr_inherit_figures(r->inherit)->tids / SAMPLE + 1;
 	check_memory(r);
@@ -410,10 +466,9 @@ hnr_renew_build(Relation heap, Relation rel, IndexInfo *info)
 	check_fresh(r, r->indexed);
 	check_encoding(r);
 	hnr_inherit_load(r->inherit);
-	check_sample(r);
 	check_worth(r);
 	report_done(r, LOADED);
-	write_graph(r);
+	make_graph(r);
 	hnr_inherit_end(r->inherit);
 	index_close(old, AccessShareLock);
 	offer.let_go(offer.state);

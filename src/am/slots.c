@@ -73,12 +73,33 @@ fill_plain(HnrSlotMaker *m, const HnrMemEdges *edges, int level, char *slots)
 		m->place(m->place_state, edges->edge[i].node, level, (ItemPointer) (slots + i * size));
 }
 
+/* Takes over the codes of links that have stayed. */
+static void
+take_old(HnrSlotMaker *m, const HnrMemEdges *edges, char *slots)
+{
+	Size		size = m->index->layout.slot_size;
+
+	memset(m->is_known, 0, sizeof(bool) * edges->count);
+	for (int s = 0; s < m->old->count; s++)
+	{
+		const char *old = m->old->slot + s * size;
+		uint32		to = ItemPointerGetBlockNumberNoCheck((const ItemPointerData *) old);
+
+		for (int i = 0; i < edges->count && to != HNR_MEM_NONE; i++)
+			if (edges->edge[i].node == to)
+			{
+				memcpy(slots + i * size, old, size);
+				m->is_known[i] = true;
+				break;
+			}
+	}
+}
+
 int
 hnr_slot_maker_fill(HnrSlotMaker *m, uint32 node, int level, char *slots)
 {
 	HnrMemEdges *edges = hnr_mem_graph_edges(m->graph, node, level);
 	HnrCodecPoint self = {NULL, NULL};
-	bool		known = m->known && level == 0;
 
 	qsort(edges->edge, edges->count, sizeof(HnrMemEdge), hnr_mem_compare_edges);
 	if (m->index->codec->quantizer == NULL)
@@ -86,8 +107,8 @@ hnr_slot_maker_fill(HnrSlotMaker *m, uint32 node, int level, char *slots)
 		fill_plain(m, edges, level, slots);
 		return edges->count;
 	}
-	if (known)
-		m->known->fill(m->known->state, node, edges, slots, m->is_known);
+	if (m->old)
+		take_old(m, edges, slots);
 	for (int i = 0; i < edges->count; i++)
 	{
 		uint32		other = edges->edge[i].node;
@@ -96,7 +117,7 @@ hnr_slot_maker_fill(HnrSlotMaker *m, uint32 node, int level, char *slots)
 		ItemPointerData tid;
 
 		m->place(m->place_state, other, level, &tid);
-		if (known && m->is_known[i])
+		if (m->old && m->is_known[i])
 		{
 			slot->vertex = tid;
 			continue;
@@ -131,10 +152,16 @@ hnr_slots_batch(const HnrIndex *index)
 	return Max(n / per_page, 1) * per_page;
 }
 
-Size
-hnr_slots_memory(const HnrIndex *index)
+static Size
+bytes_of_old(const HnrIndex *index)
 {
-	return bytes_of_node(index) * 2 * hnr_slots_batch(index);
+	return MAXALIGN(offsetof(HnrOldSlots, slot) + bytes_of_node(index));
+}
+
+Size
+hnr_slots_memory(const HnrIndex *index, bool old)
+{
+	return (bytes_of_node(index) + (old ? bytes_of_old(index) : 0)) * 2 * hnr_slots_batch(index);
 }
 
 /* What the graph's making no longer needs has room for these. */
@@ -166,7 +193,7 @@ rotated_array(HnrWeave *w)
 }
 
 void
-hnr_slots_make_arrays(HnrWeave *w, bool any)
+hnr_slots_make_arrays(HnrWeave *w, bool any, Size beside)
 {
 	HnrArena   *arena = w->graph->arena;
 	Size		rotated = rotated_size(w);
@@ -178,8 +205,11 @@ hnr_slots_make_arrays(HnrWeave *w, bool any)
 		hnr_array_reserve(&w->slots, 2 * w->batch);
 	hnr_array_init(&w->rotated, arena, Max(rotated, 1));
 	if (any && (w->state->joining || rotated > w->near.item) &&
-		hnr_mem_graph_size(w->graph) + all <= (Size) maintenance_work_mem * 1024)
+		hnr_mem_graph_size(w->graph) + beside + all <= (Size) maintenance_work_mem * 1024)
 		hnr_array_reserve(&w->rotated, w->graph->nnodes);
+	hnr_array_init(&w->old_slots, arena, bytes_of_old(w->graph->index));
+	if (w->state->mending)
+		hnr_array_reserve(&w->old_slots, 2 * w->batch);
 }
 
 static void
@@ -214,6 +244,18 @@ hnr_slots_rotate(HnrWeave *w, uint32 task)
 						  Min(from + ROTATE_TASK, w->graph->nnodes));
 }
 
+static uint32
+node_at(HnrWeave *w, uint32 position)
+{
+	return *(uint32 *) hnr_array_at(order_array(w), position);
+}
+
+static HnrOldSlots *
+old_at(HnrWeave *w, uint32 position)
+{
+	return hnr_array_at(&w->old_slots, position % (2 * w->batch));
+}
+
 void
 hnr_slots_fill(HnrWeave *w, uint32 task)
 {
@@ -222,8 +264,13 @@ hnr_slots_fill(HnrWeave *w, uint32 task)
 	uint32		to = Min(from + FILL_TASK, end);
 
 	for (uint32 i = from; i < to; i++)
-		hnr_slot_maker_fill(get_maker(w), *(uint32 *) hnr_array_at(order_array(w), i), 0,
-							unconstify(char *, hnr_slots_at(w, i)));
+	{
+		HnrSlotMaker *m = get_maker(w);
+
+		if (w->state->mending)
+			m->old = old_at(w, i);
+		hnr_slot_maker_fill(m, node_at(w, i), 0, unconstify(char *, hnr_slots_at(w, i)));
+	}
 	hnr_throttle(FILL_TASK);
 }
 
@@ -244,6 +291,15 @@ hnr_slots_begin(HnrWeave *w, const uint32 *order)
 	w->progress = NULL;
 	if (rotated_size(w) > 0 && rotated_array(w))
 		hnr_weave_step(w, HNR_STEP_ROTATE, (w->graph->nnodes - 1) / ROTATE_TASK + 1, 0);
+}
+
+void
+hnr_slots_read_old(HnrWeave *w, uint32 position)
+{
+	uint32		end = Min(position + w->batch, w->state->nlisted);
+
+	for (; w->read_old && position < end; position++)
+		w->read_old(w->read_old_state, node_at(w, position), old_at(w, position));
 }
 
 void

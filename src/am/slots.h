@@ -13,20 +13,6 @@
 /* Tells where a node will stand at a level. */
 typedef void (*HnrPlaceFn) (void *state, uint32 node, int level, ItemPointer tid);
 
-/*
- * Slots that need not be made: puts those of a node's ground level that it has where they
- * belong by the order of its edges, and says which.  Their TIDs are set by the caller.
- */
-typedef void (*HnrKnownSlotsFn) (void *state, uint32 node, const HnrMemEdges *edges, char *slots,
-								 bool *known);
-
-typedef struct HnrKnownSlots
-{
-	HnrKnownSlotsFn fill;
-	void	   *state;
-	Size		memory;			/* that all this takes, beside the graph */
-} HnrKnownSlots;
-
 typedef struct HnrSlotMaker
 {
 	const HnrIndex *index;
@@ -34,8 +20,8 @@ typedef struct HnrSlotMaker
 	const HnrArray *rotated;	/* vectors of all nodes, or NULL: rotated when needed */
 	HnrPlaceFn	place;
 	void	   *place_state;
-	const HnrKnownSlots *known;	/* or NULL */
-	bool	   *is_known;		/* scratch */
+	const HnrOldSlots *old;		/* those of the node at hand that need not be made; or NULL */
+	bool	   *is_known;		/* scratch: which of its slots were among these */
 	float	   *self;			/* scratch */
 	float	   *other;
 	float	   *rotated_self;
@@ -67,6 +53,12 @@ hnr_place_of_position(const HnrShape *shape, BlockNumber first, uint32 position,
  */
 extern void hnr_slots_begin(HnrWeave *w, const uint32 *order);
 
+/*
+ * With w->read_old, before it asks for a batch: slots that old pages have, with the codes of
+ * links that have stayed.
+ */
+extern void hnr_slots_read_old(HnrWeave *w, uint32 position);
+
 /* Before that, of other nodes: where each stands at the ground. */
 extern void hnr_slots_set_position(HnrWeave *w, uint32 node, uint32 position);
 
@@ -75,11 +67,12 @@ extern void hnr_slots_wait(HnrWeave *w);
 extern const char *hnr_slots_at(HnrWeave *w, uint32 position);
 
 /*
- * Arrays for it, behind the others, with room only if there will be any slots; the bytes
- * of it, whatever the number of nodes.
+ * Arrays for it, behind the others, with room only if there will be any slots, and as far as
+ * there is memory, of which so much is in use beside the graph; the bytes of it, whatever the
+ * number of nodes, with old ones or without.
  */
 extern uint32 hnr_slots_batch(const HnrIndex *index);
-extern void hnr_slots_make_arrays(HnrWeave *w, bool any);
-extern Size hnr_slots_memory(const HnrIndex *index);
+extern void hnr_slots_make_arrays(HnrWeave *w, bool any, Size beside);
+extern Size hnr_slots_memory(const HnrIndex *index, bool old);
 
 #endif							/* HNR_SLOTS_H */

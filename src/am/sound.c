@@ -53,7 +53,8 @@ bool
 hnr_sound_rounding(const HnrIndex *index, const float *vec, HnrScale scale, float error)
 {
 	const HnrLayout *layout = &index->layout;
-	double		most = 0;
+	double		sum = 0;
+	double		most;
 
 	if (!isfinite(error) || error < 0)
 		return false;
@@ -65,8 +66,8 @@ hnr_sound_rounding(const HnrIndex *index, const float *vec, HnrScale scale, floa
 		return true;
 	/* a sum of magnitudes is greater than any length */
 	for (int i = 0; i < layout->dims; i++)
-		most += 1e-4 * fabs(vec[i]) +
-			hnr_stored_most_lost(layout->encoding, scale, 1.01 * fabs(vec[i]));
+		sum += fabs(vec[i]);
+	most = 1e-4 * sum + hnr_stored_most_lost(layout->encoding, scale, layout->dims, 1.01 * sum);
 	return error <= 1.01 * most + 1e-4;
 }
 

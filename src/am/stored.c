@@ -215,16 +215,16 @@ hnr_stored_decode(HnrEncoding encoding, const char *stored, int count, HnrScale 
 }
 
 double
-hnr_stored_most_lost(HnrEncoding encoding, HnrScale scale, double x)
+hnr_stored_most_lost(HnrEncoding encoding, HnrScale scale, int n, double sum)
 {
 	switch (encoding)
 	{
 		case HNR_ENCODING_HALF:
 			/* eleven digits, fewer below the normal ones */
-			return ldexp(x, -11) + ldexp(1.0, scale.exponent - 25);
+			return ldexp(sum, -11) + n * ldexp(1.0, scale.exponent - 25);
 		case HNR_ENCODING_BYTE:
 			/* the step may have been twice that of the result */
-			return ldexp(1.0, scale.exponent);
+			return n * ldexp(1.0, scale.exponent);
 		default:
 			return 0;
 	}

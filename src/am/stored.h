@@ -40,8 +40,11 @@ extern void hnr_stored_encode(HnrEncoding encoding, const float *vec, int count,
 extern void hnr_stored_decode(HnrEncoding encoding, const char *stored, int count, HnrScale scale,
 							  float *vec);
 
-/* The farthest that rounding to the scale can move a coordinate of magnitude x. */
-extern double hnr_stored_most_lost(HnrEncoding encoding, HnrScale scale, double x);
+/*
+ * The farthest that rounding to the scale can move n coordinates, all together, whose magnitudes
+ * add up to sum.
+ */
+extern double hnr_stored_most_lost(HnrEncoding encoding, HnrScale scale, int n, double sum);
 
 /* A row as it enters an index. */
 typedef struct HnrRow

@@ -158,6 +158,17 @@ hnr_team_end(HnrTeam *team, HnrWeave *w)
 }
 
 void
+hnr_team_complain(Relation rel, const char *problem)
+{
+	ereport(WARNING,
+			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+			 errmsg("building index \"%s\" without parallel workers, for lack of shared memory",
+					RelationGetRelationName(rel)),
+			 errdetail_internal("%s", problem),
+			 errhint("Give the server more room in /dev/shm (docker run --shm-size), set dynamic_shared_memory_type to mmap, or max_parallel_maintenance_workers to 0.")));
+}
+
+void
 hnr_team_begin_step(HnrWeave *w)
 {
 	BarrierArriveAndWait(&w->state->barrier, PG_WAIT_EXTENSION);

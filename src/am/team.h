@@ -27,6 +27,9 @@ extern int	hnr_team_size(Relation heap, double rows);
 extern HnrTeam *hnr_team_start(HnrWeave *w, int nworkers);
 extern void hnr_team_end(HnrTeam *team, HnrWeave *w);
 
+/* Warns that shared memory was short, with what the server said: this process goes on alone. */
+extern void hnr_team_complain(Relation rel, const char *problem);
+
 /* Lets the others begin the present step; waits until all have done it. */
 extern void hnr_team_begin_step(HnrWeave *w);
 extern void hnr_team_end_step(HnrWeave *w);

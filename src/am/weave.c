@@ -38,6 +38,9 @@
 #define LIST_SHARE		0.02
 #define JOIN_SHARE		0.16
 
+/* Of candidates for a graph that has links. */
+#define MEND_SAMPLES_SHARE 0.25
+
 /* Partitions are made until the last finds little that is new, but no more than these. */
 #define MOST_PARTITIONS	6
 
@@ -45,8 +48,9 @@
 #define SAMPLE_NEAREST	16
 #define LEAST_SAMPLE	4
 
-/* Candidates that a partition gives for a graph that has links. */
-#define CELL_NEAREST	16
+/* Candidates that a cell gives for a graph that has links, and what a member keeps of all cells. */
+#define MEND_NEAREST	16
+#define MEND_MOST		32
 
 static int
 leaf_size(const HnrIndex *index)
@@ -91,10 +95,18 @@ hnr_weave_sample_memory(void)
 		(sizeof(uint16) + sizeof(uint32)) * HNR_OVERLAP + sizeof(uint64);
 }
 
-Size
-hnr_weave_candidates_memory(void)
+/* Room for that, and for as many links of others to it. */
+static int
+most_mended(const HnrIndex *index)
 {
-	return (sizeof(HnrFar) + sizeof(uint32)) / HNR_SAMPLED + hnr_weave_sample_memory() - sizeof(HnrFar);
+	return Max(MEND_MOST, index->layout.ground.slots);
+}
+
+Size
+hnr_weave_mending_memory(const HnrIndex *index)
+{
+	return hnr_weave_memory(index) + sizeof(bool) +
+		sizeof(HnrMemEdge) * most_mended(index) - sizeof(HnrMemEdge) * most_near(index);
 }
 
 Size
@@ -117,7 +129,11 @@ new_weave(HnrMemGraph *graph, HnrWeaveState *state)
 	w->most_near = state->sample ? SAMPLE_NEAREST : most_near(graph->index);
 	w->keep = state->sample ? SAMPLE_NEAREST : Max(w->most_near / 4, 8);
 	w->enough = enough(graph->index);
-	w->overlap = HNR_OVERLAP;
+	if (state->mending)
+	{
+		w->most_near = most_mended(graph->index);
+		w->keep = MEND_NEAREST;
+	}
 	return w;
 }
 
@@ -149,6 +165,7 @@ make_arrays(HnrWeave *w, uint32 nodes, uint32 listed, uint64 nlinks)
 		{&w->cell, sizeof(HnrCell), w->leaf},
 		{&w->leaders, sizeof(uint32), w->leaf},
 		{&w->from, sizeof(pg_atomic_uint64), nodes},
+		{&w->wanted, sizeof(bool), w->state->mending ? nodes : 0},
 	};
 
 	for (int i = 0; i < lengthof(arrays); i++)
@@ -158,8 +175,8 @@ make_arrays(HnrWeave *w, uint32 nodes, uint32 listed, uint64 nlinks)
 	}
 }
 
-static HnrWeave *
-create(HnrMemGraph *graph, uint32 nlisted, uint32 sampling)
+static HnrWeaveState *
+create_state(HnrMemGraph *graph, uint32 nlisted, uint32 sampling)
 {
 	HnrWeaveState *state = palloc0(sizeof(HnrWeaveState));
 
@@ -168,7 +185,14 @@ create(HnrMemGraph *graph, uint32 nlisted, uint32 sampling)
 	state->sampling = sampling;
 	state->sample = sampling == 1;
 	pg_atomic_init_u32(&state->next_task, 0);
-	return new_weave(graph, state);
+	pg_atomic_init_u32(&state->unsound, HNR_MEM_NONE);
+	return state;
+}
+
+static HnrWeave *
+create(HnrMemGraph *graph, uint32 nlisted, uint32 sampling)
+{
+	return new_weave(graph, create_state(graph, nlisted, sampling));
 }
 
 HnrWeave *
@@ -177,7 +201,7 @@ hnr_weave_create(HnrMemGraph *graph)
 	HnrWeave   *w = create(graph, graph->nnodes, HNR_SAMPLED);
 
 	make_arrays(w, graph->nnodes, graph->nnodes, 0);
-	hnr_slots_make_arrays(w, true);
+	hnr_slots_make_arrays(w, true, 0);
 	return w;
 }
 
@@ -187,17 +211,21 @@ hnr_weave_create_part(HnrMemGraph *graph, uint32 nlisted, uint32 sampling)
 	HnrWeave   *w = create(graph, nlisted, sampling);
 
 	make_arrays(w, graph->nnodes, nlisted, 0);
-	hnr_slots_make_arrays(w, false);
+	hnr_slots_make_arrays(w, false, 0);
 	return w;
 }
 
 HnrWeave *
-hnr_weave_create_candidates(HnrMemGraph *graph)
+hnr_weave_create_mending(HnrMemGraph *graph, Size beside)
 {
-	HnrWeave   *w = create(graph, graph->nnodes, HNR_SAMPLED);
+	HnrWeaveState *state = create_state(graph, graph->nnodes, HNR_SAMPLED);
+	HnrWeave   *w;
 
-	w->most_near = w->keep = CELL_NEAREST;
+	state->mending = true;
+	state->marked = true;
+	w = new_weave(graph, state);
 	make_arrays(w, graph->nnodes, graph->nnodes, 0);
+	hnr_slots_make_arrays(w, true, beside);
 	return w;
 }
 
@@ -207,10 +235,11 @@ hnr_weave_create_join(HnrMemGraph *graph, uint32 nlisted, uint64 nlinks)
 	HnrWeave   *w = create(graph, nlisted, HNR_SAMPLED);
 
 	w->state->joining = true;
+	w->state->marked = true;
 	w->state->numbered = true;
 	w->state->n = nlisted;
 	make_arrays(w, graph->nnodes, nlisted, nlinks);
-	hnr_slots_make_arrays(w, true);
+	hnr_slots_make_arrays(w, true, 0);
 	return w;
 }
 
@@ -220,7 +249,7 @@ hnr_weave_attach(HnrMemGraph *graph, HnrWeaveState *state)
 	HnrWeave   *w = new_weave(graph, state);
 	HnrArray   *arrays[] = {
 		&w->node_of, &w->near, &w->counts, &w->far, &w->nearest_leaders, &w->assigned, &w->members, &w->cell,
-		&w->leaders, &w->from, &w->slots, &w->rotated
+		&w->leaders, &w->from, &w->wanted, &w->slots, &w->rotated, &w->old_slots
 	};
 
 	graph->nnodes = state->nnodes;
@@ -236,6 +265,9 @@ do_task(HnrWeave *w, uint32 task)
 {
 	switch (w->state->step)
 	{
+		case HNR_STEP_MEASURE:
+			hnr_mend_measure_task(w, task);
+			break;
 		case HNR_STEP_ASSIGN:
 			hnr_cells_assign(w, task);
 			break;
@@ -247,6 +279,9 @@ do_task(HnrWeave *w, uint32 task)
 			break;
 		case HNR_STEP_CHOOSE:
 			hnr_links_choose(w, task);
+			break;
+		case HNR_STEP_MEND:
+			hnr_mend_task(w, task);
 			break;
 		case HNR_STEP_LIST:
 			hnr_links_list(w, task);
@@ -382,13 +417,12 @@ hnr_weave_run_samples(HnrWeave *w)
 }
 
 void
-hnr_weave_run_candidates(HnrWeave *w, int least)
+hnr_weave_run_candidates(HnrWeave *w, int least, double share)
 {
-	run_samples(w, least, SAMPLES_SHARE);
+	run_samples(w, least, share * MEND_SAMPLES_SHARE);
 	w->state->n = w->graph->nnodes;
 	w->state->numbered = true;
-	w->overlap = 1;
-	hnr_cells_run(w, 1, 1 - SAMPLES_SHARE);
+	hnr_cells_run(w, 1, share * (1 - MEND_SAMPLES_SHARE));
 }
 
 const HnrMemEdge *

@@ -32,14 +32,16 @@ extern void hnr_weave_run_samples(HnrWeave *w);
 extern Size hnr_weave_sample_memory(void);
 
 /*
- * For candidates only, of a graph that has links: far ones, without those of the `least`
- * largest samples, and the nearest that one partition without overlap finds of each node,
- * nearest first.  And what that takes, a node.
+ * For a graph whose links were taken over (mend.c).  `beside` bytes are in use beside the graph.
+ * Then candidates: far ones, without those of the `least` largest samples, and the nearest that
+ * one partition finds of each node that wants any, nearest first.
  */
-extern HnrWeave *hnr_weave_create_candidates(HnrMemGraph *graph);
-extern void hnr_weave_run_candidates(HnrWeave *w, int least);
+extern HnrWeave *hnr_weave_create_mending(HnrMemGraph *graph, Size beside);
+extern void hnr_weave_run_candidates(HnrWeave *w, int least, double share);
 extern const HnrMemEdge *hnr_weave_near(const HnrWeave *w, uint32 node, int *n);
-extern Size hnr_weave_candidates_memory(void);
+
+/* Bytes that this needs beside the graph, a node. */
+extern Size hnr_weave_mending_memory(const HnrIndex *index);
 
 /*
  * And for joining what was chosen, nlinks by or for the first nodes, which w->near takes,

@@ -46,10 +46,12 @@ typedef struct HnrFar
 
 typedef enum HnrStep
 {
+	HNR_STEP_MEASURE,			/* links taken over from an old index: mend.c */
 	HNR_STEP_ASSIGN,			/* members to cells: cells.c */
 	HNR_STEP_COMPARE,			/* in cells */
 	HNR_STEP_KEEP,				/* which far candidates are linked in any case: links.c */
 	HNR_STEP_CHOOSE,			/* links */
+	HNR_STEP_MEND,				/* lists that were taken over: mend.c */
 	HNR_STEP_LIST,				/* who chose whom */
 	HNR_STEP_JOIN,
 	HNR_STEP_ROTATE,			/* for the pages: slots.c */
@@ -71,7 +73,10 @@ typedef struct HnrWeaveState
 	bool		numbered;		/* all of the ground; else a sample, see node_of */
 	uint32		nlisted;		/* of the members: the others are candidates and have none */
 	uint32		sampling;		/* one member in so many is in samples */
-	bool		joining;		/* near has links to be joined, by marks: see links.c */
+	bool		joining;		/* near has links to be joined: see links.c */
+	bool		marked;			/* links that are made in any case are marked */
+	bool		mending;		/* links were taken over from an old index: mend.c */
+	pg_atomic_uint32 unsound;	/* then: a node whose vector is none, or HNR_MEM_NONE */
 	bool		sample;			/* only far candidates are looked for */
 	int			partition;		/* counts on from sample to sample */
 	int			nleaders;
@@ -87,7 +92,21 @@ typedef void (*HnrStepProgress) (void *state, double done);
 
 typedef struct HnrCells HnrCells;
 typedef struct HnrLinks HnrLinks;
+typedef struct HnrMender HnrMender;
 typedef struct HnrTeam HnrTeam;
+
+/*
+ * A vertex's slots as an old index has them, but for the nodes that they lead to, which stand
+ * in the place of block numbers; HNR_MEM_NONE: to none.
+ */
+typedef struct HnrOldSlots
+{
+	int			count;
+	char		slot[FLEXIBLE_ARRAY_MEMBER];
+} HnrOldSlots;
+
+/* Reads those of a node. */
+typedef void (*HnrReadOldSlots) (void *state, uint32 node, HnrOldSlots *old);
 
 /* A process's view. */
 typedef struct HnrWeave
@@ -99,7 +118,6 @@ typedef struct HnrWeave
 	int			leaf;			/* the most members of a leaf */
 	int			keep;			/* nearest members that a leaf gives each */
 	int			most_near;		/* candidates that a member keeps */
-	int			overlap;		/* cells that a member is in, in one partition */
 	double		enough;			/* candidates new in a partition, a member's nearest m: 1 */
 	HnrStepProgress progress;	/* leader only */
 	void	   *progress_state;
@@ -107,8 +125,11 @@ typedef struct HnrWeave
 	double		progress_share;
 	HnrCells   *cells;			/* scratch */
 	HnrLinks   *links;
+	HnrMender  *mender;
 	struct HnrSlotMaker *maker;
 	uint32		batch;			/* nodes whose slots are made at a time */
+	HnrReadOldSlots read_old;	/* leader only, where links were taken over */
+	void	   *read_old_state;
 
 	/* in the graph's arena, behind its own */
 	HnrArray	node_of;		/* uint32: a member's node */
@@ -122,7 +143,9 @@ typedef struct HnrWeave
 	HnrArray	cell;			/* HnrCell */
 	HnrArray	leaders;		/* uint32: members */
 	HnrArray	from;			/* pg_atomic_uint64: see links.c */
+	HnrArray	wanted;			/* bool, by node: lists that are chosen anew, of those taken over */
 	HnrArray	slots;			/* see slots.c */
+	HnrArray	old_slots;
 	HnrArray	rotated;
 } HnrWeave;
 
@@ -178,6 +201,13 @@ hnr_weave_sort(HnrMemEdge *edge, int n, uint32 member)
 	}
 }
 
+/* Whether a member needs candidates. */
+static inline bool
+hnr_weave_wants(const HnrWeave *w, uint32 member)
+{
+	return !w->state->mending || !w->state->numbered || *(bool *) hnr_array_at(&w->wanted, member);
+}
+
 /* How far apart two vectors are, whatever the metric takes for near. */
 extern float hnr_weave_separation(const HnrIndex *index, const float *a, const float *b);
 
@@ -221,12 +251,24 @@ extern void hnr_links_put(HnrWeave *w, uint32 member, HnrMemEdge chooser);
 /* Whether two members are linked in any case. */
 extern bool hnr_links_kept(const HnrWeave *w, uint32 a, uint32 b);
 
-/* Marks a link that is made in any case, where they stand joined by member. */
+/*
+ * Marks a link that is made in any case, with state->marked: in lists and where they stand
+ * joined by member.
+ */
 #define HNR_LINK_KEPT	0x80000000U
+
+/* Before lists are joined: nobody has chosen anybody; who is in a member's list was chosen by it. */
+extern void hnr_links_begin_count(HnrWeave *w);
+extern void hnr_links_count_list(HnrWeave *w, uint32 member);
+
 extern void hnr_links_keep(HnrWeave *w, uint32 task);
 extern void hnr_links_choose(HnrWeave *w, uint32 task);
 extern void hnr_links_list(HnrWeave *w, uint32 task);
 extern void hnr_links_join(HnrWeave *w, uint32 task);
+
+/* Links that were taken over: see mend.h for the leader's part. */
+extern void hnr_mend_measure_task(HnrWeave *w, uint32 task);
+extern void hnr_mend_task(HnrWeave *w, uint32 task);
 
 /* Slots: see slots.h for the leader's part. */
 extern void hnr_slots_rotate(HnrWeave *w, uint32 task);
