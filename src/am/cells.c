@@ -42,6 +42,7 @@ struct HnrCells
 	float	   *center;
 	float	   *distances;
 	uint32	   *nodes;			/* scratch */
+	uint32	   *leaf_members;	/* likewise: of a leaf, who looks for something first */
 };
 
 /* A process's own, made when first needed. */
@@ -64,6 +65,7 @@ get_cells(HnrWeave *w)
 	c->distances = palloc_extended(sizeof(float) * hnr_points_width(w->leaf) *
 								   hnr_points_width(w->leaf), MCXT_ALLOC_HUGE);
 	c->nodes = palloc(sizeof(uint32) * Max(w->leaf, STRIP));
+	c->leaf_members = palloc(sizeof(uint32) * w->leaf);
 	return c;
 }
 
@@ -161,34 +163,52 @@ worst_candidate(HnrWeave *w, uint32 member)
 	return worst;
 }
 
-/* Compares all members of a leaf with all. */
+/* Puts those first who look for candidates; returns how many do. */
+static int
+order_leaf(HnrCells *c, const uint32 *members, int n)
+{
+	HnrWeave   *w = c->w;
+	int			looking = 0;
+	int			others = n;
+
+	for (int i = n - 1; i >= 0; i--)
+		if (members[i] >= w->state->nlisted || !hnr_weave_wants(w, members[i]))
+			c->leaf_members[--others] = members[i];
+	for (int i = 0; i < n && looking < others; i++)
+		if (members[i] < w->state->nlisted && hnr_weave_wants(w, members[i]))
+			c->leaf_members[looking++] = members[i];
+	return looking;
+}
+
+/* Compares those members of a leaf who look for candidates with all. */
 static void
 compare_leaf(HnrCells *c, const uint32 *members, int n)
 {
 	HnrWeave   *w = c->w;
 	int			width = hnr_points_width(n);
+	int			looking = order_leaf(c, members, n);
 	HnrMemEdge	nearest[HNR_POINTS_MOST];
 
-	load_columns(c, c->leaf, members, n);
-	for (int first = 0; first < n; first += STRIP)
+	members = c->leaf_members;
+	if (looking > 0)
+		load_columns(c, c->leaf, members, n);
+	for (int first = 0; first < looking; first += STRIP)
 	{
 		int			count = Min(STRIP, n - first);
 
 		CHECK_FOR_INTERRUPTS();
 		hnr_throttle(count);
 		hnr_points_all(c->leaf, first, count, c->distances);
-		for (int r = 0; r < count; r++)
+		for (int i = first; i < Min(first + count, looking); i++)
 		{
-			uint32		member = members[first + r];
-			float	   *row = c->distances + (Size) (first + r) * width;
+			uint32		member = members[i];
+			float	   *row = c->distances + (Size) i * width;
 			int			k;
 
-			if (member >= w->state->nlisted || !hnr_weave_wants(w, member))
-				continue;
-			row[first + r] = INFINITY;
+			row[i] = INFINITY;
 			k = hnr_points_nearest(row, width, w->keep, worst_candidate(w, member), nearest);
-			for (int i = 0; i < k; i++)
-				nearest[i].node = members[nearest[i].node];
+			for (int j = 0; j < k; j++)
+				nearest[j].node = members[nearest[j].node];
 			hnr_weave_sort(nearest, k, member);
 			lock_member(w, member, LW_EXCLUSIVE);
 			add_candidates(w, member, nearest, Min(k, w->keep));

@@ -12,6 +12,7 @@
 
 #include <math.h>
 
+#include "am/joined.h"
 #include "am/select.h"
 #include "am/taken.h"
 #include "am/weaving.h"
@@ -264,45 +265,18 @@ from_of(HnrWeave *w, uint32 member)
 	return hnr_array_at(&w->from, member);
 }
 
-/* By nodes; what is marked comes before the same without a mark. */
-static inline int
-compare_nodes(const HnrMemEdge *a, const HnrMemEdge *b)
+/* Returns what it was.  Alone, without an instruction that waits for all that was written before. */
+static uint64
+add_one(HnrWeave *w, pg_atomic_uint64 *number)
 {
-	uint32		x = a->node & ~HNR_LINK_KEPT;
-	uint32		y = b->node & ~HNR_LINK_KEPT;
+	uint64		was;
 
-	if (x == y)
-		return (a->node < b->node) - (a->node > b->node);
-	return (x > y) - (x < y);
+	if (w->locking)
+		return pg_atomic_fetch_add_u64(number, 1);
+	was = pg_atomic_read_u64(number);
+	pg_atomic_write_u64(number, was + 1);
+	return was;
 }
-
-static inline int
-compare_distances(const HnrMemEdge *a, const HnrMemEdge *b, uint32 member)
-{
-	HnrMemEdge	x = *a;
-	HnrMemEdge	y = *b;
-
-	x.node &= ~HNR_LINK_KEPT;
-	y.node &= ~HNR_LINK_KEPT;
-	if (hnr_weave_nearer(&x, &y, member))
-		return -1;
-	return hnr_weave_nearer(&y, &x, member) ? 1 : 0;
-}
-
-#define ST_SORT sort_by_node
-#define ST_ELEMENT_TYPE HnrMemEdge
-#define ST_COMPARE(a, b) compare_nodes(a, b)
-#define ST_SCOPE static
-#define ST_DEFINE
-#include "lib/sort_template.h"
-
-#define ST_SORT sort_by_distance
-#define ST_ELEMENT_TYPE HnrMemEdge
-#define ST_COMPARE_ARG_TYPE const uint32
-#define ST_COMPARE(a, b, member) compare_distances(a, b, *(member))
-#define ST_SCOPE static
-#define ST_DEFINE
-#include "lib/sort_template.h"
 
 /* The links of a member: of those it chose and those who chose it. */
 static void
@@ -313,21 +287,21 @@ join_links(HnrLinks *l, uint32 member)
 	uint64		from = member == 0 ? 0 : pg_atomic_read_u64(from_of(w, member - 1));
 	uint64		to = pg_atomic_read_u64(from_of(w, member));
 	Size		most = edges->count + (to - from);
-	HnrMemEdge *all = palloc_extended(sizeof(HnrMemEdge) * Max(most, 1), MCXT_ALLOC_HUGE);
+	HnrMemEdge *all = most <= MOST_CANDIDATES ? l->edge :
+		palloc_extended(sizeof(HnrMemEdge) * most, MCXT_ALLOC_HUGE);
 	Size		n = edges->count;
-	Size		unique = 0;
 
 	memcpy(all, edges->edge, sizeof(HnrMemEdge) * n);
 	for (uint64 i = from; i < to; i++)
 		all[n++] = *chooser_at(w, i);
-	sort_by_node(all, n);
-	for (Size i = 0; i < n; i++)
-		if (unique == 0 || ((all[unique - 1].node ^ all[i].node) & ~HNR_LINK_KEPT) != 0)
-			all[unique++] = all[i];
-	sort_by_distance(all, unique, &member);
-	n = Min(unique, MOST_CANDIDATES);
-	memcpy(l->edge, all, sizeof(HnrMemEdge) * n);
-	pfree(all);
+	n = hnr_joined_unique(all, n);
+	hnr_joined_sort(all, n, member);
+	if (all != l->edge)
+	{
+		n = Min(n, MOST_CANDIDATES);
+		memcpy(l->edge, all, sizeof(HnrMemEdge) * n);
+		pfree(all);
+	}
 	put_kept_first(l, n, member);
 	choose(l, n, l->slots, NULL, edges);
 }
@@ -346,7 +320,7 @@ hnr_links_count_list(HnrWeave *w, uint32 member)
 	HnrMemEdges *edges = edges_of(w, member);
 
 	for (int i = 0; i < edges->count; i++)
-		pg_atomic_fetch_add_u64(from_of(w, edges->edge[i].node & ~HNR_LINK_KEPT), 1);
+		(void) add_one(w, from_of(w, edges->edge[i].node & ~HNR_LINK_KEPT));
 }
 
 void
@@ -387,7 +361,7 @@ hnr_links_count(HnrWeave *w, uint32 member, uint32 n)
 void
 hnr_links_put(HnrWeave *w, uint32 member, HnrMemEdge chooser)
 {
-	*chooser_at(w, pg_atomic_fetch_add_u64(from_of(w, member), 1)) = chooser;
+	*chooser_at(w, add_one(w, from_of(w, member))) = chooser;
 }
 
 void
