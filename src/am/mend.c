@@ -269,6 +269,25 @@ add_candidates(HnrMender *m, int n, const HnrMemEdge *others, int count)
 	return n;
 }
 
+/*
+ * Distances within a cell are what is left of larger numbers, to be compared with
+ * each other only; from here on they stand among others.
+ */
+static void
+measure_near(HnrMender *m, uint32 node, int from, int to)
+{
+	const void *self = hnr_take(&m->taken, node, 0);
+
+	if (m->taken.bytes)
+		return;
+	for (int i = from; i < to; i++)
+	{
+		if (i + 1 < to)
+			hnr_taken_prefetch(&m->taken, m->edge[i + 1].node);
+		m->edge[i].distance = hnr_taken_distance(&m->taken, self, hnr_take(&m->taken, m->edge[i].node, 1));
+	}
+}
+
 /* Chooses among what a node has, what is nearest in its cells and in samples; the first links stay. */
 static void
 choose_anew(HnrMender *m, uint32 node, const HnrMemEdge *far, int nfar)
@@ -281,6 +300,7 @@ choose_anew(HnrMender *m, uint32 node, const HnrMemEdge *far, int nfar)
 
 	memcpy(m->edge, edges->edge, sizeof(HnrMemEdge) * n);
 	n = add_candidates(m, n, near, nnear);
+	measure_near(m, node, edges->count, n);
 	n = add_candidates(m, n, far, nfar);
 	hnr_select_sort(m->edge + nkept, n - nkept, node, m->key, m->sorted);
 	edges->count = hnr_select_edges(m->edge, n, nkept, m->new_degree, take, distance_between, m,

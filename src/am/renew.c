@@ -367,7 +367,7 @@ make_graph(Renewal *r)
 
 	hnr_index_write_meta(r->index, MAIN_FORKNUM);
 	team = hnr_team_start(w, r->nworkers);
-	if (hnr_arena_problem(r->graph->arena))
+	if (r->nworkers > 0 && hnr_arena_problem(r->graph->arena))
 		hnr_team_complain(r->index->rel, hnr_arena_problem(r->graph->arena));
 	check_graph(r, w);
 	write_graph(r, w);

@@ -192,6 +192,13 @@ rotated_array(HnrWeave *w)
 	return w->rotated.nblocks > 0 ? &w->rotated : NULL;
 }
 
+/* Whether codes can be taken from an old index. */
+static bool
+has_old(const HnrWeave *w)
+{
+	return w->state->mending && w->graph->index->codec->quantizer != NULL;
+}
+
 void
 hnr_slots_make_arrays(HnrWeave *w, bool any, Size beside)
 {
@@ -208,7 +215,7 @@ hnr_slots_make_arrays(HnrWeave *w, bool any, Size beside)
 		hnr_mem_graph_size(w->graph) + beside + all <= (Size) maintenance_work_mem * 1024)
 		hnr_array_reserve(&w->rotated, w->graph->nnodes);
 	hnr_array_init(&w->old_slots, arena, bytes_of_old(w->graph->index));
-	if (w->state->mending)
+	if (has_old(w))
 		hnr_array_reserve(&w->old_slots, 2 * w->batch);
 }
 
@@ -267,7 +274,7 @@ hnr_slots_fill(HnrWeave *w, uint32 task)
 	{
 		HnrSlotMaker *m = get_maker(w);
 
-		if (w->state->mending)
+		if (has_old(w))
 			m->old = old_at(w, i);
 		hnr_slot_maker_fill(m, node_at(w, i), 0, unconstify(char *, hnr_slots_at(w, i)));
 	}
@@ -298,7 +305,7 @@ hnr_slots_read_old(HnrWeave *w, uint32 position)
 {
 	uint32		end = Min(position + w->batch, w->state->nlisted);
 
-	for (; w->read_old && position < end; position++)
+	for (; has_old(w) && position < end; position++)
 		w->read_old(w->read_old_state, node_at(w, position), old_at(w, position));
 }
 

@@ -88,6 +88,11 @@ sub recall { return $node->safe_psql('postgres', "SET hnsw.ef_search = 20; SELEC
 # a churned index, rows with equal vectors in it, too
 make_items($node, 6000, 'WITH (m = 8, ef_construction = 40)');
 $node->safe_psql('postgres', <<'X');
+-- no integers, whose distances can be told in any way
+CREATE OR REPLACE FUNCTION vec(seed int) RETURNS vector LANGUAGE sql IMMUTABLE AS
+	$$SELECT array_agg((0.1 * (hashint4(seed * 8 + i) % 100))::real)::vector FROM generate_series(0, 7) i$$;
+UPDATE items SET e = vec(id);
+REINDEX INDEX items_e;
 ALTER TABLE items SET (parallel_workers = 2);
 ALTER DATABASE postgres SET log_min_messages = debug1;
 X
