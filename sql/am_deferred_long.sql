@@ -110,3 +110,35 @@ COMMIT;
 SELECT missed('a', '<->', 300, 10);
 DROP TABLE l;
 DROP FUNCTION v, add, missed, all_missed, pending;
+
+-- tight clusters of few dimensions, where a code's own rounding counts
+CREATE FUNCTION tight(i int, c int, d int) RETURNS vector LANGUAGE sql IMMUTABLE AS
+	$$SELECT array_agg((abs(hashint4(c * 1000 + k) % 10007) / 10007.0 + abs(hashint4(i * 1000 + k) % 1000) * 0.000002)::real ORDER BY k)::vector
+	  FROM generate_series(1, d) k$$;
+CREATE FUNCTION tight_missed(d int) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	q vector;
+	found int[];
+	missed bigint := 0;
+BEGIN
+	CREATE TABLE l (id int, a vector);
+	EXECUTE format('ALTER TABLE l ALTER a TYPE vector(%s)', d);
+	INSERT INTO l SELECT i, tight(i, i % 200, d) FROM generate_series(1, 4000) i;
+	CREATE INDEX l_a ON l USING hnsw (a vector_l2_ops) WITH (deferred = on, merge_threshold = 100000);
+	INSERT INTO l SELECT i, tight(i, i % 200, d) FROM generate_series(4001, 8000) i;
+	FOR c IN 1 .. 60 LOOP
+		q := tight(-c, c, d);
+		SET LOCAL enable_seqscan = off;
+		found := ARRAY(SELECT id FROM l ORDER BY a <-> q LIMIT 20);
+		SET LOCAL enable_seqscan = on;
+		missed := missed + (SELECT count(*) FROM (SELECT id FROM l ORDER BY a <-> q, id LIMIT 20) x
+							WHERE id > 4000 AND id <> ALL (found));
+	END LOOP;
+	DROP TABLE l;
+	RETURN missed;
+END $$;
+SELECT tight_missed(2), tight_missed(8), tight_missed(16);
+SET work_mem = '64kB';
+SELECT tight_missed(2), tight_missed(8), tight_missed(16);
+RESET work_mem;
+DROP FUNCTION tight, tight_missed;

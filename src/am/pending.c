@@ -19,9 +19,11 @@
 
 #include "am/buffer.h"
 #include "am/pending.h"
+#include "am/pending_listed.h"
 #include "distance/distance.h"
 #include "miscadmin.h"
 #include "quant/quant.h"
+#include "utils/float.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -121,18 +123,24 @@ find_center(Appending *a)
 	return true;
 }
 
+/* Of a slot's factor, half of a float: a part of it. */
+#define FACTOR_ERROR	(1 / 256.0f)
+
 float
 hnr_pending_spread(const HnrCodec *codec, const float *center, const float *vec, const HnrSlot *slot)
 {
 	float		scale = codec->metric->kind == HNR_METRIC_L2 ? 2 : 1;
 	float		length = sqrtf(hnr_distance->l2_squared(codec->layout->dims, center, vec));
 	float		g;
+	float		spread;
 
 	if (length == 0)
 		return 0;
-	g = -hnr_slot_factor(slot) / (scale * length);
-	return scale * length * hnr_code_error(codec->quantizer, hnr_slot_code(unconstify(HnrSlot *, slot)), g) /
-		sqrtf(hnr_codec_rotated_dims(codec));
+	/* as large as it can have been */
+	g = -hnr_slot_factor(slot) / (scale * length) * (1 + FACTOR_ERROR);
+	spread = scale * length * (hnr_code_error(codec->quantizer, hnr_slot_code(unconstify(HnrSlot *, slot)), g) /
+							   sqrtf(hnr_codec_rotated_dims(codec)) + FACTOR_ERROR / HNR_PENDING_DEVIATIONS);
+	return isnan(spread) ? get_float4_infinity() : spread;
 }
 
 /* Makes the entry, but for where the vector stands; false if the tail is another by now. */

@@ -119,7 +119,10 @@ hnr_pending_cache_hold_finer(HnrPendingPart *part, int size)
 		return true;
 	if (!part->kept || !has_room(all))
 		return false;
-	part->finer = MemoryContextAllocExtended(TopMemoryContext, all, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	part->finer = MemoryContextAllocExtended(TopMemoryContext, all,
+											 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO | MCXT_ALLOC_NO_OOM);
+	if (part->finer == NULL)
+		return false;
 	part->finer_size = all;
 	remembered += all;
 	return true;

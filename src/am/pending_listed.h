@@ -70,7 +70,7 @@ struct HnrPendingSearch
 	int			tail_stride;	/* of codes */
 	HnrFromCenter *from;		/* of the known runs */
 	HnrPendingFiner *finer;		/* NULL: there are none */
-	HnrIdSet   *told;			/* rows that have been listed; NULL: last_bound tells */
+	HnrIdSet   *told;			/* rows that have been listed, while others are; NULL: none */
 	float		bound;			/* how near known rows must be to be listed */
 	float		last_bound;		/* those as near as that are; NaN: none yet */
 	float		error;			/* the greatest of all rows' */

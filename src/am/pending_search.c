@@ -216,14 +216,11 @@ multiply(HnrPendingSearch *s, const HnrPendingPart *part, const HnrPendingOpen *
 		dots[i] += open[i].product;
 }
 
-/* Whether a row that may be as near as the bound is to be listed: it has not been. */
+/* Whether a row has been listed; it is, now. */
 static inline bool
-is_new(HnrPendingSearch *s, float least, int64 page, int entry)
+is_told(HnrPendingSearch *s, int64 page, int entry)
 {
-	if (s->told)
-		return hnr_idset_add(s->told, ID_OF(page, entry));
-	/* also what is no number, once */
-	return isnan(s->last_bound) || least > s->last_bound;
+	return s->told && !hnr_idset_add(s->told, ID_OF(page, entry));
 }
 
 /*
@@ -235,7 +232,7 @@ list_rows(HnrPendingSearch *s, int run, int64 page, const HnrPendingOpen *open, 
 {
 	const HnrPendingPart *part = s->known->parts[run].part;
 	const HnrFromCenter *from = &s->from[run];
-	float		off = HNR_PENDING_DEVIATIONS * hnr_block_deviation(s->heads);
+	float		off = s->tails ? HNR_PENDING_DEVIATIONS * hnr_block_deviation(s->heads) : hnr_block_rounding(s->heads);
 	float		dots[HNR_BLOCK];
 
 	multiply(s, part, open, n, dots);
@@ -248,7 +245,7 @@ list_rows(HnrPendingSearch *s, int run, int64 page, const HnrPendingOpen *open, 
 			terms->factor * (dots[i] + off) - HNR_PENDING_DEVIATIONS * terms->spread * from->way;
 		HnrPendingListed *l = &s->listed[s->nlisted];
 
-		if (least > s->bound || !is_new(s, least, page + part->places[row].page, part->places[row].entry))
+		if (least > s->bound || is_told(s, page + part->places[row].page, part->places[row].entry))
 			continue;
 		l->least = least;
 		l->page = page + part->places[row].page;
@@ -348,14 +345,30 @@ begin_known(HnrPendingSearch *s)
 	hnr_code_query_set(s->tails, rotated + hnr_quantizer_rotated_dims(head));
 }
 
-/* Lists known rows that may be as near as the bound. */
+/* The rows that have been listed. */
+static void
+fill_told(HnrPendingSearch *s, HnrIdSet *told)
+{
+	hnr_idset_init(told, 1024);
+	for (int64 i = 0; i < s->nlisted; i++)
+		(void) hnr_idset_add(told, ID_OF(s->listed[i].page, s->listed[i].entry & ~HNR_PENDING_MEASURED));
+	s->told = told;
+}
+
+/*
+ * Lists known rows that may be as near as the bound.  Which of them have been listed the last bound
+ * does not tell: heads may have left out some that whole codes would not.
+ */
 static void
 list_known(HnrPendingSearch *s, float bound)
 {
 	int64		page = 0;
+	HnrIdSet	told;
 
 	if (s->heads == NULL)
 		begin_known(s);
+	else
+		fill_told(s, &told);
 	s->bound = bound;
 	for (int i = 0; i < s->known->nparts; i++)
 	{
@@ -363,6 +376,9 @@ list_known(HnrPendingSearch *s, float bound)
 		page += s->known->parts[i].npages;
 	}
 	s->last_bound = bound;
+	if (s->told)
+		pfree(told.entries);
+	s->told = NULL;
 }
 
 void
@@ -375,14 +391,6 @@ hnr_pending_list(HnrPendingSearch *s, float bound)
 void
 hnr_pending_list_rest(HnrPendingSearch *s)
 {
-	HnrIdSet	listed;
-
-	if (s->known == NULL)
-		return;
-	hnr_idset_init(&listed, 1024);
-	for (int64 i = 0; i < s->nlisted; i++)
-		(void) hnr_idset_add(&listed, ID_OF(s->listed[i].page, s->listed[i].entry & ~HNR_PENDING_MEASURED));
-	s->told = &listed;
-	list_known(s, get_float4_infinity());
-	s->told = NULL;
+	if (s->known)
+		list_known(s, get_float4_infinity());
 }

@@ -168,6 +168,12 @@ hnr_block_products(const HnrBlockQuery *bq, const uint16 *sums, uint32 rows, flo
 }
 
 float
+hnr_block_rounding(const HnrBlockQuery *bq)
+{
+	return bq->rounding;
+}
+
+float
 hnr_block_deviation(const HnrBlockQuery *bq)
 {
 	/* each amount is off by anything up to half a step */

@@ -146,11 +146,13 @@ extern uint32 hnr_block_below(const HnrBlockQuery *bq, const uint8 *block, const
 
 /*
  * The products of those codes of a block that rows has a bit for, one behind the other.  They
- * are rounded: hnr_block_deviation is by how much, in the mean square.
+ * are rounded: hnr_block_deviation is by how much, in the mean square (where there are many amounts:
+ * a few are off alike), hnr_block_rounding by how much at most.
  */
 extern void hnr_block_products(const HnrBlockQuery *bq, const uint16 *sums, uint32 rows,
 							   float *products);
 extern float hnr_block_deviation(const HnrBlockQuery *bq);
+extern float hnr_block_rounding(const HnrBlockQuery *bq);
 
 /* |xbar|^2 of a code. */
 extern float hnr_code_norm2(const HnrQuantizer *qz, const uint8 *code);
