@@ -76,12 +76,15 @@ hnr_worker_interrupted(void)
 static void
 handle_sigint(int signo, siginfo_t *info, void *context)
 {
+	int			save_errno = errno;
+
 	if (info->si_pid != MyProcPid)
 		canceling = true;
 	StatementCancelHandler(signo);
+	errno = save_errno;
 }
 
-/* As pqsignal(), whose handlers are not told who sent the signal. */
+/* As pqsignal(), whose handlers are not told who sent the signal (and from 17 on leave errno to it). */
 static void
 catch_sigint(void)
 {
