@@ -70,7 +70,7 @@ int			hnr_guc_cutover_max_wait = 60;
 int			hnr_guc_cutover_timeout = 0;
 int			hnr_guc_table_lock_timeout = 0;
 int			hnr_guc_history_limit = 1000;
-int			hnr_guc_nice = 13;
+int			hnr_guc_nice = 15;
 int			hnr_guc_max_cpu = 100;
 int			hnr_guc_wal_rate = 0;
 int			hnr_guc_merge_workers = 2;
@@ -177,7 +177,7 @@ static const IntSetting int_settings[] = {
 		"hnsw_rebuild.nice",
 		"How far background work stands back behind others' in the operating system.",
 		"The niceness of its processes: 0 is that of everybody, 19 the most.",
-		&hnr_guc_nice, 13, 0, 19, PGC_SUSET, 0
+		&hnr_guc_nice, 15, 0, 19, PGC_SUSET, 0
 	},
 	{
 		"hnsw_rebuild.record_limit",
