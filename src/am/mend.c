@@ -329,8 +329,9 @@ mend(HnrMender *m, uint32 node)
 
 /* ---- tasks ---- */
 
-void
-hnr_mend_measure_task(HnrWeave *w, uint32 task)
+/* Does so to the nodes of a task, each of which takes so long (us). */
+static void
+do_task(HnrWeave *w, uint32 task, int us, void (*what) (HnrMender *m, uint32 node))
 {
 	uint32		from = task * TASK_NODES;
 	uint32		to = Min(from + TASK_NODES, w->state->nnodes);
@@ -338,23 +339,21 @@ hnr_mend_measure_task(HnrWeave *w, uint32 task)
 	for (uint32 i = from; i < to; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		hnr_throttle(MEASURE_US);
-		measure_links(get_mender(w), i);
+		hnr_throttle(us);
+		what(get_mender(w), i);
 	}
+}
+
+void
+hnr_mend_measure_task(HnrWeave *w, uint32 task)
+{
+	do_task(w, task, MEASURE_US, measure_links);
 }
 
 void
 hnr_mend_task(HnrWeave *w, uint32 task)
 {
-	uint32		from = task * TASK_NODES;
-	uint32		to = Min(from + TASK_NODES, w->state->nnodes);
-
-	for (uint32 i = from; i < to; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		hnr_throttle(CHOOSE_US);
-		mend(get_mender(w), i);
-	}
+	do_task(w, task, CHOOSE_US, mend);
 }
 
 static uint32

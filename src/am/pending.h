@@ -107,7 +107,8 @@ extern void hnr_pending_append(HnrIndex *index, const HnrRow *row, bool known);
 
 /*
  * The deviation of estimates from the slot of a vector, as the centre has it, for a query at
- * distance 1 of that: of the code's product with a random direction.
+ * distance 1 of that: of the code's product with a random direction, and by what the slot's factor
+ * may be rounded.  Infinite where it is no number.
  */
 extern float hnr_pending_spread(const HnrCodec *codec, const float *center, const float *vec,
 								const HnrSlot *slot);
@@ -155,7 +156,8 @@ typedef struct HnrPendingMark
 /*
  * Claims a page, for the transaction or until it is given back: whoever merges it, or marks
  * its dead rows.  So no row of it is on its way into the graph when vacuum finds it dead.  False
- * if others have it, or the table of locks is full, and the caller would not wait.  The page may have left the list by then.
+ * if others have it, or the table of locks is full, and the caller would not wait.  The page may
+ * have left the list by then.
  */
 extern bool hnr_pending_claim(Relation index, BlockNumber block, LOCKMODE mode, bool wait);
 extern void hnr_pending_unclaim(Relation index, BlockNumber block, LOCKMODE mode);

@@ -34,8 +34,6 @@
 /* Pages at the head that are looked at for rows that mergers are through with. */
 #define PAGES_BEGUN		8
 
-#define LINE			64		/* bytes, of a processor's cache */
-
 typedef struct CachedList
 {
 	Oid			relid;			/* invalid: free */
@@ -134,7 +132,7 @@ take(char *base, Size *used, Size size)
 {
 	char	   *at = base + *used;
 
-	*used += TYPEALIGN(LINE, size);
+	*used += TYPEALIGN(HNR_CACHE_LINE, size);
 	return base ? at : NULL;
 }
 
@@ -144,14 +142,14 @@ tail_size_for(int code_tail)
 {
 	int			size = INTALIGN(code_tail) + sizeof(HnrPendingTerms);
 
-	return size <= LINE ? pg_nextpower2_32(size) : TYPEALIGN(LINE / 4, size);
+	return size <= HNR_CACHE_LINE ? pg_nextpower2_32(size) : TYPEALIGN(HNR_CACHE_LINE / 4, size);
 }
 
 /* Where everything stands in a part; base is NULL to learn the size only. */
 static Size
 lay_out(const HnrIndex *index, int head_size, int maxrows, char *base, HnrPendingPart *part)
 {
-	Size		used = TYPEALIGN(LINE, sizeof(HnrPendingPart));
+	Size		used = TYPEALIGN(HNR_CACHE_LINE, sizeof(HnrPendingPart));
 	int			blocks = (maxrows + HNR_BLOCK - 1) / HNR_BLOCK;
 
 	part->maxrows = maxrows;
@@ -164,7 +162,7 @@ lay_out(const HnrIndex *index, int head_size, int maxrows, char *base, HnrPendin
 	part->places = take(base, &used, sizeof(*part->places) * maxrows);
 	part->entries = take(base, &used, sizeof(HnrPendingEntry) * maxrows);
 	/* tails are copied in pieces, which may be longer than the last */
-	part->tails = take(base, &used, (Size) part->tail_size * maxrows + LINE);
+	part->tails = take(base, &used, (Size) part->tail_size * maxrows + HNR_CACHE_LINE);
 	part->blocks = take(base, &used, hnr_pending_block_size(head_size) * blocks);
 	return used;
 }
@@ -178,7 +176,7 @@ begin_part(CachedList *list, HnrIndex *index, const HnrQuantizer *head, Page pag
 	HnrPendingPart like;
 	HnrPendingPart *part;
 	char	   *base;
-	Size		size = lay_out(index, head_size, maxrows, NULL, &like) + LINE;
+	Size		size = lay_out(index, head_size, maxrows, NULL, &like) + HNR_CACHE_LINE;
 
 	for (int i = 0; i < MOST_LISTS && !has_room(size); i++)
 		if (looks - lists[i].looked_at > LOOKS_KEPT)
@@ -197,7 +195,7 @@ begin_part(CachedList *list, HnrIndex *index, const HnrQuantizer *head, Page pag
 	}
 	part = MemoryContextAllocHuge(TopMemoryContext, size);
 	memset(part, 0, sizeof(*part));
-	base = (char *) TYPEALIGN(LINE, (uintptr_t) part);
+	base = (char *) TYPEALIGN(HNR_CACHE_LINE, (uintptr_t) part);
 	(void) lay_out(index, head_size, maxrows, base, part);
 	part->refs = 1;
 	part->kept = true;

@@ -23,6 +23,9 @@
 /* Pages of a part. */
 #define HNR_PENDING_PART_PAGES	HNR_PENDING_CENTER_RUN
 
+/* Bytes of a line of a processor's cache. */
+#define HNR_CACHE_LINE	64
+
 /* Rows of consecutive pages with one centre.  None is changed, but more may come, and finer codes. */
 typedef struct HnrPendingPart
 {

@@ -17,9 +17,6 @@
 /* As many are made in a scan: they take a few microseconds each. */
 #define MADE_IN_SCAN	6
 
-/* Bytes of a processor's cache. */
-#define LINE			64
-
 /* A row's, with its code behind it.  No spread: there is none yet. */
 typedef struct Record
 {
@@ -55,7 +52,7 @@ hnr_pending_finer_begin(HnrPendingSearch *s)
 	f->code_size = hnr_code_size(index->layout.dims, FINER_BITS);
 	f->layout.slot_size = sizeof(HnrSlot) + f->code_size;
 	f->codec = hnr_codec_create(index->metric, &f->layout, index->meta.seed);
-	f->size = TYPEALIGN(LINE / 4, sizeof(Record) + f->code_size);
+	f->size = TYPEALIGN(HNR_CACHE_LINE / 4, sizeof(Record) + f->code_size);
 	f->left = MADE_IN_SCAN;
 	f->rotated = palloc(sizeof(float) * hnr_codec_rotated_dims(f->codec));
 	f->codes = palloc(f->code_size * HNR_PENDING_FINER_ROWS);
@@ -78,7 +75,7 @@ hnr_pending_finer_fetch(HnrPendingFiner *f, const HnrPendingListed *l)
 {
 	const char *record = (const char *) record_of(f, l);
 
-	for (int at = 0; record && at < f->size; at += LINE)
+	for (int at = 0; record && at < f->size; at += HNR_CACHE_LINE)
 		__builtin_prefetch(record + at);
 }
 
@@ -104,8 +101,8 @@ hnr_pending_finer_raise(HnrPendingFiner *f, HnrPendingListed **listed, int n)
 	for (int i = 0; i < nrows; i++)
 	{
 		const HnrFromCenter *from = &f->search->from[rows[i]->run];
-		float		least = from->distance + from->scale * records[i]->slot.constant +
-			hnr_slot_factor(&records[i]->slot) * dots[i] - HNR_PENDING_DEVIATIONS * records[i]->spread * from->way;
+		float		least = hnr_pending_least(from, records[i]->slot.constant, hnr_slot_factor(&records[i]->slot),
+											  dots[i], records[i]->spread);
 
 		/* not where it is no number */
 		if (least > rows[i]->least)

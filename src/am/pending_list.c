@@ -177,7 +177,8 @@ hnr_pending_claim(Relation index, BlockNumber block, LOCKMODE mode, bool wait)
 	LOCKTAG		tag;
 
 	SET_LOCKTAG_TUPLE(tag, index->rd_lockInfo.lockRelId.dbId, index->rd_lockInfo.lockRelId.relId, block, 1);
-	return (wait ? LockAcquire(&tag, mode, false, false) : hnr_lock_quietly(&tag, mode)) != LOCKACQUIRE_NOT_AVAIL;
+	return (wait ? LockAcquire(&tag, mode, false, false) : hnr_lock_quietly(&tag, mode)) !=
+		LOCKACQUIRE_NOT_AVAIL;
 }
 
 void

@@ -43,6 +43,14 @@ typedef struct HnrFromCenter
 /* An error of more than so many deviations is not expected. */
 #define HNR_PENDING_DEVIATIONS	3.5f
 
+/* The least that the distance of a row can be, from what its slot has and the product of its code. */
+static inline float
+hnr_pending_least(const HnrFromCenter *from, float constant, float factor, float dot, float spread)
+{
+	return from->distance + from->scale * constant + factor * dot -
+		HNR_PENDING_DEVIATIONS * spread * from->way;
+}
+
 /* A row of a part that the head of its code leaves open. */
 typedef struct HnrPendingOpen
 {

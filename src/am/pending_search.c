@@ -29,8 +29,7 @@
 /* For what is lost where a bound is compared with a sum of other terms. */
 #define ROUNDING		1e-5f
 
-/* Bytes, of a processor's cache, and those that are copied at once. */
-#define LINE			64
+/* Bytes that are copied at once. */
 #define PIECE			16
 
 /* Of an entry of a page. */
@@ -79,14 +78,12 @@ add_page(HnrPendingSearch *s, BlockNumber block, uint64 serial)
 	s->pages[s->npages++].serial = serial;
 }
 
-/* The least that the distance of a row can be, from the product of its code. */
 static inline float
 least_of(const HnrFromCenter *from, const HnrPendingEntry *entry, float dot)
 {
 	const HnrSlot *slot = hnr_pending_slot(unconstify(HnrPendingEntry *, entry));
 
-	return from->distance + from->scale * slot->constant + hnr_slot_factor(slot) * dot -
-		HNR_PENDING_DEVIATIONS * entry->spread * from->way;
+	return hnr_pending_least(from, slot->constant, hnr_slot_factor(slot), dot, entry->spread);
 }
 
 /* Lists entry i of a page, by number, that is not remembered; there is room for it. */
@@ -241,8 +238,7 @@ list_rows(HnrPendingSearch *s, int run, int64 page, const HnrPendingOpen *open, 
 	{
 		int			row = open[i].row;
 		const HnrPendingTerms *terms = hnr_pending_tail_terms(part, row);
-		float		least = from->distance + from->scale * terms->constant +
-			terms->factor * (dots[i] + off) - HNR_PENDING_DEVIATIONS * terms->spread * from->way;
+		float		least = hnr_pending_least(from, terms->constant, terms->factor, dots[i] + off, terms->spread);
 		HnrPendingListed *l = &s->listed[s->nlisted];
 
 		if (least > s->bound || is_told(s, page + part->places[row].page, part->places[row].entry))
@@ -286,7 +282,7 @@ note_open(HnrPendingSearch *s, const HnrPendingPart *part, int block, uint32 row
 
 		s->open[n].row = row;
 		s->open[n++].product = *product++;
-		for (int at = 0; at < part->tail_size; at += LINE)
+		for (int at = 0; at < part->tail_size; at += HNR_CACHE_LINE)
 			__builtin_prefetch(hnr_pending_tail(part, row) + at);
 	}
 	return n;

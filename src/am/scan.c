@@ -17,7 +17,6 @@
  */
 #include "postgres.h"
 
-
 #include "access/relscan.h"
 #include "am/am.h"
 #include "am/buffer.h"
