@@ -9,15 +9,21 @@
  *
  * Values are kept as text, which says what it is whatever becomes of the library.
  *
+ * A query that is being stored is neither in shared memory nor yet to be seen in the table.
+ * So storing holds a lock until its transaction ends, which clearing asks for.  Storing
+ * itself waits for nobody: rows that somebody else is deleting are passed over.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -25,6 +31,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "debug_point.h"
 #include "monitor/queries.h"
 #include "rebuild/jobtable.h"
 #include "rebuild/target.h"
@@ -33,6 +40,13 @@ PG_FUNCTION_INFO_V1(hnr_clear_query_samples);
 
 /* What is older is deleted. */
 #define LASTS	"interval '30 days'"
+
+/* Exclusive for storing, shared for clearing.  No relation has this tag. */
+static void
+set_storing(LOCKTAG *tag)
+{
+	SET_LOCKTAG_OBJECT(*tag, MyDatabaseId, RelationRelationId, InvalidOid, 0);
+}
 
 static void
 store_one(const HnrQuery *query, void *arg)
@@ -59,7 +73,7 @@ store_one(const HnrQuery *query, void *arg)
 					 SPI_OK_INSERT);
 	hnr_access_write(&a, "DELETE FROM hnsw_rebuild.query_sample WHERE id IN "
 					 "(SELECT id FROM hnsw_rebuild.query_sample WHERE index_oid = $1 "
-					 "ORDER BY random() OFFSET $6)", SPI_OK_DELETE);
+					 "ORDER BY random() OFFSET $6 FOR UPDATE SKIP LOCKED)", SPI_OK_DELETE);
 	hnr_access_end(&a);
 }
 
@@ -67,11 +81,17 @@ void
 hnr_queries_store(void)
 {
 	HnrAccess	a;
+	LOCKTAG		tag;
 
+	set_storing(&tag);
+	LockAcquire(&tag, ExclusiveLock, false, false);
 	hnr_queries_each(true, store_one, NULL);
+	HNR_DEBUG_POINT("queries_taken");
 	hnr_access_begin(&a);
-	hnr_access_write(&a, "DELETE FROM hnsw_rebuild.query_sample WHERE asked_at < now() - " LASTS
-					 " OR NOT EXISTS (SELECT FROM pg_class WHERE oid = index_oid)", SPI_OK_DELETE);
+	hnr_access_write(&a, "DELETE FROM hnsw_rebuild.query_sample WHERE id IN "
+					 "(SELECT id FROM hnsw_rebuild.query_sample WHERE asked_at < now() - " LASTS
+					 " OR NOT EXISTS (SELECT FROM pg_class WHERE oid = index_oid) "
+					 "FOR UPDATE SKIP LOCKED)", SPI_OK_DELETE);
 	hnr_access_end(&a);
 }
 
@@ -155,16 +175,21 @@ hnr_clear_query_samples(PG_FUNCTION_ARGS)
 {
 	Oid			index = PG_GETARG_OID(0);
 	HnrAccess	a;
+	LOCKTAG		tag;
 	int64		n;
 
 	hnr_check_may_maintain(index, GetUserId());
 	PreventCommandDuringRecovery("clear_query_samples()");
 	PreventCommandIfReadOnly("clear_query_samples()");
+	set_storing(&tag);
+	LockAcquire(&tag, ShareLock, false, false);
 	n = hnr_queries_forget(index);
 	hnr_access_begin(&a);
 	hnr_param_oid(&a, index);
 	n += hnr_access_write(&a, "DELETE FROM hnsw_rebuild.query_sample WHERE index_oid = $1",
 						  SPI_OK_DELETE);
 	hnr_access_end(&a);
+	/* what is stored from now on was asked since */
+	LockRelease(&tag, ShareLock, false);
 	PG_RETURN_INT64(n);
 }

@@ -51,6 +51,18 @@ sub search
 	return;
 }
 
+# Until as many are kept of the index as there may be.
+sub fill
+{
+	for my $round (1 .. 40)
+	{
+		search($round * 1000, $round * 1000 + 200, 'SET hnsw_rebuild.query_sample_rate = 1');
+		poll_sql($node, 'SELECT count(*) > 0 FROM query_samples');
+		last if kept('items_e') == 100;
+	}
+	return;
+}
+
 my $on = "SET hnsw_rebuild.query_sample_rate = 1";
 
 sql(<<'X');
@@ -126,17 +138,35 @@ clear();
 search(1, 3000, 'SET hnsw_rebuild.query_sample_rate = 0.005');
 poll_sql($node, 'SELECT count(*) > 0 FROM query_samples');
 cmp_ok(kept('items_e'), '<', 60, 'a small part of many');
-for my $round (1 .. 40)
-{
-	search($round * 1000, $round * 1000 + 200, $on);
-	poll_sql($node, "SELECT count(*) > 0 FROM query_samples");
-	last if kept('items_e') == 100;
-}
+fill();
 is(kept('items_e'), 100, 'a hundred of an index');
 search(90000, 90500, $on);
 search(1, 1, $on);
 # whatever waits has been stored when what was asked last has been, and in any case:
 cmp_ok(kept('items_e'), '<=', 100, 'and no more');
+
+# ---- Clearing, while queries are on their way to the table, and while somebody else is. ----
+clear();
+my $pauser = pause_at($node, 'queries_taken');
+search(1, 10, $on);
+poll_sql($node, "SELECT count(*) = 1 FROM pg_locks WHERE NOT granted AND locktype = 'advisory'");
+my $clearing = $node->background_psql('postgres');
+$clearing->query_until(qr/asked/, "\\echo asked\nSELECT clear_query_samples('items_e');\n");
+poll_sql($node, "SELECT count(*) = 1 FROM pg_locks WHERE NOT granted AND locktype = 'object'");
+release($pauser);
+like($clearing->query_until(qr/^\d+$/m, ''), qr/^10$/m, 'queries on their way are cleared');
+$clearing->query_safe("BEGIN; SELECT clear_query_samples('items_e')");
+is(kept('items_e'), 0, 'none comes after that');
+search(1, 10, $on);
+poll_sql($node, 'SELECT count(*) = 10 FROM query_samples');
+$clearing->query_safe("SELECT clear_query_samples('items_e')");
+search(11, 20, $on);
+poll_sql($node, 'SELECT count(*) = 20 FROM query_samples');
+is(kept_of(11, 20), 10, 'storing does not wait for who clears');
+$clearing->query_safe('ROLLBACK');
+$clearing->quit;
+is(kept('items_e'), 20, 'nothing is lost when clearing is rolled back');
+fill();
 
 # ---- index_health() measures with them. ----
 is( sql("SELECT sampled_from, sampled FROM index_health('items_e')"),
@@ -165,8 +195,8 @@ is( sql("SELECT string_agg(index || ' ' || query, '; ' ORDER BY index::text) FRO
 	'others_b 1010101010101010; others_h [1,2,3,4,5,6,7,8]; others_s {7:2}/100000', 'other types');
 sql('DROP TABLE others');
 search(1, 1, $on);
-poll_sql($node, 'SELECT count(*) = 1 FROM hnsw_rebuild.query_sample');
-pass('those of a dropped index are gone');
+ok(poll_sql($node, 'SELECT count(*) = 1 FROM hnsw_rebuild.query_sample'),
+	'those of a dropped index are gone');
 
 # ---- A restart, and a standby. ----
 clear();
