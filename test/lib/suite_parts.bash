@@ -107,6 +107,9 @@ tap_suite()
 		TESTLOGDIR="$WORK/tmp_check/log" PG_TEST_TIMEOUT_DEFAULT="${PG_TEST_TIMEOUT_DEFAULT:-180}"
 	export PERL5LIB="$(dirname "$("$PG_CONFIG" --pgxs)")/../test/perl:$PWD/test/lib"
 	mkdir -p "$TESTLOGDIR"
+	# plans with enable_* = off have costs for which each statement would be compiled
+	export TEMP_CONFIG="$WORK/tap.conf"
+	echo "jit = off" >"$TEMP_CONFIG"
 	HNR_TAP_JOBS=${HNR_TAP_JOBS:-2} tap "$@"
 	rm -rf "$WORK"/tmp_check/t_*_data
 }
@@ -125,6 +128,7 @@ start_server()
 		max_connections = 40
 		max_worker_processes = 16
 		max_prepared_transactions = 2
+		jit = off
 		hnsw_rebuild.nice = 0
 		log_line_prefix = '%m %b[%p] %q%a '
 	X

@@ -17,7 +17,6 @@ system_or_bail($ENV{CC} || 'cc', '-shared', '-fPIC', '-O', "-I$include", '-o', $
 
 my $node = PostgreSQL::Test::Cluster->new('settings');
 $node->init;
-$node->append_conf('postgresql.conf', 'jit = off');
 $node->start;
 $node->safe_psql('postgres', q{
 	CREATE EXTENSION hnsw_rebuild;

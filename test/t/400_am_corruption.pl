@@ -311,7 +311,9 @@ sub part
 }
 
 my $random = $ENV{HNR_TEST_ROUNDS} || 20;
-srand($ENV{HNR_TEST_SEED} || 1);
+my $seed = $ENV{HNR_TEST_SEED} || 1;
+srand($seed);
+note("HNR_TEST_SEED=$seed");
 make_table("d$_", @{ $damages[$_] }[ 3 .. $#{ $damages[$_] } ]) for 0 .. $#damages;
 make_table("r$_", $_ % 5 == 0 ? (dims => 5000, rows => 20) : $_ % 5 == 1 ? @sparse : $_ % 5 == 2 ? @bit : ())
   for 1 .. $random;
