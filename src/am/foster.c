@@ -17,6 +17,9 @@
 /* How many vertices to try. */
 #define MAX_STEPS 64
 
+/* The same where nearly all have a link to spare, and the last resort is to have none. */
+#define MAX_FORCED_STEPS 1000
+
 typedef struct Place
 {
 	HnrNodeId	id;
@@ -41,7 +44,9 @@ typedef struct Walk
 static void
 add_place(Walk *w, HnrNodeId id, float distance)
 {
-	if (!hnr_idset_add(&w->known, id))
+	const HnrPaths *paths = w->child->paths;
+
+	if (!hnr_idset_add(&w->known, id) || (paths && !paths->leads(id, paths->state)))
 		return;
 	if (w->n == w->max)
 	{
@@ -129,7 +134,8 @@ static bool
 make_link(Walk *w)
 {
 	const HnrFosterChild *child = w->child;
-	HnrLinkTarget to = {child->vec, child->neighbors, child->nneighbors, child->ways,.gentle = true};
+	HnrLinkTarget to = {child->vec, child->neighbors, child->nneighbors, child->ways,
+	.gentle = !child->force,.force = child->force,.paths = child->paths};
 	HnrNewLink	other_end = {.from = child->tid,.generation = child->generation};
 	bool		made;
 
@@ -150,7 +156,9 @@ try_place(Walk *w, HnrNodeId id)
 static bool
 walk(Walk *w)
 {
-	for (int steps = 0; w->n > 0 && steps < MAX_STEPS; steps++)
+	int			most = w->child->force ? MAX_FORCED_STEPS : MAX_STEPS;
+
+	for (int steps = 0; w->n > 0 && steps < most; steps++)
 	{
 		Place		place = take_nearest(w);
 
@@ -164,14 +172,18 @@ walk(Walk *w)
 }
 
 bool
-hnr_foster(HnrIndex *index, const HnrFosterChild *child)
+hnr_foster(HnrIndex *index, const HnrFosterChild *child, ItemPointer from)
 {
 	Walk		w;
 
+	Assert(!child->force || child->paths);
 	begin_walk(&w, index, child);
 	for (int i = 0; i < child->nneighbors; i++)
 		add_place(&w, hnr_node_of_tid(&child->neighbors[i].from), 0);
-	return walk(&w);
+	if (!walk(&w))
+		return false;
+	*from = w.link.from;
+	return true;
 }
 
 /* Reads a vertex; false if it is gone. */

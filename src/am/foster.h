@@ -27,13 +27,16 @@ typedef struct HnrFosterChild
 	const HnrNewLink *neighbors;	/* that it leads to, as .from */
 	int			nneighbors;
 	HnrWays    *ways;			/* see HnrLinkTarget */
+	const HnrPaths *paths;		/* likewise; links are made from where one leads to */
+	bool		force;			/* the first is taken that has a link to spare, however
+								 * far it is: only with paths */
 } HnrFosterChild;
 
 /*
  * Makes a link to a vertex, beginning at its own neighbours, which have to be found
- * without it.  False if it came by nobody who takes it.
+ * without it; *from then is where it is.  False if it came by nobody who takes it.
  */
-extern bool hnr_foster(HnrIndex *index, const HnrFosterChild *child);
+extern bool hnr_foster(HnrIndex *index, const HnrFosterChild *child, ItemPointer from);
 
 /*
  * The same for one that lost its place in a list (`lost`, with .from and .evicted) to

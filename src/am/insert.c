@@ -36,6 +36,9 @@
  */
 #define KNOWN_EF 8
 
+/* How often to look for neighbours of a vertex to be linked anew: they may go meanwhile. */
+#define RELINK_TRIES 3
+
 int
 hnr_enter_graph(HnrIndex *index, HnrSearch *search, int level,
 				HnrEntry *entry, HnrCandidate *entries)
@@ -241,7 +244,7 @@ leave_out_self(HnrInserting *ins, HnrCandidate *found, int n, bool *reachable)
 	{
 		if (found[i].id == hnr_node_of_tid(&ins->tids[0]))
 			*reachable = true;
-		else if (ins->suits == NULL || ins->suits(found[i].id, ins->suits_state))
+		else if (ins->paths == NULL || ins->paths->leads(found[i].id, ins->paths->state))
 			found[others++] = found[i];
 	}
 	return others;
@@ -300,12 +303,12 @@ attach_vertex(HnrInserting *ins, HnrEntry self)
 			return true;
 	}
 	hnr_inserting_link_forward(ins);
-	return hnr_inserting_link_back(ins, 0) || reachable;
+	/* it may have come by links from what vacuum is going to remove */
+	return hnr_inserting_link_back(ins, 0) || (reachable && ins->paths == NULL);
 }
 
-void
-hnr_relink_vertex(HnrIndex *index, ItemPointer tid,
-				  bool (*suits) (HnrNodeId id, void *state), void *state)
+HnrNodeId
+hnr_relink_vertex(HnrIndex *index, ItemPointer tid, const HnrPaths *paths)
 {
 	HnrInserting	ins;
 	HnrEntry	self = {*tid, 0};
@@ -314,18 +317,20 @@ hnr_relink_vertex(HnrIndex *index, ItemPointer tid,
 	float	   *vec = palloc(sizeof(float) * index->layout.dims);
 
 	if (!hnr_vertex_lock(index, tid, 0, &locked))
-		return;
+		return HNR_NO_NODE;
 	generation = locked.vertex->generation;
 	hnr_vertex_get_vector(&locked, vec);
 	hnr_vertex_unlock(&locked);
 	hnr_inserting_begin(&ins, index, vec);
 	ins.tids[0] = *tid;
 	ins.generation = generation;
-	ins.suits = suits;
-	ins.suits_state = state;
-	hnr_ways_restrict(hnr_disk_store_ways(ins.store), suits, state);
-	while (!attach_vertex(&ins, self))
-		hnr_inserting_count_try(&ins);
+	ins.from = *tid;
+	ins.paths = paths;
+	hnr_ways_restrict(hnr_disk_store_ways(ins.store), paths->leads, paths->state);
+	for (int tries = 0; tries < RELINK_TRIES; tries++)
+		if (attach_vertex(&ins, self))
+			return hnr_node_of_tid(&ins.from);
+	return HNR_NO_NODE;
 }
 
 void

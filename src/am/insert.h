@@ -10,6 +10,7 @@
 
 #include "am/graph.h"
 #include "am/index.h"
+#include "am/link.h"
 #include "am/search.h"
 #include "am/store_disk.h"
 #include "am/stored.h"
@@ -31,10 +32,11 @@ extern void hnr_insert_links(HnrIndex *index, const HnrRow *row, ItemPointer tid
 
 /*
  * Links a live ground vertex anew, by a search for its own vector, with vertices that
- * suit: for one that no path leads to any more.
+ * paths lead to: for one that none leads to any more.  No path to another is lost by it.
+ * Returns one that leads to it now; the vertex itself, if it is where searches begin;
+ * HNR_NO_NODE, if it is gone, or nobody has a link to spare.
  */
-extern void hnr_relink_vertex(HnrIndex *index, ItemPointer tid,
-							  bool (*suits) (HnrNodeId id, void *state), void *state);
+extern HnrNodeId hnr_relink_vertex(HnrIndex *index, ItemPointer tid, const HnrPaths *paths);
 
 /*
  * Enters the graph for a search of the given level, from the present entry point.

@@ -190,11 +190,16 @@ force_link(HnrInserting *ins, int level)
 	HnrLevelLinks *links = &ins->links[level];
 	HnrWays    *ways = ways_of(ins, level);
 	HnrLinkTarget to = {ins->vec, links->back, links->n, ways,.force = true};
-	HnrFosterChild child = {ins->tids[0], 0, ins->vec, ins->rotated, links->back, links->n, ways};
+	HnrFosterChild child = {ins->tids[0], 0, ins->vec, ins->rotated, links->back, links->n, ways, ins->paths};
 	int			made = 0;
 
-	if (level == 0 && hnr_foster(ins->index, &child))
+	if (level == 0 && hnr_foster(ins->index, &child, &ins->from))
 		return true;
+	if (ins->paths)
+	{
+		child.force = true;
+		return hnr_foster(ins->index, &child, &ins->from);
+	}
 	for (int i = 0; i < links->n && made == 0; i++)
 		made = link_back(ins, level, &links->back[i], 1, &to);
 	return made > 0;
@@ -216,7 +221,7 @@ hnr_inserting_link_back(HnrInserting *ins, int level)
 	HnrLevelLinks *links = &ins->links[level];
 	HnrIndex   *index = ins->index;
 	ItemPointer self = &ins->tids[level];
-	HnrLinkTarget to = {ins->vec, links->back, links->n, ways_of(ins, level)};
+	HnrLinkTarget to = {ins->vec, links->back, links->n, ways_of(ins, level),.paths = ins->paths};
 	/* a plain list has its neighbours read, which takes long */
 	int			at_once = index->codec->quantizer ? Max(links->n, 1) : 1;
 	int			made = 0;
@@ -226,8 +231,12 @@ hnr_inserting_link_back(HnrInserting *ins, int level)
 	for (int i = 0; i < links->n; i += at_once)
 		made += link_back(ins, level, &links->back[i], at_once, &to);
 	for (int i = 0; i < links->n; i++)
+	{
 		if (links->back[i].result == HNR_LINK_GONE)
 			hnr_link_remove(index, level, self, &links->back[i].from);
+		if (links->back[i].result == HNR_LINK_MADE)
+			ins->from = links->back[i].from;
+	}
 	return made > 0 || force_link(ins, level);
 }
 
@@ -265,7 +274,7 @@ hnr_inserting_link_forward(HnrInserting *ins)
 	for (int i = 0; i < links->n; i++)
 	{
 		HnrNewLink	link = {ins->tids[0], ins->generation, ins->vec, slot_to(ins, 0, i)};
-		HnrLinkTarget to = {.vec = links->back[i].vec,.ways = ways_of(ins, 0),.gentle = true};
+		HnrLinkTarget to = {.vec = links->back[i].vec,.ways = ways_of(ins, 0),.gentle = true,.paths = ins->paths};
 
 		CHECK_FOR_INTERRUPTS();
 		/* see store_linked in insert.c; vacuum itself is alone */

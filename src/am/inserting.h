@@ -38,9 +38,8 @@ typedef struct HnrInserting
 	HnrLevelLinks	links[HNR_MAX_LEVEL + 1];
 	ItemPointerData tids[HNR_MAX_LEVEL + 1];	/* of the new vertex, by level */
 	uint32		generation;		/* of the vertex at the ground */
-	bool		(*suits) (HnrNodeId id, void *state);	/* as a neighbour; when a vertex
-														 * is linked anew */
-	void	   *suits_state;
+	const HnrPaths *paths;		/* when a vertex is linked anew */
+	ItemPointerData from;		/* at the ground: one of those with a link back */
 } HnrInserting;
 
 /* Begins the insertion of a vector, or that of new links for its vertex. */

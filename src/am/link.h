@@ -31,6 +31,15 @@ typedef struct HnrNewLink
 								 * may have been the only one; else invalid */
 } HnrNewLink;
 
+/* What is known of paths from the entry point while a vertex that none leads to is linked (reach.c). */
+typedef struct HnrPaths
+{
+	bool		(*leads) (HnrNodeId id, void *state);	/* one leads to a vertex */
+	/* and it does not go by the link from another, which can be given up */
+	bool		(*spare) (HnrNodeId from, HnrNodeId to, void *state);
+	void	   *state;
+} HnrPaths;
+
 /* The vertex that links lead to. */
 typedef struct HnrLinkTarget
 {
@@ -43,6 +52,8 @@ typedef struct HnrLinkTarget
 								 * no other */
 	bool		force;			/* make a link in any case, in the place of the
 								 * least useful neighbour */
+	const HnrPaths *paths;		/* make none in the place of one that is not to spare;
+								 * NULL: nothing is known */
 } HnrLinkTarget;
 
 /*

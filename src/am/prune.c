@@ -43,6 +43,7 @@ hnr_pruning_create(HnrIndex *index, int level, const HnrLinkTarget *to)
 void
 hnr_pruning_fill(HnrPruning *p, HnrLockedVertex *locked, const HnrSlot *added)
 {
+	p->id = hnr_node_of_tid(&locked->tid);
 	p->n = locked->vertex->degree + 1;
 	hnr_vertex_get_slots(locked, p->slots);
 	memcpy(hnr_pruning_slot(p, p->n - 1), added, p->index->layout.slot_size);
@@ -118,6 +119,15 @@ is_any(const HnrPruning *p, int neighbor)
 	return true;
 }
 
+/* Whether nothing is known that the link to one of the list is needed for. */
+static bool
+may_go(const HnrPruning *p, int neighbor)
+{
+	const HnrPaths *paths = p->to->paths;
+
+	return paths == NULL || paths->spare(p->id, hnr_node_of_tid(&hnr_pruning_slot(p, neighbor)->vertex), paths->state);
+}
+
 /*
  * The farthest of the old neighbours, diverse ones or others, that suits; -1: none.
  * Nothing nearer than `least`, a place in the order.
@@ -129,7 +139,7 @@ farthest(const HnrPruning *p, bool diverse, int least, Suits suits)
 	{
 		int			neighbor = p->order[i];
 
-		if (neighbor < p->n - 1 && p->diverse[neighbor] == diverse && suits(p, neighbor))
+		if (neighbor < p->n - 1 && p->diverse[neighbor] == diverse && suits(p, neighbor) && may_go(p, neighbor))
 			return neighbor;
 	}
 	return -1;
@@ -172,7 +182,8 @@ mark_diverse(HnrPruning *p)
  * As hnr_select_neighbors would have it, that is the farthest that lies in the
  * direction of a nearer one, which leads there; else the farthest of all.  But it is
  * one that is found without this link, too, if there is any: best one that the new one
- * leads to, which then has as many links to it as before.
+ * leads to, which then has as many links to it as before.  Where paths are known, none
+ * that is needed is given up, whatever is asked.
  */
 int
 hnr_pruning_choose(HnrPruning *p)
@@ -195,7 +206,9 @@ hnr_pruning_choose(HnrPruning *p)
 	if (p->to->gentle)
 		return new;
 	victim = farthest(p, diverse, least, is_any);
-	return victim >= 0 ? victim : farthest(p, !diverse, 0, is_any);
+	if (victim < 0)
+		victim = farthest(p, !diverse, 0, is_any);
+	return victim >= 0 ? victim : new;
 }
 
 void
@@ -203,7 +216,8 @@ hnr_pruning_replaced(HnrPruning *p, int victim, HnrNewLink *link)
 {
 	ItemPointer tid = &hnr_pruning_slot(p, victim)->vertex;
 
-	if (p->to->ways && !hnr_ways_lose(p->to->ways, hnr_node_of_tid(tid)) && !is_led_to(p, victim))
+	if (p->to->ways && !hnr_ways_lose(p->to->ways, hnr_node_of_tid(tid)) && !is_led_to(p, victim) &&
+		p->to->paths == NULL)
 		link->evicted = *tid;
 }
 

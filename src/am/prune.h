@@ -24,6 +24,7 @@ typedef struct HnrPruning
 {
 	HnrIndex   *index;
 	int			level;
+	HnrNodeId	id;				/* whose list it is */
 	const HnrLinkTarget *to;
 	int			n;
 	char	   *slots;			/* n slots, the last the new one */

@@ -7,6 +7,10 @@
  * enough: most of what stands before the first page that is led to is gone through in a
  * second time, and the rest vertex by vertex.
  *
+ * The links by which vertices were first come to make a tree of paths to all of them.  Three
+ * bits of where such a link comes from are kept: what does not fit them is none of the tree, so a
+ * list can give it up for a link to what no path leads to, and nothing is lost by it.
+ *
  * Others change lists meanwhile, but see to it that what was found stays so (foster.h).
  * Vertices that came after vacuum began are not known here, and what is led to by them
  * alone is linked again for nothing.
@@ -31,6 +35,7 @@
 #define DONE		0x04		/* what it leads to is reached, too */
 #define TOO_FEW		0x08		/* links lead from it */
 #define GROUND		0x10
+#define FROM		0xE0		/* three bits of where it was come to from */
 
 struct HnrReach
 {
@@ -56,14 +61,22 @@ place_of(HnrReach *r, HnrNodeId id)
 	return &r->place[(Size) block * r->vac->places + pos - 1];
 }
 
+/* Three bits of a vertex's name, at their place. */
+static uint8
+bits_of(HnrNodeId id)
+{
+	return (uint8) ((id * UINT64CONST(0x9E3779B97F4A7C15)) >> 56) & FROM;
+}
+
+/* A vertex is come to from another. */
 static void
-reach(HnrReach *r, HnrNodeId id)
+reach(HnrReach *r, HnrNodeId id, HnrNodeId from)
 {
 	uint8	   *place = place_of(r, id);
 
 	if (place == NULL || (*place & REACHED) != 0 || hnr_vacuum_is_dead(r->vac, id))
 		return;
-	*place |= REACHED;
+	*place |= REACHED | bits_of(from);
 	if (!r->deep || (*place & LIVE) == 0)
 		return;
 	if (r->nwaiting == r->maxwaiting)
@@ -106,7 +119,7 @@ hnr_reach_neighbors(HnrReach *r, HnrNodeId id, const char *slots, int n)
 	if (!is_reached(r, id))
 		return;
 	for (int i = 0; i < n; i++)
-		reach(r, hnr_node_of_tid(&((const HnrSlot *) (slots + (Size) i * r->vac->index->layout.slot_size))->vertex));
+		reach(r, hnr_node_of_tid(&((const HnrSlot *) (slots + (Size) i * r->vac->index->layout.slot_size))->vertex), id);
 }
 
 void
@@ -117,8 +130,8 @@ hnr_reach_done(HnrReach *r, HnrNodeId id, const HnrVertex *v)
 	*place_of(r, id) |= DONE;
 	if (v->level == 0)
 		return;
-	reach(r, hnr_node_of_tid(&v->link));
-	reach(r, hnr_node_of_tid(&v->tids[0]));
+	reach(r, hnr_node_of_tid(&v->link), id);
+	reach(r, hnr_node_of_tid(&v->tids[0]), id);
 }
 
 /* The neighbours in the later parts of a vertex; false if it was replaced. */
@@ -198,7 +211,7 @@ suppose_upper(HnrReach *r, bool live)
 		{
 			uint8	   *place = place_of(r, ((HnrNodeId) r->vac->upper[i] << 16) | pos);
 
-			*place = live ? LIVE : *place & REACHED;
+			*place = live ? LIVE : *place & (REACHED | FROM);
 		}
 }
 
@@ -210,7 +223,7 @@ begin_at(HnrReach *r, HnrEntry entry)
 	if (r->begun || entry.level < 0 || place_of(r, id) == NULL || hnr_vacuum_is_dead(r->vac, id))
 		return;
 	r->begun = true;
-	reach(r, id);
+	reach(r, id, id);
 	if (entry.level > 0)
 		go_deep(r, id);
 }
@@ -243,24 +256,34 @@ hnr_reach_free(HnrReach *r)
 }
 
 static bool
-suits(HnrNodeId id, void *state)
+leads(HnrNodeId id, void *state)
 {
 	return is_reached(state, id);
+}
+
+static bool
+spare(HnrNodeId from, HnrNodeId to, void *state)
+{
+	return is_reached(state, to) && (*place_of(state, to) & FROM) != bits_of(from);
 }
 
 static void
 link_again(HnrReach *r, HnrNodeId id)
 {
+	const HnrPaths paths = {leads, spare, r};
 	ItemPointerData tid;
 	MemoryContext old = MemoryContextSwitchTo(r->vac->scratch);
+	HnrNodeId	from;
 
 	hnr_vacuum_delay_point();
 	hnr_tid_of_node(id, &tid);
-	hnr_relink_vertex(r->vac->index, &tid, suits, r);
-	r->vac->nlinked++;
+	from = hnr_relink_vertex(r->vac->index, &tid, &paths);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(r->vac->scratch);
-	reach(r, id);
+	if (from == HNR_NO_NODE)
+		return;
+	r->vac->nlinked++;
+	reach(r, id, from);
 	go_deep(r, id);
 }
 
