@@ -101,14 +101,17 @@ is_to_start(const HnrSubject *s)
 }
 
 /*
- * Says in the log that a VACUUM is wanted, not more often than rebuilds would follow each
- * other.  The launcher has none run: when is for autovacuum's settings to say.
+ * Says in the log that a VACUUM is wanted, when it comes to be, and not more often than rebuilds
+ * would follow each other.  The launcher has none run: when is for autovacuum's settings to say.
  */
 static void
 advise_vacuum(HnrSubject *s)
 {
 	TimestampTz last = hnr_last_decided(s->index, HNR_AUTO_VACUUM);
 
+	/* an old measurement stands, and is not kept again: that it is long ago says nothing */
+	if (hnr_decided_last(s->index, HNR_AUTO_VACUUM))
+		return;
 	if (last != 0 &&
 		!TimestampDifferenceExceeds(last, GetCurrentTimestamp(),
 									(int) (Max(s->figures.cooldown, HNR_AUTO_MIN_BACKOFF) * 1000)))

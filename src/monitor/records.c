@@ -301,9 +301,8 @@ hnr_first_measurement(Oid index, const HnrMeasurement *like, TimestampTz since,
 							"ORDER BY id LIMIT 1", result);
 }
 
-/* Whether the newest decision of the index is this verdict. */
-static bool
-is_old_news(Oid index, const char *verdict)
+bool
+hnr_decided_last(Oid index, HnrAutoVerdict verdict)
 {
 	Statement	st;
 	bool		same = false;
@@ -315,7 +314,7 @@ is_old_news(Oid index, const char *verdict)
 	{
 		bool		isnull;
 
-		same = strcmp(TextDatumGetCString(column(1, &isnull)), verdict) == 0;
+		same = strcmp(TextDatumGetCString(column(1, &isnull)), hnr_auto_verdict_name(verdict)) == 0;
 	}
 	end_statement(&st);
 	return same;
@@ -354,10 +353,8 @@ void
 hnr_record_decision(Oid index, const HnrAutoFigures *figures,
 					const HnrAutoDecision *decision, int64 job)
 {
-	const char *verdict = hnr_auto_verdict_name(decision->verdict);
-
-	if (figures->fresh || job != 0 || !is_old_news(index, verdict))
-		insert_decision(index, figures, verdict, decision->reason, job);
+	if (figures->fresh || job != 0 || !hnr_decided_last(index, decision->verdict))
+		insert_decision(index, figures, hnr_auto_verdict_name(decision->verdict), decision->reason, job);
 }
 
 void

@@ -75,6 +75,8 @@ extern void hnr_record_decision(Oid index, const HnrAutoFigures *figures,
 extern char *hnr_last_decision(Oid index, double threshold);
 /* When the newest decision with this verdict was made; 0: never. */
 extern TimestampTz hnr_last_decided(Oid index, HnrAutoVerdict verdict);
+/* Whether the newest decision of the index is this verdict. */
+extern bool hnr_decided_last(Oid index, HnrAutoVerdict verdict);
 
 /*
  * Failed and cancelled rebuilds, and errors kept by hnr_record_error, since the

@@ -56,6 +56,18 @@ poll_sql($node, "SELECT max(id) > $decided FROM hnsw_rebuild.decision");
 is(newest('verdict, dead_entries'), 'vacuum|1000', 'measured and decided again');
 is(scalar(advised()), 1, 'but not logged again so soon');
 
+# Nor when it is long ago, as long as it is so: two more checks go by, told by what they
+# decide about another index.
+sql("UPDATE hnsw_rebuild.decision SET decided_at = decided_at - interval '1 day'");
+for my $other ('other_1', 'other_2')
+{
+	sql("CREATE TABLE $other AS SELECT * FROM items;
+		CREATE INDEX ${other}_e ON $other USING hnsw (e vector_l2_ops) WITH (auto_rebuild_threshold = 0.5)");
+	poll_sql($node, "SELECT count(*) > 0 FROM hnsw_rebuild.decision WHERE index_oid = '${other}_e'::regclass");
+}
+sql('DROP TABLE other_1, other_2');
+is(scalar(advised()), 1, 'nor at each check, when it was long ago');
+
 # ---- What is decided is kept. ----
 my $history = sql('SELECT string_agg(d::text, $$ $$ ORDER BY id) FROM hnsw_rebuild.decision d');
 $node->stop('immediate');
