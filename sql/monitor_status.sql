@@ -81,6 +81,22 @@ CREATE TEMP TABLE status_test_temp (v vector(3));
 CREATE INDEX status_test_t ON status_test_temp USING hnsw (v vector_l2_ops);
 SELECT name, table_name, status, m, options FROM index_status()
 WHERE table_name LIKE 'status_test\_%' ORDER BY name;
+-- What a partitioned index's leaves have, where it is asked for by itself.
+CREATE TABLE status_test_part_2 PARTITION OF status_test_part FOR VALUES IN (2) PARTITION BY LIST (id);
+CREATE TABLE status_test_part_2a PARTITION OF status_test_part_2 FOR VALUES IN (2);
+INSERT INTO status_test_part SELECT 1 + i % 2, ARRAY[i, i % 10, i % 7]::vector FROM generate_series(1, 300) i;
+ANALYZE status_test_part;
+\x on
+SELECT name, status, phase, progress_pct, m, slots, stored_as, vectors, pending_rows, merging, degradation FROM index_status('status_test_p');
+SELECT size_bytes = pg_relation_size('status_test_part_1_v_idx') + pg_relation_size('status_test_part_2a_v_idx') AS size
+FROM index_status('status_test_p');
+SELECT size_bytes, vectors, m FROM index_status() WHERE name = 'status_test_p';
+SELECT index_degradation('status_test_part_1_v_idx') AS d1, index_degradation('status_test_part_2a_v_idx') AS d2 \gset
+ALTER INDEX status_test_part_2a_v_idx SET (m = 12);
+REINDEX INDEX status_test_part_2a_v_idx;
+SELECT m, ef_construction, slots, degradation BETWEEN least(:d1, :d2) AND greatest(:d1, :d2) AS between_both, measured_at IS NOT NULL AS measured
+FROM index_status('status_test_p');
+\x off
 DROP TABLE status_test_part, status_test_unlogged, status_test_temp;
 
 -- Arguments.

@@ -22,10 +22,20 @@ SELECT * FROM check_index('t_pkey');
 SELECT * FROM check_index('no_such_index');
 SELECT * FROM check_index(0);
 SELECT * FROM check_index(4294967295);
+-- a partitioned index: its leaves
 CREATE TABLE p (e vector(3)) PARTITION BY HASH (e);
 CREATE TABLE p (id int, e vector(3)) PARTITION BY HASH (id);
 CREATE INDEX pi ON p USING hnsw (e vector_l2_ops);
 SELECT * FROM check_index('pi');
+CREATE TABLE p_0 PARTITION OF p FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE p_1 PARTITION OF p FOR VALUES WITH (MODULUS 2, REMAINDER 1) PARTITION BY HASH (id);
+CREATE TABLE p_1_0 PARTITION OF p_1 FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+INSERT INTO p SELECT i, vec(i, 3) FROM generate_series(1, 100) i;
+SELECT * FROM check_index('pi', true);
+BEGIN;
+SELECT count(*) FROM check_index('pi', true);
+SELECT count(*) FROM pg_locks WHERE relation IN ('p_0'::regclass, 'p_1_0_e_idx'::regclass) AND pid = pg_backend_pid();
+COMMIT;
 DROP TABLE p;
 
 -- deleted rows, rows not committed, rows of other transactions

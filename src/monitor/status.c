@@ -50,46 +50,12 @@
 #include "monitor/pending.h"
 #include "monitor/progress.h"
 #include "monitor/records.h"
+#include "monitor/status.h"
 #include "rebuild/state.h"
+#include "rebuild/target.h"
 #include "rebuild/worker.h"
 
 PG_FUNCTION_INFO_V1(hnr_index_status);
-
-/* The columns, in the order of the SQL declaration. */
-typedef enum Column
-{
-	COL_NAME,
-	COL_INDEX_OID,
-	COL_TABLE_NAME,
-	COL_STATUS,
-	COL_PHASE,
-	COL_PROGRESS_PCT,
-	COL_ETA_SECONDS,
-	COL_TUPLES_DONE,
-	COL_TUPLES_TOTAL,
-	COL_STARTED_AT,
-	COL_BLOCKED_BY,
-	COL_M,
-	COL_EF_CONSTRUCTION,
-	COL_SLOTS,
-	COL_STORED_AS,
-	COL_OPTIONS,
-	COL_SIZE_BYTES,
-	COL_VECTORS,
-	COL_PENDING_ROWS,			/* and the next three: pending.h */
-	COL_PENDING_AGE,
-	COL_MERGE_RATE,
-	COL_MERGING,
-	COL_DEAD,
-	COL_DEGRADATION,
-	COL_MEASURED_AT,
-	COL_AUTO_REBUILD_THRESHOLD,
-	COL_AUTO_REBUILD_NOTE,
-	COL_LAST_REBUILD,
-	COL_LAST_REBUILD_DURATION,
-	COL_LAST_ERROR,
-	NUM_COLUMNS
-} Column;
 
 /* A row in the making: every column is null until it is set. */
 typedef struct Row
@@ -101,26 +67,26 @@ typedef struct Row
 	bool		valid;			/* pg_index.indisvalid */
 	bool		damaged;		/* the metapage makes no sense */
 	bool		privileged;		/* the caller may see pids and errors */
-	Datum		values[NUM_COLUMNS];
-	bool		nulls[NUM_COLUMNS];
+	Datum		values[HNR_STATUS_COLUMNS];
+	bool		nulls[HNR_STATUS_COLUMNS];
 } Row;
 
 static void
-set(Row *row, Column column, Datum value)
+set(Row *row, HnrStatusColumn column, Datum value)
 {
 	row->values[column] = value;
 	row->nulls[column] = false;
 }
 
 static void
-set_text(Row *row, Column column, const char *value)
+set_text(Row *row, HnrStatusColumn column, const char *value)
 {
 	if (value)
 		set(row, column, CStringGetTextDatum(value));
 }
 
 static void
-set_time(Row *row, Column column, TimestampTz value)
+set_time(Row *row, HnrStatusColumn column, TimestampTz value)
 {
 	if (value != 0)
 		set(row, column, TimestampTzGetDatum(value));
@@ -128,7 +94,7 @@ set_time(Row *row, Column column, TimestampTz value)
 
 /* Counts: negative stands for unknown. */
 static void
-set_count(Row *row, Column column, double value)
+set_count(Row *row, HnrStatusColumn column, double value)
 {
 	if (value >= 0)
 		set(row, column, Int64GetDatum((int64) value));
@@ -136,7 +102,7 @@ set_count(Row *row, Column column, double value)
 
 /* To one decimal, which is what the figures are good for. */
 static void
-set_rounded(Row *row, Column column, double value)
+set_rounded(Row *row, HnrStatusColumn column, double value)
 {
 	if (value >= 0)
 		set(row, column, Float8GetDatum(rint(value * 10) / 10));
@@ -159,10 +125,10 @@ relation_name(Oid relation)
 static void
 set_progress(Row *row, const HnrProgress *progress)
 {
-	set_rounded(row, COL_PROGRESS_PCT, progress->percent);
-	set_rounded(row, COL_ETA_SECONDS, progress->eta);
-	set_count(row, COL_TUPLES_DONE, progress->tuples_done);
-	set_count(row, COL_TUPLES_TOTAL, progress->tuples_total);
+	set_rounded(row, HNR_STATUS_PROGRESS_PCT, progress->percent);
+	set_rounded(row, HNR_STATUS_ETA_SECONDS, progress->eta);
+	set_count(row, HNR_STATUS_TUPLES_DONE, progress->tuples_done);
+	set_count(row, HNR_STATUS_TUPLES_TOTAL, progress->tuples_total);
 }
 
 static void
@@ -175,7 +141,7 @@ set_blockers(Row *row, List *pids)
 		return;
 	foreach(cell, pids)
 		values[foreach_current_index(cell)] = Int32GetDatum(lfirst_int(cell));
-	set(row, COL_BLOCKED_BY,
+	set(row, HNR_STATUS_BLOCKED_BY,
 		PointerGetDatum(construct_array(values, list_length(pids), INT4OID,
 										sizeof(int32), true, TYPALIGN_INT)));
 }
@@ -186,24 +152,24 @@ fill_running(Row *row, const HnrJob *job, bool alive)
 {
 	HnrProgress progress;
 
-	set_text(row, COL_PHASE, hnr_step_name(job->step));
-	set_time(row, COL_STARTED_AT, job->started_at != 0 ? job->started_at : job->requested_at);
+	set_text(row, HNR_STATUS_PHASE, hnr_step_name(job->step));
+	set_time(row, HNR_STATUS_STARTED_AT, job->started_at != 0 ? job->started_at : job->requested_at);
 	if (!alive)
 	{
-		set_text(row, COL_STATUS, "interrupted");
+		set_text(row, HNR_STATUS_STATUS, "interrupted");
 		return;
 	}
 	hnr_progress_of_job(job, &progress);
 	if (progress.phase)
-		set_text(row, COL_PHASE, progress.phase);
+		set_text(row, HNR_STATUS_PHASE, progress.phase);
 	set_progress(row, &progress);
 	set_blockers(row, hnr_job_blockers(job));
 	if (job->state == HNR_JOB_QUEUED)
-		set_text(row, COL_STATUS, "queued");
+		set_text(row, HNR_STATUS_STATUS, "queued");
 	else if (job->step == HNR_STEP_CUTOVER)
-		set_text(row, COL_STATUS, "waiting for cutover");
+		set_text(row, HNR_STATUS_STATUS, "waiting for cutover");
 	else
-		set_text(row, COL_STATUS, hnr_job_is_optimization(job) ? "optimizing" : "rebuilding");
+		set_text(row, HNR_STATUS_STATUS, hnr_job_is_optimization(job) ? "optimizing" : "rebuilding");
 }
 
 /* CREATE INDEX or REINDEX is at work on it. */
@@ -212,9 +178,9 @@ fill_creating(Row *row, const HnrCreating *creating)
 {
 	HnrProgress progress = {.percent = -1,.eta = -1,.tuples_done = -1,.tuples_total = -1};
 
-	set_text(row, COL_STATUS, "building");
-	set_text(row, COL_PHASE, creating->phase);
-	set_time(row, COL_STARTED_AT, creating->started_at);
+	set_text(row, HNR_STATUS_STATUS, "building");
+	set_text(row, HNR_STATUS_PHASE, creating->phase);
+	set_time(row, HNR_STATUS_STARTED_AT, creating->started_at);
 	if (creating->progress.phase == PROGRESS_CREATEIDX_PHASE_BUILD)
 		progress.percent = 100 *
 			hnr_progress_of_build(&creating->progress,
@@ -222,7 +188,7 @@ fill_creating(Row *row, const HnrCreating *creating)
 																  GetCurrentTimestamp()) / 1000.0,
 								  &progress);
 	if (progress.phase)
-		set_text(row, COL_PHASE, progress.phase);
+		set_text(row, HNR_STATUS_PHASE, progress.phase);
 	set_progress(row, &progress);
 }
 
@@ -251,30 +217,30 @@ fill_activity(Row *row)
 	else if (hnr_find_creating(row->index, &creating))
 		fill_creating(row, &creating);
 	else if (!row->valid)
-		set_text(row, COL_STATUS, "invalid");
+		set_text(row, HNR_STATUS_STATUS, "invalid");
 	else if (row->damaged)
-		set_text(row, COL_STATUS, "damaged");
+		set_text(row, HNR_STATUS_STATUS, "damaged");
 	else if (finished && finished->state == HNR_JOB_FAILED)
 	{
-		set_text(row, COL_STATUS, "failed");
-		set_text(row, COL_PHASE, hnr_step_name(finished->step));
-		set_time(row, COL_STARTED_AT, finished->started_at);
+		set_text(row, HNR_STATUS_STATUS, "failed");
+		set_text(row, HNR_STATUS_PHASE, hnr_step_name(finished->step));
+		set_time(row, HNR_STATUS_STARTED_AT, finished->started_at);
 	}
 	else
 	{
-		set_text(row, COL_STATUS, "ready");
-		set_rounded(row, COL_PROGRESS_PCT, 100);
-		set_rounded(row, COL_ETA_SECONDS, 0);
+		set_text(row, HNR_STATUS_STATUS, "ready");
+		set_rounded(row, HNR_STATUS_PROGRESS_PCT, 100);
+		set_rounded(row, HNR_STATUS_ETA_SECONDS, 0);
 	}
 
 	if (finished && row->privileged)
-		set_text(row, COL_LAST_ERROR, finished->error_message);
+		set_text(row, HNR_STATUS_LAST_ERROR, finished->error_message);
 	if (done)
 	{
 		TimestampTz start = done->started_at != 0 ? done->started_at : done->requested_at;
 
-		set_time(row, COL_LAST_REBUILD, done->finished_at);
-		set(row, COL_LAST_REBUILD_DURATION,
+		set_time(row, HNR_STATUS_LAST_REBUILD, done->finished_at);
+		set(row, HNR_STATUS_LAST_REBUILD_DURATION,
 			DirectFunctionCall2(timestamp_mi, TimestampTzGetDatum(done->finished_at),
 								TimestampTzGetDatum(start)));
 	}
@@ -301,8 +267,8 @@ fill_degradation(Row *row)
 	}
 	if (at != 0)
 	{
-		set(row, COL_DEGRADATION, Float8GetDatum(rint((1.0 - recall) * 1e9) / 1e9));
-		set_time(row, COL_MEASURED_AT, at);
+		set(row, HNR_STATUS_DEGRADATION, Float8GetDatum(rint((1.0 - recall) * 1e9) / 1e9));
+		set_time(row, HNR_STATUS_MEASURED_AT, at);
 	}
 }
 
@@ -314,11 +280,11 @@ fill_from_index(Row *row, Relation index)
 	HnrIndexFigures figures;
 
 	if (threshold >= 0)
-		set(row, COL_AUTO_REBUILD_THRESHOLD, Float8GetDatum(threshold));
+		set(row, HNR_STATUS_AUTO_REBUILD_THRESHOLD, Float8GetDatum(threshold));
 	if (index->rd_rel->relkind != RELKIND_INDEX || RELATION_IS_OTHER_TEMP(index) ||
 		!hnr_has_contents(index))
 		return;
-	set_count(row, COL_SIZE_BYTES, (double) RelationGetNumberOfBlocks(index) * BLCKSZ);
+	set_count(row, HNR_STATUS_SIZE_BYTES, (double) RelationGetNumberOfBlocks(index) * BLCKSZ);
 	if (RelationGetNumberOfBlocks(index) == 0)
 		return;
 	if (!hnr_index_try_figures(index, &figures))
@@ -326,11 +292,11 @@ fill_from_index(Row *row, Relation index)
 		row->damaged = true;
 		return;
 	}
-	set(row, COL_M, Int32GetDatum(figures.m));
-	set(row, COL_EF_CONSTRUCTION, Int32GetDatum(figures.ef_construction));
-	set(row, COL_SLOTS, Int32GetDatum(figures.slots));
-	set_text(row, COL_STORED_AS, figures.stored_as);
-	hnr_pending_columns(index, &row->values[COL_PENDING_ROWS], &row->nulls[COL_PENDING_ROWS]);
+	set(row, HNR_STATUS_M, Int32GetDatum(figures.m));
+	set(row, HNR_STATUS_EF_CONSTRUCTION, Int32GetDatum(figures.ef_construction));
+	set(row, HNR_STATUS_SLOTS, Int32GetDatum(figures.slots));
+	set_text(row, HNR_STATUS_STORED_AS, figures.stored_as);
+	hnr_pending_columns(index, &row->values[HNR_STATUS_PENDING_ROWS], &row->nulls[HNR_STATUS_PENDING_ROWS]);
 }
 
 /* Opens the index if that takes no waiting. */
@@ -357,51 +323,79 @@ fill_from_catalog(Row *row)
 	Datum		options;
 	bool		isnull;
 
-	set_text(row, COL_NAME, relation_name(row->index));
-	set(row, COL_INDEX_OID, ObjectIdGetDatum(row->index));
-	set_text(row, COL_TABLE_NAME, relation_name(row->table));
+	set_text(row, HNR_STATUS_NAME, relation_name(row->index));
+	set(row, HNR_STATUS_INDEX_OID, ObjectIdGetDatum(row->index));
+	set_text(row, HNR_STATUS_TABLE_NAME, relation_name(row->table));
 	options = SysCacheGetAttr(RELOID, row->class_tuple, Anum_pg_class_reloptions, &isnull);
 	if (!isnull)
-		set(row, COL_OPTIONS, options);
+		set(row, HNR_STATUS_OPTIONS, options);
 	if (row->class->relkind == RELKIND_INDEX)
 	{
-		set_count(row, COL_SIZE_BYTES, (double) row->class->relpages * BLCKSZ);
-		set_count(row, COL_VECTORS, row->class->reltuples);
-		set_count(row, COL_DEAD,
+		set_count(row, HNR_STATUS_SIZE_BYTES, (double) row->class->relpages * BLCKSZ);
+		set_count(row, HNR_STATUS_VECTORS, row->class->reltuples);
+		set_count(row, HNR_STATUS_DEAD,
 				  DatumGetInt64(DirectFunctionCall1(pg_stat_get_dead_tuples,
 													ObjectIdGetDatum(row->table))));
 	}
 }
 
-/* Adds the row of an index to the result, if it is still there. */
-static void
-put_index(ReturnSetInfo *rsinfo, Oid index)
+/* Makes the row of an index; false if it is gone. */
+static bool
+fill_row(Row *row, Oid index)
 {
-	Row			row = {.index = index};
 	HeapTuple	index_tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+	bool		found;
 
-	memset(row.nulls, true, sizeof(row.nulls));
-	row.class_tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(index));
-	if (HeapTupleIsValid(index_tuple) && HeapTupleIsValid(row.class_tuple))
+	memset(row, 0, sizeof(*row));
+	memset(row->nulls, true, sizeof(row->nulls));
+	row->index = index;
+	row->class_tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(index));
+	found = HeapTupleIsValid(index_tuple) && HeapTupleIsValid(row->class_tuple);
+	if (found)
 	{
-		row.class = (Form_pg_class) GETSTRUCT(row.class_tuple);
-		row.table = ((Form_pg_index) GETSTRUCT(index_tuple))->indrelid;
-		row.valid = ((Form_pg_index) GETSTRUCT(index_tuple))->indisvalid;
-		row.privileged = has_privs_of_role(GetUserId(), row.class->relowner) ||
+		row->class = (Form_pg_class) GETSTRUCT(row->class_tuple);
+		row->table = ((Form_pg_index) GETSTRUCT(index_tuple))->indrelid;
+		row->valid = ((Form_pg_index) GETSTRUCT(index_tuple))->indisvalid;
+		row->privileged = has_privs_of_role(GetUserId(), row->class->relowner) ||
 			has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
-		fill_from_catalog(&row);
-		fill_figures(&row);
-		fill_activity(&row);
-		fill_degradation(&row);
-		if (row.privileged && !row.nulls[COL_AUTO_REBUILD_THRESHOLD])
-			set_text(&row, COL_AUTO_REBUILD_NOTE,
-					 hnr_last_decision(index, DatumGetFloat8(row.values[COL_AUTO_REBUILD_THRESHOLD])));
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row.values, row.nulls);
+		fill_from_catalog(row);
+		fill_figures(row);
+		fill_activity(row);
+		fill_degradation(row);
+		if (row->privileged && !row->nulls[HNR_STATUS_AUTO_REBUILD_THRESHOLD])
+			set_text(row, HNR_STATUS_AUTO_REBUILD_NOTE,
+					 hnr_last_decision(index, DatumGetFloat8(row->values[HNR_STATUS_AUTO_REBUILD_THRESHOLD])));
 	}
-	if (HeapTupleIsValid(row.class_tuple))
-		ReleaseSysCache(row.class_tuple);
+	if (HeapTupleIsValid(row->class_tuple))
+		ReleaseSysCache(row->class_tuple);
 	if (HeapTupleIsValid(index_tuple))
 		ReleaseSysCache(index_tuple);
+	return found;
+}
+
+/*
+ * Adds the row of an index to the result, if it is still there.  Asked for by itself, a
+ * partitioned index has what its leaves have; among all, these stand beside it.
+ */
+static void
+put_index(ReturnSetInfo *rsinfo, Oid index, bool with_leaves)
+{
+	HnrStatusSums sums = {0};
+	ListCell   *cell;
+	Row			row;
+
+	if (with_leaves)
+		foreach(cell, hnr_leaf_indexes(index))
+		{
+			CHECK_FOR_INTERRUPTS();
+			if (fill_row(&row, lfirst_oid(cell)))
+				hnr_status_add(&sums, row.values, row.nulls);
+		}
+	if (!fill_row(&row, index))
+		return;
+	if (sums.leaves > 0)
+		hnr_status_put(&sums, row.values, row.nulls);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row.values, row.nulls);
 }
 
 /* OIDs of the rebuilds' own indexes, which are no business of the user's. */
@@ -494,7 +488,8 @@ hnr_index_status(PG_FUNCTION_ARGS)
 	foreach(cell, indexes)
 	{
 		CHECK_FOR_INTERRUPTS();
-		put_index(rsinfo, lfirst_oid(cell));
+		put_index(rsinfo, lfirst_oid(cell), !PG_ARGISNULL(0) &&
+				  get_rel_relkind(lfirst_oid(cell)) == RELKIND_PARTITIONED_INDEX);
 	}
 	return (Datum) 0;
 }

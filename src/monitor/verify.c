@@ -27,6 +27,7 @@
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -98,6 +99,8 @@ put_finding(HnrVerify *v, HnrFinding finding, BlockNumber block, int position, c
 	Datum		values[NCOLS] = {0};
 	bool		nulls[NCOLS] = {0};
 
+	if (v->leaf)
+		message = psprintf("%s: %s", v->leaf, message);
 	values[COL_SEVERITY] = CStringGetTextDatum(findings[finding].error ? "error" : "warning");
 	values[COL_FINDING] = CStringGetTextDatum(findings[finding].name);
 	values[COL_BLOCK] = Int64GetDatum((int64) block);
@@ -274,19 +277,16 @@ check_state(Relation rel)
 				 errhint("Use REINDEX INDEX, or drop the index.")));
 }
 
-/* Opens table and index, the table first. */
+/* Opens table and index, the table first; NULL if they are gone, and may be. */
 static Relation
-open_both(Oid index, Relation *heap)
+open_both(Oid index, bool missing_ok, Relation *heap)
 {
 	Oid			table = IndexGetRelation(index, true);
 	Relation	rel;
 
-	if (get_rel_relkind(index) == RELKIND_PARTITIONED_INDEX)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is a partitioned index", get_rel_name(index)),
-				 errhint("Check the indexes of its partitions one by one.")));
 	*heap = OidIsValid(table) ? try_table_open(table, AccessShareLock) : NULL;
+	if (*heap == NULL && missing_ok)
+		return NULL;
 	if (*heap == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -297,26 +297,23 @@ open_both(Oid index, Relation *heap)
 }
 
 /*
- * check_index(index regclass, heapallindexed bool): SETOF (severity, finding,
- * block, position, message).  For who may maintain the index: expressions of an index are
- * computed as the table's owner.
+ * Checks an index, or a leaf of a partitioned one.  Expressions of an index are computed as the
+ * table's owner.
  */
-Datum
-hnr_check_index(PG_FUNCTION_ARGS)
+static void
+check_one(ReturnSetInfo *result, Oid index, bool heapallindexed, bool is_leaf)
 {
-	Oid			index = PG_GETARG_OID(0);
-	HnrVerify	v = {0};
+	HnrVerify	v = {.result = result};
 	Snapshot	snapshot = NULL;
-	Relation	rel;
+	Relation	rel = open_both(index, is_leaf, &v.heap);
 	Oid			user;
 	int			sec_context;
 	int			nest;
 
-	InitMaterializedSRF(fcinfo, 0);
-	v.result = (ReturnSetInfo *) fcinfo->resultinfo;
-	hnr_check_may_maintain(index, GetUserId());
-	rel = open_both(index, &v.heap);
-
+	if (rel == NULL)
+		return;
+	if (is_leaf)
+		v.leaf = DatumGetCString(DirectFunctionCall1(regclassout, ObjectIdGetDatum(index)));
 	GetUserIdAndSecContext(&user, &sec_context);
 	SetUserIdAndSecContext(v.heap->rd_rel->relowner, sec_context | SECURITY_RESTRICTED_OPERATION);
 	nest = NewGUCNestLevel();
@@ -328,7 +325,7 @@ hnr_check_index(PG_FUNCTION_ARGS)
 						RelationGetRelationName(rel))));
 	else
 	{
-		if (PG_GETARG_BOOL(1))
+		if (heapallindexed)
 			snapshot = take_snapshot(rel);
 		run_passes(&v, rel, snapshot);
 		if (snapshot)
@@ -339,5 +336,42 @@ hnr_check_index(PG_FUNCTION_ARGS)
 	SetUserIdAndSecContext(user, sec_context);
 	index_close(rel, AccessShareLock);
 	table_close(v.heap, AccessShareLock);
+}
+
+/* The leaves one after another, each with memory and locks of its own. */
+static void
+check_leaves(ReturnSetInfo *result, Oid index, bool heapallindexed)
+{
+	List	   *leaves = hnr_leaf_indexes(index);
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "check_index leaf",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	ListCell   *cell;
+
+	foreach(cell, leaves)
+	{
+		CHECK_FOR_INTERRUPTS();
+		check_one(result, lfirst_oid(cell), heapallindexed, true);
+		MemoryContextReset(context);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+/*
+ * check_index(index regclass, heapallindexed bool): SETOF (severity, finding,
+ * block, position, message).  For who may maintain the index.
+ */
+Datum
+hnr_check_index(PG_FUNCTION_ARGS)
+{
+	Oid			index = PG_GETARG_OID(0);
+
+	InitMaterializedSRF(fcinfo, 0);
+	hnr_check_may_maintain(index, GetUserId());
+	if (get_rel_relkind(index) == RELKIND_PARTITIONED_INDEX)
+		check_leaves((ReturnSetInfo *) fcinfo->resultinfo, index, PG_GETARG_BOOL(1));
+	else
+		check_one((ReturnSetInfo *) fcinfo->resultinfo, index, PG_GETARG_BOOL(1), false);
 	return (Datum) 0;
 }

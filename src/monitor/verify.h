@@ -116,6 +116,8 @@ typedef struct HnrVerify
 	Tuplesortstate *tids;		/* of heap TIDs, each with its vector's print */
 
 	ReturnSetInfo *result;
+	const char *leaf;			/* of a partitioned index: its name, to stand before
+								 * messages; else NULL */
 	int64		nfindings;
 } HnrVerify;
 

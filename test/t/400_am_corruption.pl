@@ -395,6 +395,25 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM index_status()'), scalar(@
 like($node->safe_psql('postgres', 'SELECT DISTINCT status FROM index_status() ORDER BY 1'),
 	qr/^damaged\nready$/, 'and says which cannot be read');
 
+# as a partition, beside one that is sound
+my $damaged = $node->safe_psql('postgres', "SELECT table_name FROM index_status() JOIN pg_attribute a ON attrelid = table_name::regclass
+	WHERE status = 'damaged' AND attname = 'e' AND format_type(atttypid, atttypmod) = 'vector(8)' ORDER BY index_oid LIMIT 1");
+$node->safe_psql('postgres', qq{
+	CREATE TABLE whole (id int, e vector(8)) PARTITION BY RANGE (id);
+	CREATE TABLE sound PARTITION OF whole FOR VALUES FROM (1000000) TO (2000000);
+	INSERT INTO whole SELECT 1000000 + i, array_fill(i, ARRAY[8])::vector FROM generate_series(1, 30) i;
+	ALTER TABLE whole ATTACH PARTITION $damaged DEFAULT;
+	CREATE INDEX whole_e ON ONLY whole USING hnsw (e vector_l2_ops);
+	CREATE INDEX sound_e ON sound USING hnsw (e vector_l2_ops);
+	ALTER INDEX whole_e ATTACH PARTITION sound_e;
+	ALTER INDEX whole_e ATTACH PARTITION ${damaged}_e;
+});
+is($node->safe_psql('postgres', "SELECT status, phase FROM index_status('whole_e')"),
+	"damaged|1 of 2 partitions, among them ${damaged}_e", 'index_status() of a partitioned index names the worst partition');
+like($node->safe_psql('postgres', "SELECT DISTINCT message FROM check_index('whole_e', true)"),
+	qr/^${damaged}_e: [^\n]+$/, 'check_index() of a partitioned index says what is found in which');
+$node->safe_psql('postgres', "ALTER TABLE whole DETACH PARTITION $damaged; DROP TABLE whole");
+
 # The last block number there is would have the server extend the table.
 my ($nowhere) = grep { $damages[$_][0] eq 'heap block nowhere' } 0 .. $#damages;
 my $size = $node->safe_psql('postgres', "SELECT pg_relation_size('d$nowhere')");
