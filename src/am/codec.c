@@ -14,10 +14,12 @@
 #include "utils/memutils.h"
 
 /*
- * A rotation depends on (dims, bits, seed) only and costs more to make than a
- * search step, so a backend keeps the first few it uses for its life.
+ * A rotation depends on (dims, seed) only and costs more to make than a search step (of 768
+ * dimensions, as much as some ten), so a backend keeps the first ones it uses for its life: of
+ * 768 dimensions all 64, of 2000 a half of them.
  */
-#define CACHED_QUANTIZERS 8
+#define CACHED_QUANTIZERS 64
+#define CACHED_BYTES	((Size) 1280 * 1024)
 
 typedef struct CachedQuantizer
 {
@@ -28,6 +30,7 @@ typedef struct CachedQuantizer
 } CachedQuantizer;
 
 static CachedQuantizer cache[CACHED_QUANTIZERS];
+static Size cached_bytes = 0;
 
 static HnrQuantizer *
 create_in(MemoryContext context, int dims, int bits, uint64 seed)
@@ -50,9 +53,12 @@ get_quantizer(int dims, int bits, uint64 seed)
 	{
 		CachedQuantizer *c = &cache[i];
 
+		if (c->quantizer == NULL && cached_bytes + hnr_quantizer_memory(dims) > CACHED_BYTES)
+			break;
 		if (c->quantizer == NULL)
 		{
 			c->quantizer = create_in(TopMemoryContext, dims, bits, seed);
+			cached_bytes += hnr_quantizer_memory(dims);
 			c->dims = dims;
 			c->bits = bits;
 			c->seed = seed;
@@ -77,6 +83,18 @@ hnr_codec_create(const HnrMetric *metric, const HnrLayout *layout, uint64 seed)
 		codec->residual = palloc(sizeof(float) * hnr_codec_rotated_dims(codec));
 	}
 	return codec;
+}
+
+HnrCodec *
+hnr_codec_with_bits(const HnrCodec *codec, const HnrLayout *layout)
+{
+	HnrCodec   *other = palloc0(sizeof(HnrCodec));
+
+	other->metric = codec->metric;
+	other->layout = layout;
+	other->quantizer = hnr_quantizer_with_bits(codec->quantizer, layout->code_bits);
+	other->residual = palloc(sizeof(float) * hnr_codec_rotated_dims(other));
+	return other;
 }
 
 int

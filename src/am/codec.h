@@ -36,6 +36,9 @@ typedef struct HnrCodec
 /* In the current memory context; the rotation is shared by the backend. */
 extern HnrCodec *hnr_codec_create(const HnrMetric *metric, const HnrLayout *layout, uint64 seed);
 
+/* Of the same rotation, with codes of as many bits as this layout says; `codec` has codes, and stays. */
+extern HnrCodec *hnr_codec_with_bits(const HnrCodec *codec, const HnrLayout *layout);
+
 /* Floats of a rotated vector; 0 where slots are plain. */
 extern int	hnr_codec_rotated_dims(const HnrCodec *codec);
 extern void hnr_codec_rotate(const HnrCodec *codec, const float *vec, float *rotated);

@@ -51,7 +51,7 @@ hnr_pending_finer_begin(HnrPendingSearch *s)
 	f->layout.code_bits = FINER_BITS;
 	f->code_size = hnr_code_size(index->layout.dims, FINER_BITS);
 	f->layout.slot_size = sizeof(HnrSlot) + f->code_size;
-	f->codec = hnr_codec_create(index->metric, &f->layout, index->meta.seed);
+	f->codec = hnr_codec_with_bits(index->codec, &f->layout);
 	f->size = TYPEALIGN(HNR_CACHE_LINE / 4, sizeof(Record) + f->code_size);
 	f->left = MADE_IN_SCAN;
 	f->rotated = palloc(sizeof(float) * hnr_codec_rotated_dims(f->codec));

@@ -120,10 +120,27 @@ hnr_quantizer_create(int dims, int bits, uint64 seed)
 	return qz;
 }
 
+HnrQuantizer *
+hnr_quantizer_with_bits(const HnrQuantizer *qz, int bits)
+{
+	HnrQuantizer *other = palloc(sizeof(HnrQuantizer));
+
+	*other = *qz;
+	other->bits = bits;
+	other->code_size = hnr_code_size(qz->dims, bits);
+	return other;
+}
+
 int
 hnr_quantizer_rotated_dims(const HnrQuantizer *qz)
 {
 	return qz->rdims;
+}
+
+Size
+hnr_quantizer_memory(int dims)
+{
+	return sizeof(HnrQuantizer) + sizeof(float) * rotated_dims(dims) * strlen(STAGES_PARTS);
 }
 
 int

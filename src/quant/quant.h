@@ -38,6 +38,12 @@ typedef struct HnrBlockQuery HnrBlockQuery;
 extern HnrQuantizer *hnr_quantizer_create(int dims, int bits, uint64 seed);
 extern int	hnr_quantizer_rotated_dims(const HnrQuantizer *qz);
 
+/* The same rotation, which is shared with qz, for codes of other bits. */
+extern HnrQuantizer *hnr_quantizer_with_bits(const HnrQuantizer *qz, int bits);
+
+/* Bytes that such a rotation takes. */
+extern Size hnr_quantizer_memory(int dims);
+
 /* Bytes of one code for these dims and bits. */
 extern int	hnr_code_size(int dims, int bits);
 

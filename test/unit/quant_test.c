@@ -80,6 +80,8 @@ test_rotation(const char *isa)
 				rx[MAX_DIMS],
 				ry[MAX_DIMS],
 				again[MAX_DIMS];
+	static uint8 code[MAX_DIMS],
+				other_code[MAX_DIMS];
 
 	for (int i = 0; i < lengthof(all_dims); i++)
 		for (int kind = 0; kind < 5; kind++)
@@ -87,7 +89,9 @@ test_rotation(const char *isa)
 			int			dims = all_dims[i];
 			HnrQuantizer *qz = hnr_quantizer_create(dims, 2, kind);
 			HnrQuantizer *other = hnr_quantizer_create(dims, 2, kind);
+			HnrQuantizer *finer = hnr_quantizer_with_bits(hnr_quantizer_create(dims, 1, kind), 2);
 			int			n = hnr_quantizer_rotated_dims(qz);
+			float		factor;
 
 			plain_unit(dims, kind, x);
 			random_unit(dims, y);
@@ -98,6 +102,11 @@ test_rotation(const char *isa)
 							  dot(n, rx, ry) - dot(dims, x, y));
 			hnr_rotate(other, x, again);
 			same &= memcmp(rx, again, sizeof(float) * n) == 0;
+			hnr_rotate(finer, x, again);
+			same &= memcmp(rx, again, sizeof(float) * n) == 0;
+			factor = hnr_encode(qz, rx, code);
+			same &= hnr_encode(finer, rx, other_code) == factor &&
+				memcmp(code, other_code, hnr_code_size(dims, 2)) == 0;
 			hnr_quant_init("scalar");
 			hnr_rotate(qz, x, again);
 			hnr_quant_init(isa);
@@ -107,7 +116,7 @@ test_rotation(const char *isa)
 		}
 	report(lengths, isa, "rotation keeps lengths");
 	report(products, isa, "rotation keeps products");
-	report(same, isa, "rotation depends on the seed alone, and agrees with scalar");
+	report(same, isa, "rotation depends on the seed alone, whatever the bits, and agrees with scalar");
 }
 
 /*
