@@ -257,6 +257,13 @@ check_worth(Renewal *r)
 				 errmsg_internal("too many neighbors are gone")));
 }
 
+/* Vectors of some rows, to be compared with what is taken over, and whose they are. */
+static Size
+sample_memory(const Renewal *r)
+{
+	return (sizeof(float) * r->index->layout.dims + sizeof(uint32)) * SAMPLE;
+}
+
 /* The most that all this takes at a time, but for rows that the old index does not have. */
 static Size
 needed_memory(Renewal *r)
@@ -272,7 +279,7 @@ needed_memory(Renewal *r)
 	linking += HNR_FLUSH_NODE * n + hnr_weave_process_memory(r->index) * (r->nworkers + 1);
 	return node * n + upper * (n / (HNR_LEVEL_FACTOR * r->index->meta.m - 1)) +
 		sizeof(HnrMemTid) * f->tids + hnr_inherit_memory(r->inherit) +
-		linking + sizeof(float) * SAMPLE * (Size) layout->dims;
+		linking + sample_memory(r);
 }
 
 /* Rather with fewer workers than not at all. */
@@ -343,7 +350,8 @@ static HnrWeave *
 begin_weave(Renewal *r)
 {
 	Size		beside = hnr_inherit_memory(r->inherit) + HNR_FLUSH_NODE * (Size) r->graph->nnodes +
-		sizeof(float) * r->maxfresh * (Size) r->index->layout.dims +
+		(sizeof(float) * r->index->layout.dims + sizeof(ItemPointerData)) * (Size) r->maxfresh +
+		sample_memory(r) +
 		hnr_weave_process_memory(r->index) * (r->nworkers + 1);
 	HnrWeave   *w = hnr_weave_create_mending(r->graph, beside);
 

@@ -211,12 +211,13 @@ hnr_slots_make_arrays(HnrWeave *w, bool any, Size beside)
 	if (any)
 		hnr_array_reserve(&w->slots, 2 * w->batch);
 	hnr_array_init(&w->rotated, arena, Max(rotated, 1));
-	if (any && (w->state->joining || rotated > w->near.item) &&
-		hnr_mem_graph_size(w->graph) + beside + all <= (Size) maintenance_work_mem * 1024)
-		hnr_array_reserve(&w->rotated, w->graph->nnodes);
 	hnr_array_init(&w->old_slots, arena, bytes_of_old(w->graph->index));
 	if (has_old(w))
 		hnr_array_reserve(&w->old_slots, 2 * w->batch);
+	/* last, for it is what can be done without */
+	if (any && (w->state->joining || rotated > w->near.item) &&
+		hnr_mem_graph_size(w->graph) + beside + all <= (Size) maintenance_work_mem * 1024)
+		hnr_array_reserve(&w->rotated, w->graph->nnodes);
 }
 
 static void
