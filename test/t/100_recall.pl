@@ -101,9 +101,12 @@ sub vectors_to
 
 my %operator = (l2 => '<->', cosine => '<=>', ip => '<#>', l1 => '<+>', hamming => '<~>', jaccard => '<%>');
 
-# The lowest recall to pass, by ef_search: fresh, after the churn, and rebuilt.
+my $times = $ENV{HNR_TEST_TIMES} || 1;	# so many times the rows
+
+# The lowest recall to pass, by ef_search: fresh, after the churn, and rebuilt.  Of more rows,
+# a search that hardly looks finds less.
 my @stages = ('fresh', 'after insertions and VACUUM', 'rebuilt');
-my %bounds = (10 => [ 0.88, 0.85, 0.88 ], 40 => [ 0.97, 0.96, 0.97 ]);
+my %bounds = (10 => $times > 1 ? [ 0.82, 0.80, 0.82 ] : [ 0.88, 0.85, 0.88 ], 40 => [ 0.97, 0.96, 0.97 ]);
 
 # shape, dimensions, rows, type, operator classes
 my @sets = (
@@ -125,7 +128,6 @@ my @sets = (
 	[ 'duplicates', 33, 800, 'sparsevec', qw(cosine l1) ],
 );
 my %loops;		# by operator class
-my $times = $ENV{HNR_TEST_TIMES} || 1;	# so many times the rows
 
 srand($ENV{HNR_TEST_SEED} || 42);
 for my $set (@sets)
