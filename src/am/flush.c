@@ -199,6 +199,20 @@ place_tail(Flushing *f, uint32 node, int level, ItemPointer tail)
 	f->npieces += pieces;
 }
 
+/* As it is, where the graph has vectors as pages have them. */
+static void
+set_vector(Flushing *f, uint32 node, HnrVertexImage *image)
+{
+	if (f->index->layout.room == 0 && f->graph->encoding == f->index->layout.encoding)
+	{
+		image->stored = hnr_mem_graph_encoded(f->graph, node);
+		image->scale = hnr_mem_graph_node(f->graph, node)->scale;
+		return;
+	}
+	hnr_mem_graph_decode(f->graph, node, f->vec);
+	image->vec = f->vec;
+}
+
 static void
 make_image(Flushing *f, uint32 position, int level, HnrVertexImage *image)
 {
@@ -207,8 +221,7 @@ make_image(Flushing *f, uint32 position, int level, HnrVertexImage *image)
 
 	memset(image, 0, sizeof(*image));
 	image->level = level;
-	hnr_mem_graph_decode(f->graph, node, f->vec);
-	image->vec = f->vec;
+	set_vector(f, node, image);
 	if (f->index->layout.room > 0)
 		place_tail(f, node, level, &image->tail);
 	image->error = n->error;

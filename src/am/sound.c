@@ -12,6 +12,7 @@
 
 #include "am/sound.h"
 #include "am/stored.h"
+#include "distance/distance.h"
 #include "miscadmin.h"
 
 /* Deviations allowed: what instruction sets sum differently, and halves' digits. */
@@ -25,17 +26,16 @@ hnr_sound_vector(const HnrIndex *index, const float *vec, HnrScale stored)
 {
 	const HnrLayout *layout = &index->layout;
 	const HnrMetric *metric = index->metric;
-	double		norm = 0;
+	float		norm;
 	HnrScale	scale;
 
 	if (metric->type->problem)
 		return metric->type->problem(metric, layout->column_dims, layout->dims, vec);
-	for (int i = 0; i < layout->dims; i++)
-	{
+	norm = hnr_distance->inner_product(layout->dims, vec, vec);
+	/* or the squares are out of range only */
+	for (int i = 0; i < layout->dims && !isfinite(norm); i++)
 		if (!isfinite(vec[i]))
 			return "a vector has a coordinate that is not a finite number";
-		norm += (double) vec[i] * vec[i];
-	}
 	if (metric->normalize &&
 		fabs(norm - 1) > (layout->encoding == HNR_ENCODING_BYTE ? BYTE_NORM_TOLERANCE : NORM_TOLERANCE))
 		return "a vector is not of unit length";

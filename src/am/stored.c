@@ -27,6 +27,8 @@
 /* The scale has to be a normal float. */
 #define LEAST_EXPONENT		(-126)
 
+#define LANES				8
+
 const char *
 hnr_encoding_name(HnrEncoding encoding)
 {
@@ -114,15 +116,29 @@ round_one(const Rounding *r, float x)
 	return r->encoding == HNR_ENCODING_HALF ? round_to_half(r, x) : round_to_byte(r, x);
 }
 
-/* The least and the largest coordinate, or zero. */
+/* The least and the largest coordinate, or zero; some at a time, in registers. */
 static void
 range_of(int n, const float *vec, float *least, float *largest)
 {
-	*least = *largest = 0;
-	for (int i = 0; i < n; i++)
+	float		low[LANES] = {0};
+	float		high[LANES] = {0};
+
+	for (int i = 0; i + LANES <= n; i += LANES)
+		for (int j = 0; j < LANES; j++)
+		{
+			low[j] = Min(low[j], vec[i + j]);
+			high[j] = Max(high[j], vec[i + j]);
+		}
+	for (int i = n - n % LANES; i < n; i++)
 	{
-		*least = Min(*least, vec[i]);
-		*largest = Max(*largest, vec[i]);
+		low[0] = Min(low[0], vec[i]);
+		high[0] = Max(high[0], vec[i]);
+	}
+	*least = *largest = 0;
+	for (int j = 0; j < LANES; j++)
+	{
+		*least = Min(*least, low[j]);
+		*largest = Max(*largest, high[j]);
 	}
 }
 

@@ -24,7 +24,8 @@ hnr_vertex_fill_part(const HnrLayout *layout, const HnrVertexImage *image,
 {
 	const HnrPartLayout *pl = &hnr_layout_shape(layout, image->level)->part[p];
 	int			nslots = Min(pl->slot_count, image->degree - pl->slot_first);
-	HnrScale	scale = hnr_stored_scale(layout->encoding, layout->dims, image->vec);
+	HnrScale	scale = image->stored ? image->scale :
+		hnr_stored_scale(layout->encoding, layout->dims, image->vec);
 
 	memset(dest, 0, pl->size);
 	if (p == 0)
@@ -48,6 +49,10 @@ hnr_vertex_fill_part(const HnrLayout *layout, const HnrVertexImage *image,
 	}
 	if (layout->room > 0)
 		hnr_tail_put_head(layout, image->vec, &image->tail, dest + pl->vec_offset);
+	else if (image->stored)
+		memcpy(dest + pl->vec_offset,
+			   image->stored + hnr_coordinates_size(layout->encoding, pl->vec_first),
+			   hnr_coordinates_size(layout->encoding, pl->vec_count));
 	else
 		hnr_stored_encode(layout->encoding, image->vec + pl->vec_first, pl->vec_count, scale,
 						  dest + pl->vec_offset);

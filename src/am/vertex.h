@@ -20,6 +20,8 @@ typedef struct HnrVertexImage
 	int			ntids;
 	ItemPointerData tids[HNR_INLINE_TIDS];
 	const float *vec;			/* layout->dims coordinates, rounded (stored.h) */
+	const char *stored;			/* NULL, or the same as pages have them, with this scale */
+	HnrScale	scale;
 	ItemPointerData tail;		/* of the vector (tail.h) */
 	float		error;
 	int			degree;
