@@ -10,8 +10,9 @@
  *	...		Candidates are found: what is nearest in samples, and in the cells of one partition
  *			(weave.c), where what the old graph does not lead to is, too.
  *	mend	Links far off are kept in any case, as in a build from scratch (links.c): such as
- *			there are, and new ones, to what is nearest in samples.  What has been added since
- *			the last build, or has lost neighbours, chooses anew, among what it has and its candidates.
+ *			there are, and new ones, to what is nearest in samples.  What has lost neighbours
+ *			that it misses, or was added where nothing had been, chooses anew, among what it has
+ *			and its candidates.
  *	list, join	Everybody joins its links with those of others to it, and the best of them
  *			stay: as in a build from scratch.
  *
@@ -41,6 +42,13 @@
 /* What measuring and choosing a list take at least (us), for the throttle. */
 #define MEASURE_US		2
 #define CHOOSE_US		4
+
+/* Of how many of its nearest neighbours it says something that all were added. */
+#define NEIGHBORHOOD	4
+
+/* Of how many candidates at least how many have to be new for a list to be chosen anew. */
+#define FRESH_OF		8
+#define LEAST_FRESH		2
 
 /* Shares of the work on links. */
 #define CANDIDATES_SHARE 0.4
@@ -115,6 +123,20 @@ report_unsound(HnrMender *m, uint32 node)
 	(void) pg_atomic_compare_exchange_u32(&m->w->state->unsound, &none, node);
 }
 
+/*
+ * Whether a node is where there was nothing when the index was built.  The first rows that came
+ * there have found little that was near, and links to it only, one by one.
+ */
+static bool
+is_alone(HnrMender *m, uint32 node, const HnrMemEdges *edges)
+{
+	bool		alone = (*hnr_weave_list(m->w, node) & HNR_LIST_ADDED) != 0;
+
+	for (int i = 0; i < Min(edges->count, NEIGHBORHOOD) && alone; i++)
+		alone = (*hnr_weave_list(m->w, edges->edge[i].node) & HNR_LIST_ADDED) != 0;
+	return alone;
+}
+
 /* Nodes near each other have numbers near each other, so that this is read from the cache. */
 static void
 measure_links(HnrMender *m, uint32 node)
@@ -138,6 +160,8 @@ measure_links(HnrMender *m, uint32 node)
 			report_unsound(m, node);
 	}
 	hnr_weave_sort(edges->edge, edges->count, node);
+	if (is_alone(m, node, edges))
+		*hnr_weave_list(m->w, node) |= HNR_LIST_ALONE;
 }
 
 /* ---- links that are kept in any case ---- */
@@ -307,6 +331,27 @@ choose_anew(HnrMender *m, uint32 node, const HnrMemEdge *far, int nfar)
 									edges->edge);
 }
 
+/*
+ * Whether a node chooses anew: one that has lost neighbours, only where what is near is not among
+ * those that it has, since what VACUUM's repair left or insertions brought is as good then; or if
+ * it is in a sample, where there is more than that to choose from.
+ */
+static bool
+wants_others(HnrMender *m, uint32 node, const HnrMemEdges *edges, bool sampled)
+{
+	int			nnear;
+	const HnrMemEdge *near = hnr_weave_near(m->w, node, &nnear);
+	int			fresh = 0;
+
+	if (!hnr_weave_wants(m->w, node))
+		return false;
+	if (sampled || (*hnr_weave_list(m->w, node) & (HNR_LIST_SHORT | HNR_LIST_ALONE)) != 0)
+		return true;
+	for (int i = 0; i < Min(nnear, FRESH_OF) && fresh < LEAST_FRESH; i++)
+		fresh += !has_link(edges->edge, edges->count, near[i].node);
+	return fresh == LEAST_FRESH;
+}
+
 static void
 mend(HnrMender *m, uint32 node)
 {
@@ -320,7 +365,7 @@ mend(HnrMender *m, uint32 node)
 	if (m->kind != HNR_METRIC_IP)
 		keep_far(m, edges, limit);
 	keep_sampled(m, node, far, nfar, limit);
-	if (hnr_weave_wants(m->w, node))
+	if (wants_others(m, node, edges, nfar > 0))
 		choose_anew(m, node, far, nfar);
 	for (int i = 0; i < m->nkept; i++)
 		edges->edge[i].node |= HNR_LINK_KEPT;

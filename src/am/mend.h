@@ -3,7 +3,7 @@
  * mend.h
  *		Better links in a graph in memory that was taken over from an old index.
  *
- * For a weave made by hnr_weave_create_mending, whose w->wanted says which lists are to be
+ * For a weave made by hnr_weave_create_mending, whose w->lists say which are to be
  * chosen anew.  By whoever makes the graph (weaving.h).  Column types that are dense only.
  *
  *-------------------------------------------------------------------------

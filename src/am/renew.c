@@ -346,6 +346,23 @@ check_graph(Renewal *r, HnrWeave *w)
 	check_sample(r);
 }
 
+/* HNR_LIST_... of a node. */
+static uint8
+what_is_known(Renewal *r, uint32 node)
+{
+	uint8		flags = hnr_inherit_flags(r->inherit, node);
+	uint8		known = 0;
+
+	if (flags & HNR_INHERITED_ADDED)
+		known |= HNR_LIST_ADDED;
+	if (flags & HNR_INHERITED_LOST)
+		known |= HNR_LIST_LOST;
+	if (hnr_mem_graph_edges(r->graph, node, 0)->count <
+		hnr_new_degree(&r->index->layout, 0, r->index->meta.m))
+		known |= HNR_LIST_SHORT;
+	return known;
+}
+
 static HnrWeave *
 begin_weave(Renewal *r)
 {
@@ -356,9 +373,7 @@ begin_weave(Renewal *r)
 	HnrWeave   *w = hnr_weave_create_mending(r->graph, beside);
 
 	for (uint32 i = 0; i < r->graph->nnodes; i++)
-		*(bool *) hnr_array_at(&w->wanted, i) = hnr_inherit_flags(r->inherit, i) != 0 ||
-			hnr_mem_graph_edges(r->graph, i, 0)->count <
-			hnr_new_degree(&r->index->layout, 0, r->index->meta.m);
+		*hnr_weave_list(w, i) = what_is_known(r, i);
 	w->read_old = hnr_inherit_slots;
 	w->read_old_state = r->inherit;
 	w->progress = report_linking;

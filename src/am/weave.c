@@ -48,7 +48,11 @@
 #define SAMPLE_NEAREST	16
 #define LEAST_SAMPLE	4
 
-/* Candidates that a cell gives for a graph that has links, and what a member keeps of all cells. */
+/*
+ * For a graph that has links: the most members of a leaf, candidates that a cell gives, and what a
+ * member keeps of all cells.
+ */
+#define MEND_LEAF		600
 #define MEND_NEAREST	16
 #define MEND_MOST		32
 
@@ -105,7 +109,7 @@ most_mended(const HnrIndex *index)
 Size
 hnr_weave_mending_memory(const HnrIndex *index)
 {
-	return hnr_weave_memory(index) + sizeof(bool) +
+	return hnr_weave_memory(index) + sizeof(uint8) +
 		sizeof(HnrMemEdge) * most_mended(index) - sizeof(HnrMemEdge) * most_near(index);
 }
 
@@ -131,6 +135,7 @@ new_weave(HnrMemGraph *graph, HnrWeaveState *state)
 	w->enough = enough(graph->index);
 	if (state->mending)
 	{
+		w->leaf = Min(w->leaf, MEND_LEAF);
 		w->most_near = most_mended(graph->index);
 		w->keep = MEND_NEAREST;
 	}
@@ -165,7 +170,7 @@ make_arrays(HnrWeave *w, uint32 nodes, uint32 listed, uint64 nlinks)
 		{&w->cell, sizeof(HnrCell), w->leaf},
 		{&w->leaders, sizeof(uint32), w->leaf},
 		{&w->from, sizeof(pg_atomic_uint64), nodes},
-		{&w->wanted, sizeof(bool), w->state->mending ? nodes : 0},
+		{&w->lists, sizeof(uint8), w->state->mending ? nodes : 0},
 	};
 
 	for (int i = 0; i < lengthof(arrays); i++)
@@ -249,7 +254,7 @@ hnr_weave_attach(HnrMemGraph *graph, HnrWeaveState *state)
 	HnrWeave   *w = new_weave(graph, state);
 	HnrArray   *arrays[] = {
 		&w->node_of, &w->near, &w->counts, &w->far, &w->nearest_leaders, &w->assigned, &w->members, &w->cell,
-		&w->leaders, &w->from, &w->wanted, &w->slots, &w->rotated, &w->old_slots
+		&w->leaders, &w->from, &w->lists, &w->slots, &w->rotated, &w->old_slots
 	};
 
 	graph->nnodes = state->nnodes;

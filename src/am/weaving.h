@@ -29,6 +29,15 @@
 /* Cells that a member is in, in one partition, at most. */
 #define HNR_OVERLAP 3
 
+/*
+ * What is known of a list that was taken over.  With one of the last three, its node looks
+ * for candidates; whether it chooses anew then, mend.c says.
+ */
+#define HNR_LIST_ADDED	0x01	/* its row was added after the last build */
+#define HNR_LIST_LOST	0x02	/* it has lost neighbours */
+#define HNR_LIST_SHORT	0x04	/* it has fewer links than a node chooses */
+#define HNR_LIST_ALONE	0x08	/* whom it leads to nearby was added as well */
+
 /* Leaders of the first partitions that are candidates, of each member. */
 #define HNR_LEADERS	4
 
@@ -143,7 +152,7 @@ typedef struct HnrWeave
 	HnrArray	cell;			/* HnrCell */
 	HnrArray	leaders;		/* uint32: members */
 	HnrArray	from;			/* pg_atomic_uint64: see links.c */
-	HnrArray	wanted;			/* bool, by node: lists that are chosen anew, of those taken over */
+	HnrArray	lists;			/* uint8, by node: HNR_LIST_..., of those taken over */
 	HnrArray	slots;			/* see slots.c */
 	HnrArray	old_slots;
 	HnrArray	rotated;
@@ -201,11 +210,19 @@ hnr_weave_sort(HnrMemEdge *edge, int n, uint32 member)
 	}
 }
 
+/* HNR_LIST_... of a node, of a graph that was taken over. */
+static inline uint8 *
+hnr_weave_list(const HnrWeave *w, uint32 node)
+{
+	return hnr_array_at(&w->lists, node);
+}
+
 /* Whether a member needs candidates. */
 static inline bool
 hnr_weave_wants(const HnrWeave *w, uint32 member)
 {
-	return !w->state->mending || !w->state->numbered || *(bool *) hnr_array_at(&w->wanted, member);
+	return !w->state->mending || !w->state->numbered ||
+		(*hnr_weave_list(w, member) & (HNR_LIST_LOST | HNR_LIST_SHORT | HNR_LIST_ALONE)) != 0;
 }
 
 /* How far apart two vectors are, whatever the metric takes for near. */
