@@ -108,7 +108,7 @@ CALL wait_for_rebuild('rb_partial');
 -- the leaves of a partitioned index, and the parent's options
 CREATE TABLE rb_parent (id int, e vector(2)) PARTITION BY RANGE (id);
 CREATE TABLE rb_leaf1 PARTITION OF rb_parent FOR VALUES FROM (0) TO (100);
-CREATE TABLE rb_leaf2 PARTITION OF rb_parent FOR VALUES FROM (100) TO (200) PARTITION BY RANGE (id);
+CREATE TABLE rb_leaf2 PARTITION OF rb_parent FOR VALUES FROM (100) TO (220) PARTITION BY RANGE (id);
 CREATE TABLE rb_leaf2a PARTITION OF rb_leaf2 FOR VALUES FROM (100) TO (200);
 INSERT INTO rb_parent SELECT i, ARRAY[i, i % 7]::vector FROM generate_series(0, 199) i;
 CREATE INDEX rb_parent_e ON rb_parent USING hnsw (e vector_l2_ops);
@@ -121,8 +121,9 @@ WHERE relname ~ '^rb_(parent|leaf)' AND relkind IN ('i', 'I') ORDER BY relname;
 SELECT rebuild_index('rb_parent_e', m => 6, online => false) > 0 AS done;
 SELECT relname, reloptions FROM pg_class
 WHERE relname ~ '^rb_(parent|leaf)' AND relkind IN ('i', 'I') ORDER BY relname;
-CREATE TABLE rb_leaf3 PARTITION OF rb_parent FOR VALUES FROM (200) TO (300);
-SELECT reloptions FROM pg_class WHERE relname = 'rb_leaf3_e_idx';
+CREATE TABLE rb_leaf2b PARTITION OF rb_leaf2 FOR VALUES FROM (200) TO (220);
+CREATE TABLE rb_leaf3 PARTITION OF rb_parent FOR VALUES FROM (220) TO (300);
+SELECT relname, reloptions FROM pg_class WHERE relname IN ('rb_leaf2b_e_idx', 'rb_leaf3_e_idx') ORDER BY 1;
 
 -- history keeps to its limit
 SELECT count(*) > 5 AS many FROM rebuild_history;

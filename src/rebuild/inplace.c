@@ -125,6 +125,7 @@ rebuild_leaves(const HnrRebuildRequest *request, const HnrTarget *target)
 	int64		ignored;
 
 	hnr_claim_index(target);
+	hnr_check_tree_options(target, request->requested_by, request->m, request->ef_construction);
 	parent = insert_job(request, target, 0);
 	hnr_job_enter(parent, HNR_STEP_LEAVES);
 	foreach(lc, hnr_leaf_indexes(target->index))
@@ -135,11 +136,7 @@ rebuild_leaves(const HnrRebuildRequest *request, const HnrTarget *target)
 		hnr_check_options(&leaf, request->m, request->ef_construction);
 		rebuild_leaf(request, &leaf, parent->id, &ignored);
 	}
-	if (request->m != 0 || request->ef_construction != 0)
-	{
-		LockRelationOid(target->index, ShareUpdateExclusiveLock);
-		hnr_set_options(target->index, target->index, request->m, request->ef_construction);
-	}
+	hnr_set_options_of_tree(target->index, request->m, request->ef_construction);
 	close_job(parent, target);
 	return parent->id;
 }

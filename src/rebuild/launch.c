@@ -150,6 +150,8 @@ write_jobs(const HnrRebuildRequest *request)
 	check_one(request->index, request, &target);
 	job = new_job(request, &target);
 	if (target.relkind == RELKIND_PARTITIONED_INDEX)
+	{
+		hnr_check_tree_options(&target, request->requested_by, request->m, request->ef_construction);
 		foreach(lc, hnr_leaf_indexes(request->index))
 		{
 			HnrTarget	leaf;
@@ -157,6 +159,7 @@ write_jobs(const HnrRebuildRequest *request)
 			check_one(lfirst_oid(lc), request, &leaf);
 			leaves = lappend(leaves, new_job(request, &leaf));
 		}
+	}
 
 	hnr_job_insert(job);
 	foreach(lc, leaves)

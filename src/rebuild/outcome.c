@@ -20,9 +20,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/latch.h"
-#include "storage/lmgr.h"
 #include "storage/lock.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
 
@@ -258,17 +256,12 @@ hnr_outcome_settle(HnrRun *run)
 	return run->outcome != HNR_STEP_CANCELLED && !hnr_worker_terminating();
 }
 
-/* All leaves done: new partitions are to have the new options too. */
+/* All leaves done: new partitions, at any level, are to have the new options too. */
 static void
-set_options_of_parent(const HnrJob *parent)
+set_options_of_parents(const HnrJob *parent)
 {
-	if (parent->m == 0 && parent->ef_construction == 0)
-		return;
 	hnr_start_transaction();
-	LockRelationOid(parent->index_oid, ShareUpdateExclusiveLock);
-	if (get_rel_relkind(parent->index_oid) == RELKIND_PARTITIONED_INDEX)
-		hnr_set_options(parent->index_oid, parent->index_oid,
-						parent->m, parent->ef_construction);
+	hnr_set_options_of_tree(parent->index_oid, parent->m, parent->ef_construction);
 	CommitTransactionCommand();
 }
 
@@ -308,7 +301,7 @@ hnr_outcome_of_group(HnrJob *parent)
 										 parent->error_message ? parent->error_message : "unknown");
 	else
 	{
-		set_options_of_parent(parent);
+		set_options_of_parents(parent);
 		parent->m_after = parent->m ? parent->m : parent->m_before;
 		parent->ef_construction_after = parent->ef_construction ?
 			parent->ef_construction : parent->ef_construction_before;

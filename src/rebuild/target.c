@@ -172,6 +172,33 @@ hnr_leaf_indexes(Oid index)
 	return leaves;
 }
 
+List *
+hnr_partitioned_indexes(Oid index)
+{
+	List	   *nodes = NIL;
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(index, NoLock, NULL))
+		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_PARTITIONED_INDEX)
+			nodes = lappend_oid(nodes, lfirst_oid(lc));
+	return nodes;
+}
+
+void
+hnr_check_tree_options(const HnrTarget *target, Oid role, int m, int ef_construction)
+{
+	bool		temp = target->persistence == RELPERSISTENCE_TEMP;
+	ListCell   *lc;
+
+	foreach(lc, hnr_partitioned_indexes(target->index))
+	{
+		HnrTarget	node;
+
+		hnr_check_target(lfirst_oid(lc), role, temp, &node);
+		hnr_check_options(&node, m, ef_construction);
+	}
+}
+
 Datum
 hnr_merge_options(HeapTuple class_row, int m, int ef_construction)
 {
@@ -242,4 +269,20 @@ hnr_set_options(Oid index, Oid base, int m, int ef_construction)
 	heap_freetuple(row);
 	ReleaseSysCache(base_row);
 	table_close(pg_class, RowExclusiveLock);
+}
+
+void
+hnr_set_options_of_tree(Oid index, int m, int ef_construction)
+{
+	ListCell   *lc;
+
+	if (m == 0 && ef_construction == 0)
+		return;
+	foreach(lc, hnr_partitioned_indexes(index))
+	{
+		LockRelationOid(lfirst_oid(lc), ShareUpdateExclusiveLock);
+		/* It may have been dropped meanwhile. */
+		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_PARTITIONED_INDEX)
+			hnr_set_options(lfirst_oid(lc), lfirst_oid(lc), m, ef_construction);
+	}
 }

@@ -64,6 +64,14 @@ extern void hnr_claim_index(const HnrTarget *target);
 /* OIDs of the leaf indexes of a partitioned index.  Takes no locks. */
 extern List *hnr_leaf_indexes(Oid index);
 
+/* OIDs of the partitioned indexes at and below one, itself first.  Takes no locks. */
+extern List *hnr_partitioned_indexes(Oid index);
+
+/*
+ * Checks options as above for all of these, which are to have them, too.
+ */
+extern void hnr_check_tree_options(const HnrTarget *target, Oid role, int m, int ef_construction);
+
 /*
  * The reloptions of a pg_class row with m and ef_construction, where not 0, set
  * in them; a null pointer for none at all.
@@ -77,5 +85,12 @@ extern Datum hnr_merge_options(HeapTuple class_row, int m, int ef_construction);
  * the change visible.
  */
 extern void hnr_set_options(Oid index, Oid base, int m, int ef_construction);
+
+/*
+ * The same for a partitioned index and the partitioned ones below it, from which new
+ * partitions take theirs, on top of what each has.  Locks them with
+ * ShareUpdateExclusiveLock until the transaction ends.
+ */
+extern void hnr_set_options_of_tree(Oid index, int m, int ef_construction);
 
 #endif							/* HNR_REBUILD_TARGET_H */
