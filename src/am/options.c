@@ -12,6 +12,11 @@
 #include "postgres.h"
 
 #include "access/reloptions.h"
+#include "nodes/parsenodes.h"
+#include "nodes/plannodes.h"
+#include "tcop/pquery.h"
+#include "utils/portal.h"
+
 #include "am/am.h"
 #include "am/options.h"
 #include "guc.h"
@@ -54,6 +59,57 @@ hnr_options_init(void)
 					  HNR_MAX_MERGE_THRESHOLD, ShareUpdateExclusiveLock);
 }
 
+/*
+ * Whether the statement is about the option.  What ALTER INDEX ... SET leaves as it is comes
+ * along to be checked, and partitions take what their parent has: of that the user was told when
+ * he set it.  Statements within functions are not to be seen here; they count as being about it.
+ */
+static bool
+statement_sets(const char *option)
+{
+	PlannedStmt *planned;
+	ListCell   *cmd;
+	ListCell   *lc;
+
+	if (ActivePortal == NULL || list_length(ActivePortal->stmts) != 1)
+		return true;
+	planned = linitial_node(PlannedStmt, ActivePortal->stmts);
+	if (planned->utilityStmt == NULL || !IsA(planned->utilityStmt, AlterTableStmt))
+		return planned->utilityStmt == NULL || !IsA(planned->utilityStmt, CreateStmt);
+	foreach(cmd, ((AlterTableStmt *) planned->utilityStmt)->cmds)
+	{
+		AlterTableCmd *alter = lfirst_node(AlterTableCmd, cmd);
+
+		if (alter->subtype != AT_SetRelOptions)
+			continue;
+		foreach(lc, (List *) alter->def)
+			if (strcmp(lfirst_node(DefElem, lc)->defname, option) == 0)
+				return true;
+	}
+	return false;
+}
+
+static void
+warn_of_no_effect(const HnrOptions *options)
+{
+	/* asked in any case, as it wakes the launcher */
+	if (options->auto_rebuild_threshold >= 0 && !hnr_threshold_set() &&
+		statement_sets("auto_rebuild_threshold"))
+		ereport(WARNING,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("auto_rebuild_threshold has no effect at present"),
+				 errdetail("Nothing measures the index and rebuilds it, because the launcher does not run."),
+				 hnr_preloaded() ?
+				 errhint("Set hnsw_rebuild.launcher = on, and reload the configuration.") :
+				 errhint("Add hnsw_rebuild to shared_preload_libraries, restart the server, and leave hnsw_rebuild.launcher on.")));
+	if (options->query_sample_rate > 0 && !hnr_preloaded() && statement_sets("query_sample_rate"))
+		ereport(WARNING,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("query_sample_rate has no effect at present"),
+				 errdetail("There is no shared memory to keep queries in."),
+				 errhint("Add hnsw_rebuild to shared_preload_libraries, and restart the server.")));
+}
+
 bytea *
 hnr_options_parse(Datum reloptions, bool validate)
 {
@@ -83,18 +139,8 @@ hnr_options_parse(Datum reloptions, bool validate)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("ef_construction must be greater than or equal to 2 * m"),
 				 errdetail("ef_construction is %d, m is %d.", options->ef_construction, options->m)));
-	if (validate && options && options->auto_rebuild_threshold >= 0 && !hnr_threshold_set())
-		ereport(WARNING,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("auto_rebuild_threshold has no effect at present"),
-				 errdetail("Nothing measures the index and rebuilds it, because the launcher does not run."),
-				 errhint("Add hnsw_rebuild to shared_preload_libraries, restart the server, and leave hnsw_rebuild.launcher on.")));
-	if (validate && options && options->query_sample_rate > 0 && !hnr_preloaded())
-		ereport(WARNING,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("query_sample_rate has no effect at present"),
-				 errdetail("There is no shared memory to keep queries in."),
-				 errhint("Add hnsw_rebuild to shared_preload_libraries, and restart the server.")));
+	if (validate && options)
+		warn_of_no_effect(options);
 	return (bytea *) options;
 }
 

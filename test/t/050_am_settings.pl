@@ -65,13 +65,31 @@ like(answers("$search SET hnsw.ef_search = 0"), qr/0 is outside the valid range/
 	'range');
 like(answers("SET hnsw_rebuild.nonsense = 1; $search"), qr/^(t\n40\n7|error: .*nonsense)/s,
 	'an unknown setting of ours does no harm');
-my $warning;
-$node->psql('postgres', q{
-	ALTER INDEX t_v SET (auto_rebuild_threshold = 0.2);
-	ALTER INDEX t_v RESET (auto_rebuild_threshold);
-}, stderr => \$warning);
-like($warning, qr/WARNING:  auto_rebuild_threshold has no effect/,
+
+# What has no effect where it is set; what of it is told there.
+sub warnings_of
+{
+	my ($sql) = @_;
+	my $warning = '';
+	$node->psql('postgres', $sql, stderr => \$warning);
+	return $warning;
+}
+my $warning = warnings_of('ALTER INDEX t_v SET (auto_rebuild_threshold = 0.2)');
+like($warning, qr/WARNING:  auto_rebuild_threshold has no effect.*HINT:  Add hnsw_rebuild to/s,
 	'a threshold without the launcher does nothing, which is worth a warning');
+like(warnings_of('ALTER INDEX t_v SET (query_sample_rate = 0.1)'),
+	qr/^\S*\s*WARNING:  query_sample_rate has no effect at present\n[^\n]*\n[^\n]*$/,
+	'so does a rate of samples; the threshold is not mentioned again');
+is(warnings_of('ALTER INDEX t_v SET (deferred = off)'), '', 'nor is either where another option is set');
+is(warnings_of('ALTER INDEX t_v RESET (auto_rebuild_threshold, query_sample_rate)'), '', 'or they are taken away');
+like(warnings_of("DO 'BEGIN ALTER INDEX t_v SET (query_sample_rate = 0.1); END'"),
+	qr/query_sample_rate has no effect/, 'within a function');
+my $parts = q{
+	CREATE TABLE parts (v vector(2), id int) PARTITION BY LIST (id);
+	CREATE INDEX parts_v ON parts USING hnsw (v vector_l2_ops) WITH (auto_rebuild_threshold = 0.3)};
+like(warnings_of($parts), qr/auto_rebuild_threshold has no effect/, 'when an index is created');
+is(warnings_of('CREATE TABLE part1 PARTITION OF parts FOR VALUES IN (1)'), '', 'but not when a partition takes it over');
+$node->safe_psql('postgres', 'DROP TABLE parts; ALTER INDEX t_v RESET (query_sample_rate)');
 
 # Beside the other library.
 is(answers("LOAD '$other'; SET hnsw.ef_search = 77; $search SHOW hnsw.ef_search"),
@@ -97,6 +115,17 @@ is(answers("SET hnsw.ef_search = 77; $search"), "t\n77\n7", 'both preloaded, our
 preload('hnsw_rebuild');
 is(answers("LOAD '$other'; SET hnsw.ef_search = 77; $search"), "t\n77\n7",
 	'ours preloaded, the other loaded in a session');
+is(warnings_of('ALTER INDEX t_v SET (query_sample_rate = 0.1, auto_rebuild_threshold = 0.2)'), '',
+	'options that have an effect are no reason for a warning');
+$node->append_conf('postgresql.conf', 'hnsw_rebuild.launcher = off');
+$node->reload;
+$node->poll_query_until('postgres', "SELECT current_setting('hnsw_rebuild.launcher') = 'off'");
+like(warnings_of('ALTER INDEX t_v SET (auto_rebuild_threshold = 0.3)'),
+	qr/auto_rebuild_threshold has no effect.*HINT:  Set hnsw_rebuild.launcher = on, and/s,
+	'with the launcher switched off, that is all that is to be done about it');
+$node->append_conf('postgresql.conf', 'hnsw_rebuild.launcher = on');
+$node->reload;
+$node->safe_psql('postgres', 'ALTER INDEX t_v RESET (query_sample_rate, auto_rebuild_threshold)');
 $node->safe_psql('postgres', 'CREATE DATABASE elsewhere');
 is($node->safe_psql('elsewhere', "LOAD '$other'; SHOW hnsw.ef_search"), '40',
 	'ours preloaded leaves the name to the other library in another database');
