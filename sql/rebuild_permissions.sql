@@ -14,14 +14,14 @@ CREATE INDEX t_e ON rp.t USING hnsw (e vector_l2_ops);
 -- the owner, who cannot log in: the worker acts for it
 SELECT rebuild_index('rp.t_e', m => 5) > 0 AS started;
 CALL wait_for_rebuild('rp.t_e');
-SELECT state, m_after, owner::regrole, requested_by::regrole FROM rebuild_history WHERE index_name = 'rp.t_e';
+SELECT state, m_after, owner, requested_by FROM rebuild_history WHERE index_name = 'rp.t_e';
 
 -- a member of the owner
 SET ROLE regress_rp_member;
 SELECT rebuild_index('rp.t_e', m => 6) > 0 AS started;
 CALL wait_for_rebuild('rp.t_e');
 SELECT rebuild_index('rp.t_e', m => 7, online => false) > 0 AS done;
-SELECT state, m_after, requested_by::regrole FROM rebuild_history WHERE index_name = 'rp.t_e' ORDER BY id;
+SELECT state, m_after, requested_by FROM rebuild_history WHERE index_name = 'rp.t_e' ORDER BY id;
 
 -- somebody else, also with rights on the table's contents
 RESET ROLE;
