@@ -17,6 +17,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_class.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
 #include "postmaster/bgworker.h"
@@ -69,17 +70,46 @@ hnr_launch_worker(const HnrWorkerArgs *args)
 	return pid;
 }
 
+/* "12, 34", of the sessions that hold a job up; NULL: none. */
+static char *
+blockers_text(const HnrJob *job)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, hnr_job_blockers(job))
+		appendStringInfo(&buf, "%s%d", buf.len > 0 ? ", " : "", lfirst_int(lc));
+	return buf.len > 0 ? buf.data : NULL;
+}
+
+/* Why a job that has ended, but for the removal of its shadow, is still in the way. */
+static char *
+cleaning_text(const HnrJob *job)
+{
+	const char *blockers = blockers_text(job);
+	const char *error = job->error_message ? job->error_message : "unknown reason";
+
+	return blockers == NULL ? psprintf("has ended (%s) and removes its unfinished index", error) :
+		psprintf("has ended (%s) and waits for process %s to remove its unfinished index", error, blockers);
+}
+
 static void
 refuse_running(const char *index_name, const HnrJob *job)
 {
+	const char *cleaning = job != NULL && job->step == HNR_STEP_CLEAN ? cleaning_text(job) : NULL;
+
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_IN_USE),
 			 errmsg("index %s is being %s already", index_name,
 					job != NULL && hnr_job_is_optimization(job) ? "optimized" : "rebuilt"),
 			 job == NULL ?
 			 errdetail("Another transaction has just asked for it.") :
+			 cleaning != NULL ? errdetail("Job " INT64_FORMAT " %s.", job->id, cleaning) :
 			 errdetail("Job " INT64_FORMAT " is at \"%s\", process %d.",
 					   job->id, hnr_step_name(job->step), job->worker_pid),
+			 cleaning != NULL ?
+			 errhint("Wait for its end with wait_for_rebuild(); transactions that use the table have to end first.") :
 			 errhint("Wait for it with wait_for_rebuild() or stop it with cancel_rebuild().")));
 }
 

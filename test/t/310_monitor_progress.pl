@@ -119,6 +119,10 @@ ok( $node->poll_query_until('postgres',
 		"SELECT phase = 'cleaning up' AND $pid = ANY (blocked_by)
 		FROM index_status('items_v')"),
 	'cancelled: the new index is removed, as soon as the transaction lets it');
+my (undef, undef, $refused) = $node->psql('postgres', "SELECT rebuild_index('items_v')");
+like( $refused, qr/is being rebuilt already\nDETAIL:  Job \d+ has ended \(canceled on request\) and waits for process $pid to remove/,
+	'another rebuild is refused, and the error says for whom the job waits');
+unlike($refused, qr/cancel_rebuild/, 'and not to cancel it once more');
 $holder->query_safe('COMMIT');
 $holder->quit;
 ok( $node->poll_query_until('postgres',
