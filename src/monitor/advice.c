@@ -111,6 +111,10 @@ hnr_advise(const HnrHealthFigures *f)
 		return advice(HNR_ACTION_FLUSH,
 					  "%.0f rows are pending: no merge worker keeps up with insertions, which merge "
 					  "rows themselves from %.0f on (merge_threshold).", f->pending, f->merge_threshold);
+	/* the rest would be refused, or wait for its end */
+	if (f->busy)
+		return advice(HNR_ACTION_NONE, "A%s %s is under way; look again when it is over.",
+					  f->busy[0] == 'o' ? "n" : "", f->busy);
 	if (hnr_auto_many_dead(f->entries, f->dead))
 		return advice(HNR_ACTION_VACUUM,
 					  "%.0f of %.0f entries (%.0f %%) are of dead rows%s", f->dead, f->entries,

@@ -52,6 +52,7 @@ typedef struct HnrHealthFigures
 	bool		optimized;		/* since it was built */
 	double		optimized_to;	/* recall then; negative: not known */
 	double		threshold;		/* auto_rebuild_threshold; negative: none */
+	const char *busy;			/* "rebuild" or "optimization": one is under way; NULL: none */
 } HnrHealthFigures;
 
 typedef struct HnrAdvice

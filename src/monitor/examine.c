@@ -218,8 +218,10 @@ advise(Relation index, HnrHealth *h)
 {
 	const HnrSurvey *survey = &h->now.survey;
 	HnrJob	   *optimization = last_optimization(index);
+	HnrJob	   *running = hnr_job_running(RelationGetRelid(index));
 	HnrHealthFigures *f = &h->figures;
 
+	f->busy = running && hnr_job_is_alive(running) ? hnr_job_noun(running) : NULL;
 	f->entries = survey->entries;
 	f->dead = h->now.dead_entries;
 	f->pending = survey->pending;

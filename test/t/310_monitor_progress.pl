@@ -119,6 +119,8 @@ ok( $node->poll_query_until('postgres',
 		"SELECT phase = 'cleaning up' AND $pid = ANY (blocked_by)
 		FROM index_status('items_v')"),
 	'cancelled: the new index is removed, as soon as the transaction lets it');
+is(sql("SELECT action, command, reason FROM index_health('items_v')"),
+	'none||A rebuild is under way; look again when it is over.', 'index_health() advises nothing that would have to wait');
 my (undef, undef, $refused) = $node->psql('postgres', "SELECT rebuild_index('items_v')");
 like( $refused, qr/is being rebuilt already\nDETAIL:  Job \d+ has ended \(canceled on request\) and waits for process $pid to remove/,
 	'another rebuild is refused, and the error says for whom the job waits');

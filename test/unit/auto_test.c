@@ -330,6 +330,10 @@ test_advice(void)
 	expect_advice("pending rows: nothing", f, HNR_ACTION_NONE);
 	f.pending = 600;
 	expect_advice("nearly as many as there may be: flush", f, HNR_ACTION_FLUSH);
+	f.pending = 0;
+	f.recall = 0.5;
+	f.busy = "rebuild";
+	expect_advice("recall lost, but a rebuild is under way: nothing", f, HNR_ACTION_NONE);
 	f = healthy();
 	f.dead = 2000;
 	f.recall = 0.5;
