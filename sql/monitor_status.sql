@@ -81,6 +81,22 @@ CREATE TEMP TABLE status_test_temp (v vector(3));
 CREATE INDEX status_test_t ON status_test_temp USING hnsw (v vector_l2_ops);
 SELECT name, table_name, status, m, options FROM index_status()
 WHERE table_name LIKE 'status_test\_%' ORDER BY name;
+
+-- The last rebuild failed: so it is until the storage is another, of a partitioned index that of the leaf.
+CREATE FUNCTION status_test_fail(index regclass, parent bigint) RETURNS bigint LANGUAGE sql AS $$
+	INSERT INTO hnsw_rebuild.job (parent_id, index_oid, table_oid, index_name, owner, requested_by,
+		trigger, state, step, phase, online, measure, maintenance_mem_kb, parallel_workers,
+		requested_at, finished_at, error_message, old_relfilenode)
+	SELECT parent, indexrelid, indrelid, relname, relowner, relowner, 'manual', 'failed', 5, 'building',
+		true, false, 0, 0, now(), now(), 'a failure', nullif(relfilenode, 0)
+	FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE indexrelid = index RETURNING id $$;
+SELECT status_test_fail('status_test_part_1_v_idx', status_test_fail('status_test_p', NULL)) > 0 AS failed,
+	status_test_fail('status_test_u', NULL) > 0 AS failed_too;
+SELECT name, status FROM index_status() WHERE table_name LIKE 'status_test\_%' ORDER BY name;
+REINDEX INDEX status_test_u;
+REINDEX INDEX status_test_part_1_v_idx;
+SELECT name, status FROM index_status() WHERE table_name LIKE 'status_test\_%' ORDER BY name;
+DROP FUNCTION status_test_fail;
 -- What a partitioned index's leaves have, where it is asked for by itself.
 CREATE TABLE status_test_part_2 PARTITION OF status_test_part FOR VALUES IN (2) PARTITION BY LIST (id);
 CREATE TABLE status_test_part_2a PARTITION OF status_test_part_2 FOR VALUES IN (2);

@@ -220,7 +220,7 @@ fill_activity(Row *row)
 		set_text(row, HNR_STATUS_STATUS, "invalid");
 	else if (row->damaged)
 		set_text(row, HNR_STATUS_STATUS, "damaged");
-	else if (finished && finished->state == HNR_JOB_FAILED)
+	else if (finished && hnr_job_failure_stands(finished))
 	{
 		set_text(row, HNR_STATUS_STATUS, "failed");
 		set_text(row, HNR_STATUS_PHASE, hnr_step_name(finished->step));

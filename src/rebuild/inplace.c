@@ -58,6 +58,7 @@ insert_job(const HnrRebuildRequest *request, const HnrTarget *target, int64 pare
 	job->ef_construction = request->ef_construction;
 	job->m_before = target->built_m;
 	job->ef_construction_before = target->built_ef_construction;
+	job->old_relfilenode = target->filenode;
 	job->maintenance_mem_kb = maintenance_work_mem;
 	job->parallel_workers = max_parallel_maintenance_workers;
 	job->requested_at = job->started_at = job->step_started_at = GetCurrentTimestamp();

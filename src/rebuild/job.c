@@ -258,14 +258,15 @@ hnr_job_insert(HnrJob *job)
 			  job->warm_start == HNR_WARM_DECIDE);
 	hnr_param_text(&a, job->method);
 	hnr_param_float(&a, job->share);
+	hnr_param_oid(&a, job->old_relfilenode);
 	hnr_access_write(&a,
 			  "INSERT INTO hnsw_rebuild.job (parent_id, index_oid, table_oid, "
 			  "index_name, owner, requested_by, trigger, state, step, phase, m, "
 			  "ef_construction, m_before, ef_construction_before, online, "
 			  "measure, maintenance_mem_kb, parallel_workers, requested_at, "
-			  "recall_before, warm_start, method, share) "
+			  "recall_before, warm_start, method, share, old_relfilenode) "
 			  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
-			  "$14, $15, $16, $17, $18, $19, $20, $21, $22, $23) RETURNING id",
+			  "$14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24) RETURNING id",
 			  SPI_OK_INSERT_RETURNING);
 	job->id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
 										  SPI_tuptable->tupdesc, 1, &isnull));

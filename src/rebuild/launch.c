@@ -150,6 +150,7 @@ new_job(const HnrRebuildRequest *request, const HnrTarget *target)
 	job->warm_start = request->warm_start;
 	job->maintenance_mem_kb = maintenance_work_mem;
 	job->parallel_workers = max_parallel_maintenance_workers;
+	job->old_relfilenode = target->filenode;
 	job->requested_at = GetCurrentTimestamp();
 	job->recall_before = request->recall_before;
 	job->share = request->optimize ? request->share : -1;

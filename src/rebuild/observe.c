@@ -4,13 +4,16 @@
  *		What can be seen of a running job from another session: whether its
  *		worker lives, how far it is, what holds it up.
  *
- * Shared memory only: no locks beyond the moment's, no snapshot.
+ * Shared memory only, but for the catalogue entries of jobs that failed: no locks beyond the
+ * moment's, no snapshot.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xlog.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/progress.h"
 #include "miscadmin.h"
@@ -23,6 +26,7 @@
 #include "utils/backend_progress.h"
 #include "utils/backend_status.h"
 #include "utils/builtins.h"
+#include "utils/syscache.h"
 
 #include "compat.h"
 #include "rebuild/job.h"
@@ -60,6 +64,40 @@ hnr_job_is_alive(const HnrJob *job)
 	type = GetBackgroundWorkerTypeByPid(job->worker_pid);
 	return type != NULL && strcmp(type, HNR_WORKER_TYPE) == 0 &&
 		is_in_this_database(job->worker_pid, job->state == HNR_JOB_QUEUED);
+}
+
+/* The storage of an index as it is now is that which the job was to replace or mend. */
+static bool
+has_storage_of(const HnrJob *job)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(job->index_oid));
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	result = !OidIsValid(job->old_relfilenode) ||
+		((Form_pg_class) GETSTRUCT(tuple))->relfilenode == job->old_relfilenode;
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+bool
+hnr_job_failure_stands(const HnrJob *job)
+{
+	List	   *leaves;
+	ListCell   *lc;
+
+	if (job->state != HNR_JOB_FAILED || !has_storage_of(job))
+		return false;
+	leaves = job->parent_id == 0 ? hnr_jobs_of_parent(job->id) : NIL;
+	foreach(lc, leaves)
+	{
+		HnrJob	   *leaf = lfirst(lc);
+
+		if (leaf->state != HNR_JOB_DONE && has_storage_of(leaf))
+			return true;
+	}
+	return leaves == NIL;
 }
 
 static PgBackendStatus *

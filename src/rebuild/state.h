@@ -160,6 +160,12 @@ extern HnrJob *hnr_job_last_done_any(Oid index);
  */
 extern bool hnr_job_is_alive(const HnrJob *job);
 
+/*
+ * Whether a job has failed and the index still has the storage that it had then: no REINDEX,
+ * TRUNCATE or rebuild has made it anew.  Of a partitioned index: one of the leaves that were not rebuilt.
+ */
+extern bool hnr_job_failure_stands(const HnrJob *job);
+
 /* How far the present step is, from the worker's own progress report. */
 typedef struct HnrJobProgress
 {

@@ -126,6 +126,7 @@ hnr_check_target(Oid index, Oid role, bool temp_ok, HnrTarget *target)
 	target->namespace = RelationGetNamespace(rel);
 	target->relkind = rel->rd_rel->relkind;
 	target->persistence = rel->rd_rel->relpersistence;
+	target->filenode = rel->rd_rel->relfilenode;
 	target->name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 											  name);
 	target->m = hnr_option_m(rel);

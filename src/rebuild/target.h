@@ -20,6 +20,7 @@ typedef struct HnrTarget
 	Oid			namespace;
 	char		relkind;		/* of the index */
 	char		persistence;
+	Oid			filenode;		/* InvalidOid: of a partitioned index */
 	char	   *name;			/* qualified and quoted */
 	int			m;				/* options in force */
 	int			ef_construction;

@@ -218,6 +218,7 @@ check_again(HnrRun *run)
 	job->table_oid = target.table;
 	run->ids.table = target.table;
 	run->ids.live = job->index_oid;
+	job->old_relfilenode = target.filenode;
 	job->m_before = target.built_m;
 	job->ef_construction_before = target.built_ef_construction;
 	CommitTransactionCommand();

@@ -158,6 +158,9 @@ $idle->quit;
 is(wait_for_job($node), 'failed', 'hnsw_rebuild.cutover_timeout ends the attempts');
 like(job($node, 'error_message'), qr/cutover_timeout/, 'with that reason');
 ok(no_shadows($node), 'and nothing left over');
+is($node->safe_psql('postgres', "SELECT status FROM index_status('items_e')"), 'failed', 'which its status says');
+$node->safe_psql('postgres', 'REINDEX INDEX items_e');
+is($node->safe_psql('postgres', "SELECT status FROM index_status('items_e')"), 'ready', 'until it is made anew');
 $node->safe_psql('postgres', 'ALTER DATABASE postgres RESET hnsw_rebuild.cutover_timeout');
 
 # ---- swap_index: no exclusive lock, another OID, the same name ----
