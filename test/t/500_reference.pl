@@ -118,6 +118,16 @@ chomp $include;
 my %sqlstate = slurp_file("$include/utils/errcodes.h") =~ /ERRCODE_(\w+) MAKE_SQLSTATE\((.*)\)/g;
 s/[', ]//g for values %sqlstate;
 my (%raised, %documented);
+
+# As the reference has it.
+sub message
+{
+	my ($format) = @_;
+
+	$format =~ s/\\"/"/g;
+	return $format =~ s/%[.*\d]*[lzh]*[a-z]/…/gr;
+}
+
 for my $file (glob('src/*.c src/*/*.[ch] src/sql/*'))
 {
 	my $source = slurp_file($file) =~ s/" INT64_FORMAT "/%d/gr;
@@ -130,9 +140,7 @@ for my $file (glob('src/*.c src/*/*.[ch] src/sql/*'))
 
 		while ($call =~ /errmsg\(((?:\s*"(?:[^"\\]|\\.)*")+)/sg)
 		{
-			my $message = join '', $1 =~ /"((?:[^"\\]|\\.)*)"/g;
-			$message =~ s/\\"/"/g;
-			$message =~ s/%[.*\d]*[lzh]*[a-z]/…/g;
+			my $message = message(join '', $1 =~ /"((?:[^"\\]|\\.)*)"/g);
 			$raised{$message} = $code eq 'code' ? 'as its own' : $sqlstate{ $code =~ s/^ERRCODE_//r };
 		}
 	}
@@ -142,7 +150,22 @@ for my $file (glob('src/*.c src/*/*.[ch] src/sql/*'))
 		my ($code) = $rest =~ /ERRCODE = '(\w+)'/;
 		$raised{ $message =~ s/%/…/gr } = $sqlstate{ uc $code };
 	}
+	# what ends a rebuild without being raised as such
+	while ($file =~ /outcome/ && $source =~ /sqlerrcode = ERRCODE_(\w+);\s*error->message = \w+\("((?:[^"\\]|\\.)*)"/g)
+	{
+		$raised{ message($2) } = $sqlstate{$1};
+	}
+	while ($source =~ /ERRCODE_(\w+)\)\);[^;]*?job->error_message = psprintf\("((?:[^"\\]|\\.)*)"/g)
+	{
+		$raised{ message($2) } = $sqlstate{$1};
+	}
+	$raised{ message($1) } = 'as its own' if $source =~ /parent->error_message = psprintf\("((?:[^"\\]|\\.)*)"/;
+	$raised{$1} = $2 if $source =~ /hnr_param_text\(&a, "(\w[^"]+)"\);.*?error_sqlstate = '(\w{5})'/s;
 }
+ok($raised{$_}, "found: $_") foreach 'canceled on request', 'canceled before it began',
+  'interrupted: the worker process ended during "…"';
+# caught: a rebuild gives way and goes on
+delete $raised{'another session waits for the lock on the table'};
 delete $raised{'no more shared memory at debug point'};
 delete $raised{'invalid binary form of type sparsevec'};
 while ($reference =~ /^\| (\w{5}|as its own) \| `([^`]+)` \| (.+) \|$/mg)
