@@ -122,6 +122,10 @@ CREATE TABLE parts (id int, v vector(2)) PARTITION BY LIST (id);
 CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1);
 CREATE INDEX parts_ivf ON parts USING ivfflat (v vector_l2_ops) WITH (lists = 1);
 CREATE INDEX parts_hnsw ON parts USING hnsw (v vector_l2_ops);
+COMMENT ON INDEX public.items_ivf IS 'that''s it';
+SET allow_in_place_tablespaces = on;
+CREATE TABLESPACE apart LOCATION '';
+ALTER INDEX items_ivf_half SET TABLESPACE apart;
 X
 
 # As the document says.
@@ -146,6 +150,10 @@ CREATE INDEX parts_1_v_idx1 ON s.parts_1 USING hnsw (v vector_l2_ops)
 CREATE INDEX parts_hnsw ON ONLY s.parts USING hnsw (v vector_l2_ops)
 CREATE INDEX parts_ivf ON ONLY s.parts USING hnsw (v vector_l2_ops)},
 	'migrated when nothing is in the way, ivfflat indexes as hnsw');
+my $kept = q{SELECT string_agg(concat_ws('|', relname, obj_description(c.oid, 'pg_class'), spcname), ', ' ORDER BY relname)
+	FROM pg_class c JOIN pg_am a ON a.oid = relam AND amname = 'hnsw' LEFT JOIN pg_tablespace s ON s.oid = reltablespace
+	WHERE relname LIKE 'items%'};
+is($node->safe_psql('obstacles', $kept), q{items_hnsw, items_ivf|that's it, items_ivf_half|apart}, 'with comments and tablespaces');
 
 # Indexes afterwards.
 $node->safe_psql('postgres', 'CREATE DATABASE afterwards');
@@ -153,10 +161,13 @@ $node->safe_psql('afterwards', <<'X');
 CREATE EXTENSION vector;
 CREATE TABLE items AS SELECT i AS id, ARRAY[i, 1, 2]::vector(3) AS v FROM generate_series(1, 100) i;
 CREATE INDEX items_v ON items USING hnsw (v vector_l2_ops) WITH (m = 8);
+CREATE INDEX items_w ON items USING hnsw (v vector_l2_ops) TABLESPACE apart WHERE id > 7;
+COMMENT ON INDEX items_w IS 'that''s it';
 X
 my ($later) = $document =~ /^### Indexes later\n.*?```sql\n(.*?)```/ms or die 'no such section';
 $node->safe_psql('afterwards', $later);
-is($node->safe_psql('afterwards', "SELECT name, m FROM index_status()"), 'items_v|8', 'indexes are built afterwards');
+is($node->safe_psql('afterwards', "SELECT name, m FROM index_status() ORDER BY 1"), "items_v|8\nitems_w|16", 'indexes are built afterwards');
+is($node->safe_psql('afterwards', $kept), q{items_v, items_w|that's it|apart}, 'with comments and tablespaces');
 
 # Others may create objects in the extension's schema: nothing of theirs is run or taken over.
 $node->safe_psql('postgres', 'CREATE DATABASE shared');
