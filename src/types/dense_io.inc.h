@@ -111,7 +111,7 @@ TYPE_FN(recv)(PG_FUNCTION_ARGS)
 {
 	StringInfo	buf = (StringInfo) PG_GETARG_POINTER(0);
 	int32		typmod = PG_GETARG_INT32(2);
-	int			dim = pq_getmsgint(buf, 2);
+	int			dim = (int16) pq_getmsgint(buf, 2);
 	int			unused = pq_getmsgint(buf, 2);
 	TYPE	   *v;
 

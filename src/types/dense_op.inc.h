@@ -106,7 +106,12 @@ TYPE_FN(subvector)(PG_FUNCTION_ARGS)
 	TYPE	   *part;
 
 	start = Max(start, 1);
-	hnr_check_dims(TYPE_NAME, Max(end - start, 0), TYPE_MAX_DIM, NULL);
+	if (end <= start)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("type %s needs at least 1 dimension", TYPE_NAME),
+				 errdetail("The vector has coordinates 1 to %d; from %d on, %d were asked for.",
+						   v->dim, PG_GETARG_INT32(1), PG_GETARG_INT32(2))));
 	part = TYPE_FN(new)(end - start);
 	memcpy(part->x, v->x + start - 1, sizeof(DENSE_ELEMENT) * part->dim);
 	PG_RETURN_POINTER(part);
