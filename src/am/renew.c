@@ -123,14 +123,21 @@ reserve_fresh(Renewal *r)
 		MemoryContextAllocHuge(GetMemoryChunkContext(r), sizeof(ItemPointerData) * r->maxfresh);
 }
 
+/* The rebuild begins from scratch, and says why. */
+pg_noreturn static void
+refuse(const char *why)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg_internal("%s", why)));
+}
+
 /* An error where so many rows, of all that there can be, are not in the old index. */
 static void
 check_fresh(Renewal *r, double indexed)
 {
 	if (r->nfresh > (indexed + r->nfresh) * MOST_NEW + SOME_NEW)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg_internal("too many rows are not in the old index")));
+		refuse("too many rows are not in the old index");
 }
 
 static void
@@ -236,9 +243,7 @@ check_encoding(Renewal *r)
 	if (now == HNR_ENCODING_FLOAT && r->index->metric->half_is_exact)
 		now = HNR_ENCODING_HALF;
 	if (now != r->index->layout.encoding)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg_internal("vectors would be stored otherwise now")));
+		refuse("vectors would be stored otherwise now");
 }
 
 /* Errors where little would be taken over. */
@@ -248,13 +253,9 @@ check_worth(Renewal *r)
 	const HnrInheritFigures *f = hnr_inherit_figures(r->inherit);
 
 	if (r->graph->nnodes < HNR_INHERIT_LEAST)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg_internal("few rows are left")));
+		refuse("few rows are left");
 	if (f->lost > (f->lost + f->links) * MOST_LOST)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg_internal("too many neighbors are gone")));
+		refuse("too many neighbors are gone");
 }
 
 /* Vectors of some rows, to be compared with what is taken over, and whose they are. */
@@ -310,12 +311,10 @@ report_writing(void *state, double done)
 static void
 insert_fresh(Renewal *r)
 {
-	HnrRow		row;
-
 	for (uint32 i = 0; i < r->nfresh; i++)
 	{
-		row.vec = vector_in(r, r->fresh, i);
-		row.tid = r->fresh_tids[i];
+		HnrRow		row = {.vec = vector_in(r, r->fresh, i),.tid = r->fresh_tids[i]};
+
 		row.error = hnr_stored_round(r->index->metric, r->index->layout.encoding,
 									 r->index->layout.dims, row.vec);
 		hnr_insert_row(r->index, &row, false);
@@ -368,8 +367,7 @@ begin_weave(Renewal *r)
 {
 	Size		beside = hnr_inherit_memory(r->inherit) + HNR_FLUSH_NODE * (Size) r->graph->nnodes +
 		(sizeof(float) * r->index->layout.dims + sizeof(ItemPointerData)) * (Size) r->maxfresh +
-		sample_memory(r) +
-		hnr_weave_process_memory(r->index) * (r->nworkers + 1);
+		sample_memory(r) + hnr_weave_process_memory(r->index) * (r->nworkers + 1);
 	HnrWeave   *w = hnr_weave_create_mending(r->graph, beside);
 
 	for (uint32 i = 0; i < r->graph->nnodes; i++)
@@ -437,12 +435,8 @@ prepare(Renewal *r, Relation heap, Relation rel, Relation old_rel)
 	dims = r->index->layout.dims;
 	obstacle = find_obstacle(old, r->index);
 	/* whose function may have been replaced */
-	if (obstacle == NULL && hnr_index_has_expressions(rel))
-		obstacle = "it is on an expression";
-	if (obstacle)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg_internal("%s", obstacle)));
+	if (obstacle || hnr_index_has_expressions(rel))
+		refuse(obstacle ? obstacle : "it is on an expression");
 	r->vec = palloc(sizeof(float) * dims);
 	r->sample = palloc_extended(sizeof(float) * SAMPLE * (Size) dims, MCXT_ALLOC_HUGE);
 	r->sample_vertex = palloc(sizeof(uint32) * SAMPLE);
