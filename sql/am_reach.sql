@@ -44,8 +44,8 @@ SELECT indexrelid::regclass, c.* FROM pg_index, check_index(indexrelid, true) c 
 DELETE FROM few WHERE id % 2 = 0;
 VACUUM few;
 SELECT indexrelid::regclass, c.* FROM pg_index, check_index(indexrelid, true) c WHERE indrelid = 'few'::regclass;
--- Built in shards with hardly a link to spare, and far from evenly spread: what no path leads
--- to takes the place of what is found otherwise.
+-- With hardly a link to spare, far from evenly spread, and half of it inserted one by one, a build may
+-- leave something out of reach: VACUUM gives it the place of what is found otherwise.
 CREATE TABLE skewed (id int, e vector(96));
 INSERT INTO skewed SELECT i, (SELECT array_agg(exp(x / 20) ORDER BY o)::vector
 	FROM unnest(vec(i, 96)::real[]) WITH ORDINALITY u (x, o)) FROM generate_series(1, 3000) i;
@@ -53,7 +53,6 @@ SET maintenance_work_mem = '1MB';
 SET max_parallel_maintenance_workers = 0;
 CREATE INDEX skewed_l2 ON skewed USING hnsw (e vector_l2_ops) WITH (m = 2, ef_construction = 16);
 CREATE INDEX skewed_l1 ON skewed USING hnsw (e vector_l1_ops) WITH (m = 2, ef_construction = 16);
-SELECT i, c.* FROM unnest('{skewed_l2, skewed_l1}'::regclass[]) i, check_index(i, true) c WHERE finding <> 'free_space';
 DELETE FROM skewed WHERE hashint4(id) % 3 = 0;
 VACUUM skewed;
 SELECT i, c.* FROM unnest('{skewed_l2, skewed_l1}'::regclass[]) i, check_index(i, true) c WHERE finding <> 'free_space';
