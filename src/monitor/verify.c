@@ -20,6 +20,7 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/index.h"
@@ -277,23 +278,33 @@ check_state(Relation rel)
 				 errhint("Use REINDEX INDEX, or drop the index.")));
 }
 
-/* Opens table and index, the table first; NULL if they are gone, and may be. */
+/*
+ * Opens table and index, the table first.  NULL if a leaf is gone, or is none any more: detached, or
+ * REINDEX CONCURRENTLY has put another in its place and is going to drop it.
+ */
 static Relation
-open_both(Oid index, bool missing_ok, Relation *heap)
+open_both(Oid index, bool is_leaf, Relation *heap)
 {
 	Oid			table = IndexGetRelation(index, true);
-	Relation	rel;
+	Relation	rel = NULL;
 
 	*heap = OidIsValid(table) ? try_table_open(table, AccessShareLock) : NULL;
-	if (*heap == NULL && missing_ok)
-		return NULL;
-	if (*heap == NULL)
+	if (*heap)
+		rel = try_relation_open(index, AccessShareLock);
+	if (rel == NULL && !is_leaf)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("index with OID %u does not exist", index)));
-	rel = index_open(index, AccessShareLock);
-	check_state(rel);
-	return rel;
+	if (rel && (!is_leaf || rel->rd_rel->relispartition))
+	{
+		check_state(rel);
+		return rel;
+	}
+	if (rel)
+		index_close(rel, AccessShareLock);
+	if (*heap)
+		table_close(*heap, AccessShareLock);
+	return NULL;
 }
 
 /*

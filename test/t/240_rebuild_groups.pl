@@ -193,5 +193,30 @@ release($pauser);
 q1("SET lock_timeout = '5s'; ALTER TABLE items ADD COLUMN more int");
 is(q1("SELECT count(*) FROM pg_locks WHERE pid = $pid"), '0', 'no lock is left of a dead worker');
 
+# ---- check_index() of a partitioned index, when a leaf gives way to another meanwhile ----
+
+q1(<<'X');
+CREATE TABLE whole (id int, e vector(8)) PARTITION BY RANGE (id);
+CREATE TABLE whole_1 PARTITION OF whole FOR VALUES FROM (0) TO (50);
+CREATE TABLE whole_2 PARTITION OF whole FOR VALUES FROM (50) TO (100);
+INSERT INTO whole SELECT i, vec(i) FROM generate_series(1, 99) i;
+CREATE INDEX whole_e ON whole USING hnsw (e vector_l2_ops);
+X
+my %session = map { $_ => $node->background_psql('postgres', on_error_stop => 0) } qw(snapshot reindex reader check);
+$session{snapshot}->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
+$session{reindex}->query_until(qr/asked/, "\\echo asked\nREINDEX INDEX CONCURRENTLY whole_2_e_idx;\n");
+poll_sql($node, "SELECT count(*) = 1 FROM pg_stat_progress_create_index WHERE phase = 'waiting for old snapshots'");
+$session{reader}->query_safe('BEGIN; LOCK TABLE whole_2 IN ACCESS SHARE MODE');
+$pauser = pause_at($node, 'check_pages');
+$session{check}->query_until(qr/asked/, "\\echo asked\nSELECT message FROM check_index('whole_e', true);\n\\echo over\n");
+poll_sql($node, "SELECT count(*) = 1 FROM pg_locks WHERE NOT granted AND locktype = 'advisory'");
+$session{snapshot}->query_safe('COMMIT');
+poll_sql($node, "SELECT count(*) = 1 FROM pg_stat_progress_create_index WHERE phase = 'waiting for readers before marking dead'");
+release($pauser);
+$session{check}->query_until(qr/over/, '');
+is($session{check}->{stderr}, '', 'check_index() leaves out what is a leaf no longer');
+$session{reader}->query_safe('COMMIT');
+$_->quit for values %session;
+
 $node->stop;
 done_testing();
