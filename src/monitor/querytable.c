@@ -11,7 +11,8 @@
  *
  * A query that is being stored is neither in shared memory nor yet to be seen in the table.
  * So storing holds a lock until its transaction ends, which clearing asks for.  Storing
- * itself waits for nobody: rows that somebody else is deleting are passed over.
+ * itself waits for nobody: it is put off while somebody clears, and rows that are being
+ * deleted are passed over.
  *
  *-------------------------------------------------------------------------
  */
@@ -84,7 +85,9 @@ hnr_queries_store(void)
 	LOCKTAG		tag;
 
 	set_storing(&tag);
-	LockAcquire(&tag, ExclusiveLock, false, false);
+	/* Who clears may wait for another who does: the queries can stay where they are. */
+	if (LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		return;
 	hnr_queries_each(true, store_one, NULL);
 	HNR_DEBUG_POINT("queries_taken");
 	hnr_access_begin(&a);

@@ -191,6 +191,8 @@ hnr_check_tree_options(const HnrTarget *target, Oid role, int m, int ef_construc
 	bool		temp = target->persistence == RELPERSISTENCE_TEMP;
 	ListCell   *lc;
 
+	if (m == 0 && ef_construction == 0)
+		return;
 	foreach(lc, hnr_partitioned_indexes(target->index))
 	{
 		HnrTarget	node;

@@ -69,7 +69,7 @@ extern List *hnr_leaf_indexes(Oid index);
 extern List *hnr_partitioned_indexes(Oid index);
 
 /*
- * Checks options as above for all of these, which are to have them, too.
+ * Checks options as above for all of these, which are to have them, too; 0 for both: nothing.
  */
 extern void hnr_check_tree_options(const HnrTarget *target, Oid role, int m, int ef_construction);
 
