@@ -161,28 +161,23 @@ hnr_check_options(const HnrTarget *target, int m, int ef_construction)
 						   new_m, new_ef)));
 }
 
-List *
-hnr_leaf_indexes(Oid index)
+/* Of the indexes at and below one, itself first, those of a relkind. */
+static List *
+indexes_of_kind(Oid index, char relkind)
 {
-	List	   *leaves = NIL;
+	List	   *found = NIL;
 	ListCell   *lc;
 
 	foreach(lc, find_all_inheritors(index, NoLock, NULL))
-		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_INDEX)
-			leaves = lappend_oid(leaves, lfirst_oid(lc));
-	return leaves;
+		if (get_rel_relkind(lfirst_oid(lc)) == relkind)
+			found = lappend_oid(found, lfirst_oid(lc));
+	return found;
 }
 
 List *
-hnr_partitioned_indexes(Oid index)
+hnr_leaf_indexes(Oid index)
 {
-	List	   *nodes = NIL;
-	ListCell   *lc;
-
-	foreach(lc, find_all_inheritors(index, NoLock, NULL))
-		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_PARTITIONED_INDEX)
-			nodes = lappend_oid(nodes, lfirst_oid(lc));
-	return nodes;
+	return indexes_of_kind(index, RELKIND_INDEX);
 }
 
 void
@@ -193,7 +188,7 @@ hnr_check_tree_options(const HnrTarget *target, Oid role, int m, int ef_construc
 
 	if (m == 0 && ef_construction == 0)
 		return;
-	foreach(lc, hnr_partitioned_indexes(target->index))
+	foreach(lc, indexes_of_kind(target->index, RELKIND_PARTITIONED_INDEX))
 	{
 		HnrTarget	node;
 
@@ -281,7 +276,7 @@ hnr_set_options_of_tree(Oid index, int m, int ef_construction)
 
 	if (m == 0 && ef_construction == 0)
 		return;
-	foreach(lc, hnr_partitioned_indexes(index))
+	foreach(lc, indexes_of_kind(index, RELKIND_PARTITIONED_INDEX))
 	{
 		LockRelationOid(lfirst_oid(lc), ShareUpdateExclusiveLock);
 		/* It may have been dropped meanwhile. */

@@ -65,11 +65,9 @@ extern void hnr_claim_index(const HnrTarget *target);
 /* OIDs of the leaf indexes of a partitioned index.  Takes no locks. */
 extern List *hnr_leaf_indexes(Oid index);
 
-/* OIDs of the partitioned indexes at and below one, itself first.  Takes no locks. */
-extern List *hnr_partitioned_indexes(Oid index);
-
 /*
- * Checks options as above for all of these, which are to have them, too; 0 for both: nothing.
+ * Checks options as above for a partitioned index and the partitioned ones below it, which are to
+ * have them, too; 0 for both: nothing.
  */
 extern void hnr_check_tree_options(const HnrTarget *target, Oid role, int m, int ef_construction);
 
