@@ -223,10 +223,10 @@ read_child(HnrIndex *index, HnrFosterChild *child)
  * and a place near the few that all others want to be led to from.
  */
 bool
-hnr_foster_evicted(HnrIndex *index, HnrWays *ways, const HnrNewLink *lost,
+hnr_foster_evicted(HnrIndex *index, const HnrLinkTarget *to, const HnrNewLink *lost,
 				   const ItemPointerData *by)
 {
-	HnrFosterChild child = {.tid = lost->evicted,.ways = ways};
+	HnrFosterChild child = {.tid = lost->evicted,.ways = to->ways,.paths = to->paths};
 	HnrNodeId	last = hnr_node_of_tid(by);
 	Walk		w;
 

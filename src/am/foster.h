@@ -40,9 +40,9 @@ extern bool hnr_foster(HnrIndex *index, const HnrFosterChild *child, ItemPointer
 
 /*
  * The same for one that lost its place in a list (`lost`, with .from and .evicted) to
- * the vertex `by`.
+ * the vertex `by`, which is linked as `to` says.
  */
-extern bool hnr_foster_evicted(HnrIndex *index, HnrWays *ways, const HnrNewLink *lost,
+extern bool hnr_foster_evicted(HnrIndex *index, const HnrLinkTarget *to, const HnrNewLink *lost,
 							   const ItemPointerData *by);
 
 #endif							/* HNR_FOSTER_H */

@@ -178,7 +178,7 @@ link_back(HnrInserting *ins, int level, HnrNewLink *links, int n, const HnrLinkT
 	made = hnr_link_add_all(ins->index, level, links, n, to);
 	for (int i = 0; i < n; i++)
 		if (ItemPointerIsValid(&links[i].evicted))
-			hnr_foster_evicted(ins->index, ways_of(ins, 0), &links[i], &ins->tids[0]);
+			hnr_foster_evicted(ins->index, to, &links[i], &ins->tids[0]);
 	RESUME_INTERRUPTS();
 	return made;
 }

@@ -216,8 +216,7 @@ hnr_pruning_replaced(HnrPruning *p, int victim, HnrNewLink *link)
 {
 	ItemPointer tid = &hnr_pruning_slot(p, victim)->vertex;
 
-	if (p->to->ways && !hnr_ways_lose(p->to->ways, hnr_node_of_tid(tid)) && !is_led_to(p, victim) &&
-		p->to->paths == NULL)
+	if (p->to->ways && !hnr_ways_lose(p->to->ways, hnr_node_of_tid(tid)) && !is_led_to(p, victim))
 		link->evicted = *tid;
 }
 
