@@ -27,7 +27,7 @@ DELETE FROM t WHERE id % 7 = 0;
 VACUUM t;
 SELECT i, unreachable(i) FROM indexes WHERE unreachable(i) > 0;
 INSERT INTO t SELECT i, far(i, 8), far(i, 16), far(i, 1200), vec(i, 16) FROM generate_series(601, 900) i;
-SELECT i, unreachable(i) FROM indexes WHERE unreachable(i) > 0.05;
+SELECT i, unreachable(i) FROM indexes WHERE unreachable(i) > 0;
 DELETE FROM t WHERE id % 3 > 0;
 VACUUM t;
 SELECT i, unreachable(i) FROM indexes WHERE unreachable(i) > 0;

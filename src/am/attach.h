@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * attach.h
- *		Vertices that no path leads to, in a graph that a build has written.
+ *		Vertices that no path leads to, in a graph on pages.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,11 +10,7 @@
 
 #include "am/index.h"
 
-/*
- * Leads a path to every ground vertex, as VACUUM does; returns how many had none.  `upper`
- * are the pages with vertices of upper levels; NULL: they stand behind the ground, as a build
- * has written them.
- */
-extern int64 hnr_attach_unreached(HnrIndex *index, const BlockNumber *upper, int64 nupper);
+/* Leads a path to every ground vertex, as VACUUM does; returns how many had none. */
+extern int64 hnr_attach_unreached(HnrIndex *index);
 
 #endif							/* HNR_ATTACH_H */

@@ -61,9 +61,6 @@ typedef struct Optimizing
 	uint8	   *suffered;		/* by place, in two bits each */
 	int64		count[WORST + 1];	/* of the vertices, by that */
 	int64		added;			/* since the build */
-	BlockNumber *upper;			/* pages with vertices of upper levels */
-	int64		nupper;
-	int64		maxupper;
 	bool		others;			/* a page of another kind was seen: the build's ground is over */
 	BufferAccessStrategy strategy;
 	HnrBridges *bridges;		/* NULL: none are needed */
@@ -120,17 +117,6 @@ survey_ground(Optimizing *o, BlockNumber block, Page page)
 }
 
 static void
-note_upper(Optimizing *o, BlockNumber block)
-{
-	if (o->nupper == o->maxupper)
-	{
-		o->maxupper *= 2;
-		o->upper = repalloc_huge(o->upper, sizeof(BlockNumber) * o->maxupper);
-	}
-	o->upper[o->nupper++] = block;
-}
-
-static void
 survey(Optimizing *o)
 {
 	pgstat_progress_update_param(PROGRESS_SCAN_BLOCKS_TOTAL, o->blocks);
@@ -148,8 +134,6 @@ survey(Optimizing *o)
 		kind = PageIsNew(page) ? 0 : hnr_page_head(page)->kind;
 		if (kind == HNR_PAGE_GROUND)
 			survey_ground(o, block, page);
-		else if (kind == HNR_PAGE_UPPER)
-			note_upper(o, block);
 		if (kind == HNR_PAGE_UPPER || kind == HNR_PAGE_TIDS)
 			o->others = true;
 		hnr_buffer_release(buf);
@@ -169,8 +153,6 @@ begin(Optimizing *o, Relation index, HnrOptimizeFigures *figures)
 	o->blocks = RelationGetNumberOfBlocks(index);
 	o->suffered = palloc_extended((Size) o->blocks * o->ground->per_page / 4 + 1,
 								  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	o->maxupper = 1024;
-	o->upper = palloc(sizeof(BlockNumber) * o->maxupper);
 	o->strategy = GetAccessStrategy(BAS_BULKREAD);
 	o->logged = pgWalUsage.wal_bytes;
 }
@@ -314,7 +296,7 @@ hnr_index_optimize(Relation index, double share, HnrOptimizeFigures *figures)
 	HNR_DEBUG_POINT("optimize_bridged");
 	relist_all(&o);
 	HNR_DEBUG_POINT("optimize_attach");
-	figures->attached = hnr_attach_unreached(o.index, o.upper, o.nupper);
+	figures->attached = hnr_attach_unreached(o.index);
 	hnr_bridges_free(o.bridges);
 	FreeAccessStrategy(o.strategy);
 	MemoryContextSwitchTo(old);

@@ -3,17 +3,18 @@
  * reach.c
  *		Which vertices paths from the entry point lead to.  See reach.h.
  *
- * Pages are gone through in their order, not in that of the paths, so one time is not
- * enough: most of what stands before the first page that is led to is gone through in a
- * second time, and the rest vertex by vertex.
+ * Paths are those at the ground, from below the entry point: only there do others see to it that
+ * what is found stays so (foster.h).  Pages are gone through in their order, not in that of the
+ * paths.  So some vertices are looked at before, that paths begin in many places; what stands before the
+ * first page that is led to is gone through in a second time, and the rest vertex by vertex.
  *
  * The links by which vertices were first come to make a tree of paths to all of them.  Three
  * bits of where such a link comes from are kept: what does not fit them is none of the tree, so a
  * list can give it up for a link to what no path leads to, and nothing is lost by it.
  *
- * Others change lists meanwhile, but see to it that what was found stays so (foster.h).
- * Vertices that came after vacuum began are not known here, and what is led to by them
- * alone is linked again for nothing.
+ * Others change lists meanwhile, but nothing that was found is lost by it.  Vertices that
+ * came after vacuum began are not known here, and what is led to by them alone is linked
+ * again for nothing.
  *
  * Locks: a share lock on one page at a time, and one of its later parts.
  *
@@ -34,8 +35,11 @@
 #define REACHED		0x02
 #define DONE		0x04		/* what it leads to is reached, too */
 #define TOO_FEW		0x08		/* links lead from it */
-#define GROUND		0x10
 #define FROM		0xE0		/* three bits of where it was come to from */
+
+/* How many vertices to look at before the pages are gone through. */
+#define PAGES_A_LOOK_AHEAD	32
+#define LEAST_LOOKS_AHEAD	16
 
 struct HnrReach
 {
@@ -44,6 +48,7 @@ struct HnrReach
 	uint8	   *place;
 	bool		begun;			/* something is reached */
 	bool		deep;			/* keep what is reached to be gone through at once */
+	bool		ahead;			/* keep it, though it is not known yet to stay */
 	int64		nwaiting;
 	int64		maxwaiting;
 	HnrNodeId  *waiting;
@@ -77,7 +82,7 @@ reach(HnrReach *r, HnrNodeId id, HnrNodeId from)
 	if (place == NULL || (*place & REACHED) != 0 || hnr_vacuum_is_dead(r->vac, id))
 		return;
 	*place |= REACHED | bits_of(from);
-	if (!r->deep || (*place & LIVE) == 0)
+	if (!r->ahead && (!r->deep || (*place & LIVE) == 0))
 		return;
 	if (r->nwaiting == r->maxwaiting)
 	{
@@ -96,12 +101,12 @@ is_reached(HnrReach *r, HnrNodeId id)
 }
 
 void
-hnr_reach_live(HnrReach *r, HnrNodeId id, int level)
+hnr_reach_live(HnrReach *r, HnrNodeId id)
 {
 	uint8	   *place = place_of(r, id);
 
 	if (place)
-		*place |= level == 0 ? LIVE | GROUND : LIVE;
+		*place |= LIVE;
 }
 
 void
@@ -123,15 +128,10 @@ hnr_reach_neighbors(HnrReach *r, HnrNodeId id, const char *slots, int n)
 }
 
 void
-hnr_reach_done(HnrReach *r, HnrNodeId id, const HnrVertex *v)
+hnr_reach_done(HnrReach *r, HnrNodeId id)
 {
-	if (!is_reached(r, id))
-		return;
-	*place_of(r, id) |= DONE;
-	if (v->level == 0)
-		return;
-	reach(r, hnr_node_of_tid(&v->link), id);
-	reach(r, hnr_node_of_tid(&v->tids[0]), id);
+	if (is_reached(r, id))
+		*place_of(r, id) |= DONE;
 }
 
 /* The neighbours in the later parts of a vertex; false if it was replaced. */
@@ -155,10 +155,9 @@ go_through_parts(HnrReach *r, HnrNodeId id, const HnrShape *shape, const HnrVert
 static void
 go_through_page(HnrReach *r, BlockNumber block, OffsetNumber only)
 {
-	Buffer		buf = hnr_buffer_read(r->vac->index->rel, block, BUFFER_LOCK_SHARE, HNR_VERTEX_KINDS);
+	Buffer		buf = hnr_buffer_read(r->vac->index->rel, block, BUFFER_LOCK_SHARE, HNR_KIND_BIT(HNR_PAGE_GROUND));
 	Page		page = BufferGetPage(buf);
-	const HnrLayout *layout = &r->vac->index->layout;
-	const HnrShape *shape = hnr_page_head(page)->kind == HNR_PAGE_GROUND ? &layout->ground : &layout->upper;
+	const HnrShape *shape = &r->vac->index->layout.ground;
 	const HnrPartLayout *pl = &shape->part[0];
 
 	for (OffsetNumber pos = only > 0 ? only : 1; pos <= (only > 0 ? only : shape->per_page); pos++)
@@ -171,7 +170,7 @@ go_through_page(HnrReach *r, BlockNumber block, OffsetNumber only)
 			continue;
 		hnr_reach_neighbors(r, id, (char *) v + pl->slot_offset, Min(pl->slot_count, (int) v->degree));
 		if (go_through_parts(r, id, shape, v))
-			hnr_reach_done(r, id, v);
+			hnr_reach_done(r, id);
 	}
 	hnr_buffer_release(buf);
 }
@@ -202,30 +201,73 @@ go_deep(HnrReach *r, HnrNodeId id)
 	r->deep = false;
 }
 
-/* Says of all vertices on upper levels that they are live, or that nothing is known. */
-static void
-suppose_upper(HnrReach *r, bool live)
+/* The ground vertex at which a search that begins at a vertex comes to the ground; HNR_NO_NODE: gone. */
+static HnrNodeId
+ground_below(HnrReach *r, HnrEntry entry)
 {
-	for (int64 i = 0; i < r->vac->nupper; i++)
-		for (OffsetNumber pos = 1; pos <= r->vac->index->layout.upper.per_page; pos++)
-		{
-			uint8	   *place = place_of(r, ((HnrNodeId) r->vac->upper[i] << 16) | pos);
+	HnrLockedVertex locked;
+	HnrNodeId	id;
 
-			*place = live ? LIVE : *place & (REACHED | FROM);
-		}
+	if (entry.level == 0)
+		return hnr_node_of_tid(&entry.tid);
+	if (!hnr_vertex_lock(r->vac->index, &entry.tid, entry.level, &locked))
+		return HNR_NO_NODE;
+	id = hnr_node_of_tid(&locked.vertex->tids[0]);
+	hnr_vertex_unlock(&locked);
+	return id;
+}
+
+/* What one vertex leads to, whatever is known of it; on no page that is marked. */
+static void
+look_ahead(HnrReach *r, HnrNodeId id)
+{
+	char	   *slots = palloc((Size) r->vac->index->layout.ground.slots * r->vac->index->layout.slot_size);
+	HnrLockedVertex locked;
+	ItemPointerData tid;
+	int			degree = 0;
+
+	hnr_tid_of_node(id, &tid);
+	if (hnr_vertex_lock(r->vac->index, &tid, 0, &locked))
+	{
+		degree = locked.vertex->degree;
+		hnr_vertex_get_slots(&locked, slots);
+		hnr_vertex_unlock(&locked);
+	}
+	hnr_reach_neighbors(r, id, slots, degree);
+	pfree(slots);
+}
+
+/*
+ * Goes some way from where paths begin, so that they come to places all over before the
+ * pages are gone through in their order.  A live vertex's links to live ones stay.
+ */
+static void
+go_ahead(HnrReach *r)
+{
+	int64		most = Max(r->blocks / PAGES_A_LOOK_AHEAD, LEAST_LOOKS_AHEAD);
+
+	r->ahead = true;
+	for (int64 next = 0; next < r->nwaiting && next < most; next++)
+	{
+		hnr_vacuum_delay_point();
+		look_ahead(r, r->waiting[next]);
+	}
+	r->nwaiting = 0;
+	r->ahead = false;
 }
 
 static void
 begin_at(HnrReach *r, HnrEntry entry)
 {
-	HnrNodeId	id = hnr_node_of_tid(&entry.tid);
+	HnrNodeId	id;
 
-	if (r->begun || entry.level < 0 || place_of(r, id) == NULL || hnr_vacuum_is_dead(r->vac, id))
+	if (r->begun || entry.level < 0 || hnr_vacuum_is_dead(r->vac, hnr_node_of_tid(&entry.tid)))
 		return;
-	r->begun = true;
+	id = ground_below(r, entry);
+	if (id == HNR_NO_NODE)
+		return;
 	reach(r, id, id);
-	if (entry.level > 0)
-		go_deep(r, id);
+	r->begun = is_reached(r, id);
 }
 
 HnrReach *
@@ -238,12 +280,10 @@ hnr_reach_create(HnrVacuum *vac)
 	r->place = palloc_extended((Size) r->blocks * vac->places, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	r->maxwaiting = 1024;
 	r->waiting = palloc(sizeof(HnrNodeId) * r->maxwaiting);
-	/* what is reached on the upper levels is where to begin on the ground */
-	suppose_upper(r, true);
+	r->ahead = true;
 	begin_at(r, hnr_index_entry(vac->index));
 	begin_at(r, vac->live);
-	/* their pages will be seen, and what they lead to then */
-	suppose_upper(r, false);
+	go_ahead(r);
 	return r;
 }
 
@@ -318,7 +358,7 @@ hnr_reach_finish(HnrReach *r)
 			HnrNodeId	id = ((HnrNodeId) block << 16) | pos;
 			uint8		place = *place_of(r, id);
 
-			if ((place & (LIVE | GROUND | REACHED)) == (LIVE | GROUND) || (place & TOO_FEW) != 0)
+			if ((place & (LIVE | REACHED)) == LIVE || (place & TOO_FEW) != 0)
 				link_again(r, id);
 		}
 }

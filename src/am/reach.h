@@ -18,21 +18,18 @@
 struct HnrVacuum;
 typedef struct HnrReach HnrReach;
 
-/*
- * Begins with the entry point and what it leads to on the upper levels, whose pages
- * vac->upper has.  vac->dead is complete.
- */
+/* Begins at the ground below the entry point.  vac->dead is complete. */
 extern HnrReach *hnr_reach_create(struct HnrVacuum *vac);
 extern void hnr_reach_free(HnrReach *r);
 
-/* A vertex of a level stays. */
-extern void hnr_reach_live(HnrReach *r, HnrNodeId id, int level);
+/* A ground vertex stays. */
+extern void hnr_reach_live(HnrReach *r, HnrNodeId id);
 
 /* A vertex that stays leads to n neighbours: slots of its list. */
 extern void hnr_reach_neighbors(HnrReach *r, HnrNodeId id, const char *slots, int n);
 
-/* That was its whole list; on an upper level, v leads down as well. */
-extern void hnr_reach_done(HnrReach *r, HnrNodeId id, const HnrVertex *v);
+/* That was its whole list. */
+extern void hnr_reach_done(HnrReach *r, HnrNodeId id);
 
 /* Too few links lead from a ground vertex. */
 extern void hnr_reach_too_few(HnrReach *r, HnrNodeId id);

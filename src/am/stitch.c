@@ -439,7 +439,7 @@ hnr_shards_write(HnrShards *s)
 	hnr_spill_free(s->nodes);
 	hnr_spill_free(s->upper);
 	hnr_spill_free(s->tids);
-	(void) hnr_attach_unreached(s->index, NULL, 0);
+	(void) hnr_attach_unreached(s->index);
 	report(s, 1);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);

@@ -137,8 +137,10 @@ take_backlinks(Unlinking *u, Page page)
 static void
 note_live(Unlinking *u, HnrNodeId id, const HnrVertex *v)
 {
-	hnr_reach_live(u->vac->reach, id, v->level);
-	if (v->level == 0 && u->vac->live.level < 0)
+	if (v->level > 0)
+		return;
+	hnr_reach_live(u->vac->reach, id);
+	if (u->vac->live.level < 0)
 	{
 		hnr_tid_of_node(id, &u->vac->live.tid);
 		u->vac->live.level = 0;
@@ -163,7 +165,7 @@ scan_page(Unlinking *u, Page page)
 		if (scan_slots(u, id, (char *) v + pl->slot_offset, Min(pl->slot_count, (int) v->degree)))
 			add_damaged(u, pos, v);
 		else if (u->shape->parts == 1)
-			hnr_reach_done(u->vac->reach, id, v);
+			hnr_reach_done(u->vac->reach, id);
 	}
 }
 
@@ -281,10 +283,10 @@ edit_slots(Unlinking *u, char *slots, int degree, HnrDamaged *d)
 
 /* What a damaged vertex leads to now: the edited list in u->slots. */
 static void
-note_edited(Unlinking *u, const HnrDamaged *d, const HnrVertex *v, int degree)
+note_edited(Unlinking *u, const HnrDamaged *d, int degree)
 {
 	hnr_reach_neighbors(u->vac->reach, hnr_node_of_tid(&d->tid), u->slots, degree);
-	hnr_reach_done(u->vac->reach, hnr_node_of_tid(&d->tid), v);
+	hnr_reach_done(u->vac->reach, hnr_node_of_tid(&d->tid));
 }
 
 /* Counts a vacuum that has taken links from a ground vertex's list, for optimize.c. */
@@ -314,7 +316,7 @@ write_vertex(Unlinking *u, HnrChange *change, Buffer buf, HnrDamaged *d)
 	hnr_change_put(change, buf, slots, u->slots, degree * size);
 	hnr_change_put(change, buf, &v->degree, &degree, sizeof(degree));
 	count_loss(u, change, buf, v);
-	note_edited(u, d, v, degree);
+	note_edited(u, d, degree);
 }
 
 /* Changes all damaged vertices of a page of whole vertices. */
@@ -350,7 +352,7 @@ write_parts(Unlinking *u, HnrDamaged *d)
 	count_loss(u, &change, locked.buf, locked.vertex);
 	if (change.npages > 0)
 		hnr_change_end(&change);
-	note_edited(u, d, locked.vertex, degree);
+	note_edited(u, d, degree);
 	hnr_vertex_unlock(&locked);
 }
 
@@ -391,7 +393,7 @@ unlink_block(Unlinking *u)
 		if (damaged && u->ndamaged == 0)
 			add_damaged(u, 1, &first);
 		else if (!damaged)
-			hnr_reach_done(u->vac->reach, ((HnrNodeId) u->block << 16) | 1, &first);
+			hnr_reach_done(u->vac->reach, ((HnrNodeId) u->block << 16) | 1);
 	}
 	for (int i = 0; i < u->ndamaged; i++)
 	{
