@@ -174,7 +174,8 @@ Buffer
 hnr_buffer_read_any(Relation index, BlockNumber block, int lock,
 					BufferAccessStrategy strategy)
 {
-	Buffer		buf = ReadBufferExtended(index, MAIN_FORKNUM, block, RBM_NORMAL, strategy);
+	Buffer		buf = strategy ? ReadBufferExtended(index, MAIN_FORKNUM, block, RBM_NORMAL, strategy) :
+		pin_block(index, block);
 	Page		page;
 
 	LockBuffer(buf, lock);

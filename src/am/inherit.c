@@ -196,10 +196,12 @@ hnr_inherit_create(HnrIndex *old, Relation heap, HnrMemGraph *graph)
 
 	h->old = old;
 	h->graph = graph;
-	h->strategy = GetAccessStrategy(BAS_BULKREAD);
 	/* in this order: what the pages that are there now name is within the table */
 	h->nblocks = RelationGetNumberOfBlocks(old->rel);
 	h->heap_blocks = RelationGetNumberOfBlocks(heap);
+	/* each page is read three times: it stays, where a scan of such a table would keep it */
+	if (h->nblocks > NBuffers / 4)
+		h->strategy = GetAccessStrategy(BAS_BULKREAD);
 	h->first_other = InvalidBlockNumber;
 	if ((uint64) h->nblocks * ground(h)->per_page > PG_INT32_MAX)
 		ereport(ERROR,
@@ -454,6 +456,7 @@ hnr_inherit_slots(void *state, uint32 node, HnrOldSlots *old)
 void
 hnr_inherit_end(HnrInherit *h)
 {
-	FreeAccessStrategy(h->strategy);
+	if (h->strategy)
+		FreeAccessStrategy(h->strategy);
 	h->strategy = NULL;
 }
