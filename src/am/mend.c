@@ -50,6 +50,9 @@
 #define FRESH_OF		8
 #define LEAST_FRESH		2
 
+/* Nodes are told apart by so many bits before a list is looked through: a power of two. */
+#define SEEN_BITS		1024
+
 /* Shares of the work on links. */
 #define CANDIDATES_SHARE 0.4
 #define MEND_SHARE		0.4
@@ -69,6 +72,7 @@ struct HnrMender
 	HnrMemEdge *edge;			/* candidates */
 	uint64	   *key;			/* scratch: to sort them */
 	HnrMemEdge *sorted;
+	uint64		seen[SEEN_BITS / 64];	/* which nodes may be in the list at hand, by number */
 	HnrTaken	taken;			/* vectors of candidates */
 };
 
@@ -110,6 +114,21 @@ has_link(const HnrMemEdge *edge, int n, uint32 node)
 		if (edge[i].node == node)
 			return true;
 	return false;
+}
+
+/* Of n links: to be asked by may_have(). */
+static void
+note_links(HnrMender *m, const HnrMemEdge *edge, int n)
+{
+	memset(m->seen, 0, sizeof(m->seen));
+	for (int i = 0; i < n; i++)
+		m->seen[edge[i].node % SEEN_BITS / 64] |= UINT64CONST(1) << edge[i].node % 64;
+}
+
+static bool
+may_have(const HnrMender *m, uint32 node)
+{
+	return (m->seen[node % SEEN_BITS / 64] >> node % 64 & 1) != 0;
 }
 
 /* ---- links that were taken over ---- */
@@ -154,8 +173,7 @@ measure_links(HnrMender *m, uint32 node)
 	{
 		if (i + 1 < edges->count)
 			hnr_taken_prefetch(&m->taken, edges->edge[i + 1].node);
-		edges->edge[i].distance = hnr_taken_distance(&m->taken, self,
-													 hnr_take(&m->taken, edges->edge[i].node, 1));
+		edges->edge[i].distance = hnr_taken_once(&m->taken, node, self, edges->edge[i].node, 1);
 		if (isnan(edges->edge[i].distance))
 			report_unsound(m, node);
 	}
@@ -235,7 +253,9 @@ measure_far(HnrMender *m, uint32 node, HnrMemEdge *far)
 	for (; n < HNR_FAR && found->member[n] != HNR_MEM_NONE; n++)
 	{
 		far[n].node = found->member[n];
-		far[n].distance = hnr_taken_distance(&m->taken, self, hnr_take(&m->taken, far[n].node, 1));
+		if (n + 1 < HNR_FAR && found->member[n + 1] != HNR_MEM_NONE)
+			hnr_taken_prefetch(&m->taken, found->member[n + 1]);
+		far[n].distance = hnr_taken_once(&m->taken, node, self, far[n].node, 1);
 	}
 	return n;
 }
@@ -287,8 +307,9 @@ add_candidates(HnrMender *m, int n, const HnrMemEdge *others, int count)
 {
 	int			had = n;
 
+	note_links(m, m->edge, had);
 	for (int i = 0; i < count; i++)
-		if (!has_link(m->edge, had, others[i].node))
+		if (!may_have(m, others[i].node) || !has_link(m->edge, had, others[i].node))
 			m->edge[n++] = others[i];
 	return n;
 }
@@ -308,8 +329,33 @@ measure_near(HnrMender *m, uint32 node, int from, int to)
 	{
 		if (i + 1 < to)
 			hnr_taken_prefetch(&m->taken, m->edge[i + 1].node);
-		m->edge[i].distance = hnr_taken_distance(&m->taken, self, hnr_take(&m->taken, m->edge[i].node, 1));
+		m->edge[i].distance = hnr_taken_once(&m->taken, node, self, m->edge[i].node, 1);
 	}
+}
+
+/*
+ * Sorts candidates of a node, nearest first.  What it has, up to `near`, stands so, and what cells
+ * have found, but for what distances in cells are off by; then from `far` on, what is in samples.
+ */
+static void
+sort_candidates(HnrMender *m, uint32 node, int from, int near, int far, int to)
+{
+	int			i = from;
+	int			j = near;
+	int			n = 0;
+
+	if (to > far)
+	{
+		hnr_select_sort(m->edge + from, to - from, node, m->key, m->sorted);
+		return;
+	}
+	hnr_weave_sort(m->edge + near, far - near, node);
+	while (i < near && j < far)
+		m->sorted[n++] = hnr_weave_nearer(&m->edge[j], &m->edge[i], node) ? m->edge[j++] : m->edge[i++];
+	while (i < near)
+		m->sorted[n++] = m->edge[i++];
+	/* what is left of those from cells stands where it has to */
+	memcpy(m->edge + from, m->sorted, sizeof(HnrMemEdge) * n);
 }
 
 /* Chooses among what a node has, what is nearest in its cells and in samples; the first links stay. */
@@ -321,12 +367,13 @@ choose_anew(HnrMender *m, uint32 node, const HnrMemEdge *far, int nfar)
 	const HnrMemEdge *near = hnr_weave_near(m->w, node, &nnear);
 	int			n = edges->count;
 	int			nkept = m->nkept;
+	int			begin_far;
 
 	memcpy(m->edge, edges->edge, sizeof(HnrMemEdge) * n);
-	n = add_candidates(m, n, near, nnear);
+	n = begin_far = add_candidates(m, n, near, nnear);
 	measure_near(m, node, edges->count, n);
 	n = add_candidates(m, n, far, nfar);
-	hnr_select_sort(m->edge + nkept, n - nkept, node, m->key, m->sorted);
+	sort_candidates(m, node, nkept, edges->count, begin_far, n);
 	edges->count = hnr_select_edges(m->edge, n, nkept, m->new_degree, take, distance_between, m,
 									edges->edge);
 }
@@ -347,8 +394,9 @@ wants_others(HnrMender *m, uint32 node, const HnrMemEdges *edges, bool sampled)
 		return false;
 	if (sampled || (*hnr_weave_list(m->w, node) & (HNR_LIST_SHORT | HNR_LIST_ALONE)) != 0)
 		return true;
+	note_links(m, edges->edge, edges->count);
 	for (int i = 0; i < Min(nnear, FRESH_OF) && fresh < LEAST_FRESH; i++)
-		fresh += !has_link(edges->edge, edges->count, near[i].node);
+		fresh += !may_have(m, near[i].node) || !has_link(edges->edge, edges->count, near[i].node);
 	return fresh == LEAST_FRESH;
 }
 

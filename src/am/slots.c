@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "am/am.h"
 #include "am/slots.h"
 #include "am/store_disk.h"
 #include "miscadmin.h"
@@ -33,6 +34,7 @@ hnr_slot_maker_create(const HnrIndex *index, HnrMemGraph *graph, HnrPlaceFn plac
 	m->place = place;
 	m->place_state = place_state;
 	m->is_known = palloc(sizeof(bool) * index->layout.ground.slots);
+	m->before = palloc(sizeof(uint8) * index->layout.ground.slots);
 	m->self = palloc(sizeof(float) * index->layout.dims);
 	m->other = palloc(sizeof(float) * index->layout.dims);
 	m->rotated_self = palloc(sizeof(float) * Max(rdims, 1));
@@ -78,14 +80,21 @@ static void
 take_old(HnrSlotMaker *m, const HnrMemEdges *edges, char *slots)
 {
 	Size		size = m->index->layout.slot_size;
+	uint8		last[256] = {0};	/* places of edges, plus 1, by the last byte of their nodes */
 
+	StaticAssertStmt(2 * HNR_MAX_M <= PG_UINT8_MAX - 1, "places of edges have to fit into a byte");
 	memset(m->is_known, 0, sizeof(bool) * edges->count);
+	for (int i = 0; i < edges->count; i++)
+	{
+		m->before[i] = last[edges->edge[i].node & 0xFF];
+		last[edges->edge[i].node & 0xFF] = i + 1;
+	}
 	for (int s = 0; s < m->old->count; s++)
 	{
 		const char *old = m->old->slot + s * size;
 		uint32		to = ItemPointerGetBlockNumberNoCheck((const ItemPointerData *) old);
 
-		for (int i = 0; i < edges->count && to != HNR_MEM_NONE; i++)
+		for (int i = last[to & 0xFF] - 1; i >= 0; i = m->before[i] - 1)
 			if (edges->edge[i].node == to)
 			{
 				memcpy(slots + i * size, old, size);

@@ -22,6 +22,7 @@ typedef struct HnrSlotMaker
 	void	   *place_state;
 	const HnrOldSlots *old;		/* those of the node at hand that need not be made; or NULL */
 	bool	   *is_known;		/* scratch: which of its slots were among these */
+	uint8	   *before;			/* likewise: see take_old() */
 	float	   *self;			/* scratch */
 	float	   *other;
 	float	   *rotated_self;

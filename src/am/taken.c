@@ -10,6 +10,23 @@
 #include "am/taken.h"
 #include "utils/memutils.h"
 
+static HnrHalfDistanceFn
+half_function(const HnrMemGraph *graph)
+{
+	if (graph->encoding != HNR_ENCODING_HALF || graph->varying)
+		return NULL;
+	switch (graph->index->metric->kind)
+	{
+		case HNR_METRIC_L2:
+			return hnr_distance->half_l2_squared;
+		case HNR_METRIC_IP:
+		case HNR_METRIC_COSINE:
+			return hnr_distance->half_inner_product;
+		default:
+			return NULL;
+	}
+}
+
 void
 hnr_taken_init(HnrTaken *t, HnrMemGraph *graph, int places)
 {
@@ -19,8 +36,45 @@ hnr_taken_init(HnrTaken *t, HnrMemGraph *graph, int places)
 	t->scale = t->bytes ? hnr_byte_points_scale(graph) : 1;
 	t->at = palloc(sizeof(void *) * places);
 	t->stride = TYPEALIGN(16, t->dims);
+	t->half = half_function(graph);
 	t->room = NULL;
 	/* vectors that vary are padded where they are decoded */
 	if (!t->bytes && (graph->encoding != HNR_ENCODING_FLOAT || graph->varying))
 		t->room = palloc_extended(sizeof(float) * t->stride * (Size) places, MCXT_ALLOC_HUGE);
+}
+
+/* 2^exponent, if that is a normal float. */
+static bool
+power_of_two(int exponent, float *power)
+{
+	union
+	{
+		uint32		u;
+		float		f;
+	}			v;
+
+	if (exponent <= -127 || exponent >= 128)
+		return false;
+	v.u = (uint32) (exponent + 127) << 23;
+	*power = v.f;
+	return true;
+}
+
+/* Factors that are powers of two leave the digits of a sum as they are. */
+float
+hnr_taken_once(HnrTaken *t, uint32 taken, const void *vec, uint32 node, int place)
+{
+	int			x = hnr_mem_graph_node(t->graph, taken)->scale.exponent;
+	int			y = hnr_mem_graph_node(t->graph, node)->scale.exponent;
+	HnrMetricKind kind = t->graph->index->metric->kind;
+	float		power;
+	float		d;
+
+	if (t->half == NULL || (kind == HNR_METRIC_L2 && x != y) || !power_of_two(x + y, &power))
+		return hnr_taken_distance(t, vec, hnr_take(t, node, place));
+	d = power * t->half(t->dims, (const uint16 *) hnr_mem_graph_encoded(t->graph, taken),
+						(const uint16 *) hnr_mem_graph_encoded(t->graph, node));
+	if (kind == HNR_METRIC_L2)
+		return d;
+	return kind == HNR_METRIC_IP ? -d : 1.0f - d;
 }

@@ -18,6 +18,7 @@ typedef struct HnrTaken
 	int			dims;
 	bool		bytes;
 	float		scale;			/* of the distances of bytes */
+	HnrHalfDistanceFn half;		/* what distances are made of, where vectors are halves; or NULL */
 	float	   *room;			/* for floats, by place; NULL: they are read where they are */
 	int			stride;
 	const void **at;			/* by place */
@@ -43,6 +44,12 @@ hnr_taken_distance(const HnrTaken *t, const void *a, const void *b)
 		return t->scale * hnr_bytes->l2_squared(t->dims, a, b);
 	return hnr_metric_distance(t->graph->index->metric, t->dims, a, b);
 }
+
+/*
+ * The distance of a node from one whose vector was taken, where it is compared with nothing
+ * else: the same that it is as floats.
+ */
+extern float hnr_taken_once(HnrTaken *t, uint32 taken, const void *vec, uint32 node, int place);
 
 /* Begins to fetch a vector that is taken soon: they lie anywhere. */
 static inline void
