@@ -52,7 +52,7 @@
  * For a graph that has links: the most members of a leaf, candidates that a cell gives, and what a
  * member keeps of all cells.
  */
-#define MEND_LEAF		600
+#define MEND_LEAF		650
 #define MEND_NEAREST	16
 #define MEND_MOST		32
 
