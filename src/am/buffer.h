@@ -51,7 +51,7 @@ extern void hnr_buffer_read_ahead(Relation index, BlockNumber block);
 extern int64 hnr_buffer_disk_reads(void);
 
 /*
- * Like hnr_buffer_read, for passes over all blocks, with their strategy: any kind will
+ * Like hnr_buffer_read, for passes over all blocks, with their strategy (or NULL): any kind will
  * do, and a page never written (left by a crash while extending) comes back
  * with PageIsNew.
  */
