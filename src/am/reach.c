@@ -151,6 +151,16 @@ go_through_parts(HnrReach *r, HnrNodeId id, const HnrShape *shape, const HnrVert
 	return same;
 }
 
+/* The neighbours of a vertex, whose page is share-locked; false if it was replaced. */
+static bool
+go_through_vertex(HnrReach *r, HnrNodeId id, const HnrShape *shape, const HnrVertex *v)
+{
+	const HnrPartLayout *pl = &shape->part[0];
+
+	hnr_reach_neighbors(r, id, (const char *) v + pl->slot_offset, Min(pl->slot_count, (int) v->degree));
+	return go_through_parts(r, id, shape, v);
+}
+
 /* Goes through the lists of a page's vertices that are reached, or of the one at `only`. */
 static void
 go_through_page(HnrReach *r, BlockNumber block, OffsetNumber only)
@@ -158,7 +168,6 @@ go_through_page(HnrReach *r, BlockNumber block, OffsetNumber only)
 	Buffer		buf = hnr_buffer_read(r->vac->index->rel, block, BUFFER_LOCK_SHARE, HNR_KIND_BIT(HNR_PAGE_GROUND));
 	Page		page = BufferGetPage(buf);
 	const HnrShape *shape = &r->vac->index->layout.ground;
-	const HnrPartLayout *pl = &shape->part[0];
 
 	for (OffsetNumber pos = only > 0 ? only : 1; pos <= (only > 0 ? only : shape->per_page); pos++)
 	{
@@ -168,8 +177,7 @@ go_through_page(HnrReach *r, BlockNumber block, OffsetNumber only)
 		if ((*place_of(r, id) & (LIVE | REACHED | DONE)) != (LIVE | REACHED) ||
 			v->state != HNR_VERTEX_LIVE)
 			continue;
-		hnr_reach_neighbors(r, id, (char *) v + pl->slot_offset, Min(pl->slot_count, (int) v->degree));
-		if (go_through_parts(r, id, shape, v))
+		if (go_through_vertex(r, id, shape, v))
 			hnr_reach_done(r, id);
 	}
 	hnr_buffer_release(buf);
@@ -201,56 +209,70 @@ go_deep(HnrReach *r, HnrNodeId id)
 	r->deep = false;
 }
 
+/* A vertex that searches go through, also one not removed yet; NULL if there is none.  The page is share-locked. */
+static const HnrVertex *
+standing(const HnrShape *shape, Page page, HnrNodeId id)
+{
+	int			pos = (int) (id & 0xFFFF);
+	const HnrVertex *v;
+
+	if (PageIsNew(page) || hnr_page_head(page)->kind != shape->kind || pos < 1 || pos > shape->per_page)
+		return NULL;
+	v = hnr_vertex_at(shape, page, pos);
+	return v->state == HNR_VERTEX_LIVE || v->state == HNR_VERTEX_DELETED ? v : NULL;
+}
+
 /* The ground vertex at which a search that begins at a vertex comes to the ground; HNR_NO_NODE: gone. */
 static HnrNodeId
 ground_below(HnrReach *r, HnrEntry entry)
 {
-	HnrLockedVertex locked;
-	HnrNodeId	id;
+	HnrNodeId	id = hnr_node_of_tid(&entry.tid);
+	const HnrVertex *v;
+	Buffer		buf;
 
 	if (entry.level == 0)
-		return hnr_node_of_tid(&entry.tid);
-	if (!hnr_vertex_lock(r->vac->index, &entry.tid, entry.level, &locked))
-		return HNR_NO_NODE;
-	id = hnr_node_of_tid(&locked.vertex->tids[0]);
-	hnr_vertex_unlock(&locked);
+		return id;
+	buf = hnr_buffer_read(r->vac->index->rel, (BlockNumber) (id >> 16), BUFFER_LOCK_SHARE,
+						  HNR_KIND_BIT(HNR_PAGE_UPPER));
+	v = standing(&r->vac->index->layout.upper, BufferGetPage(buf), id);
+	id = v ? hnr_node_of_tid(&v->tids[0]) : HNR_NO_NODE;
+	hnr_buffer_release(buf);
 	return id;
 }
 
-/* What one vertex leads to, whatever is known of it; on no page that is marked. */
-static void
+/* What one vertex leads to, whatever is known of it; true if it is live. */
+static bool
 look_ahead(HnrReach *r, HnrNodeId id)
 {
-	char	   *slots = palloc((Size) r->vac->index->layout.ground.slots * r->vac->index->layout.slot_size);
-	HnrLockedVertex locked;
-	ItemPointerData tid;
-	int			degree = 0;
+	const HnrShape *shape = &r->vac->index->layout.ground;
+	/* a damaged link is not for us to complain of */
+	Buffer		buf = hnr_buffer_read_any(r->vac->index->rel, (BlockNumber) (id >> 16), BUFFER_LOCK_SHARE, NULL);
+	const HnrVertex *v = standing(shape, BufferGetPage(buf), id);
+	bool		live = v && v->state == HNR_VERTEX_LIVE;
 
-	hnr_tid_of_node(id, &tid);
-	if (hnr_vertex_lock(r->vac->index, &tid, 0, &locked))
-	{
-		degree = locked.vertex->degree;
-		hnr_vertex_get_slots(&locked, slots);
-		hnr_vertex_unlock(&locked);
-	}
-	hnr_reach_neighbors(r, id, slots, degree);
-	pfree(slots);
+	if (v)
+		(void) go_through_vertex(r, id, shape, v);
+	hnr_buffer_release(buf);
+	return live;
 }
 
 /*
  * Goes some way from where paths begin, so that they come to places all over before the
- * pages are gone through in their order.  A live vertex's links to live ones stay.
+ * pages are gone through in their order.  A live vertex's links to live ones stay.  Where a
+ * vacuum that did not finish has left deleted ones, searches go through them, and they may be what paths
+ * begin with (attach.c); to a vacuum they are dead.
  */
 static void
 go_ahead(HnrReach *r)
 {
 	int64		most = Max(r->blocks / PAGES_A_LOOK_AHEAD, LEAST_LOOKS_AHEAD);
+	bool		live = false;
 
 	r->ahead = true;
-	for (int64 next = 0; next < r->nwaiting && next < most; next++)
+	for (int64 next = 0; next < r->nwaiting && (next < most || !live); next++)
 	{
 		hnr_vacuum_delay_point();
-		look_ahead(r, r->waiting[next]);
+		live |= look_ahead(r, r->waiting[next]);
 	}
 	r->nwaiting = 0;
 	r->ahead = false;
