@@ -143,6 +143,9 @@ make_link(Walk *w)
 	made = hnr_link_add_all(w->index, 0, &w->link, 1, &to) > 0;
 	if (made && child->generation != 0 && !hnr_link_end_stands(w->index, 0, &other_end))
 		hnr_link_remove(w->index, 0, &w->link.from, &other_end.from);
+	/* only one that is forced evicts, and only for those that are not */
+	if (made && child->force && ItemPointerIsValid(&w->link.evicted))
+		hnr_foster_evicted(w->index, &to, &w->link, &child->tid);
 	RESUME_INTERRUPTS();
 	return made;
 }
