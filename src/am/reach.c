@@ -107,6 +107,11 @@ hnr_reach_live(HnrReach *r, HnrNodeId id)
 
 	if (place)
 		*place |= LIVE;
+	if (r->vac->live.level < 0)
+	{
+		hnr_tid_of_node(id, &r->vac->live.tid);
+		r->vac->live.level = 0;
+	}
 }
 
 void
@@ -259,8 +264,8 @@ look_ahead(HnrReach *r, HnrNodeId id)
 /*
  * Goes some way from where paths begin, so that they come to places all over before the
  * pages are gone through in their order.  A live vertex's links to live ones stay.  Where a
- * vacuum that did not finish has left deleted ones, searches go through them, and they may be what paths
- * begin with (attach.c); to a vacuum they are dead.
+ * vacuum that did not finish has left deleted ones, searches go through them, and they may be
+ * what paths begin with (attach.c); to a vacuum they are dead.
  */
 static void
 go_ahead(HnrReach *r)
@@ -303,6 +308,8 @@ hnr_reach_create(HnrVacuum *vac)
 	r->maxwaiting = 1024;
 	r->waiting = palloc(sizeof(HnrNodeId) * r->maxwaiting);
 	r->ahead = true;
+	/* as it is now, not as it was before the first pass */
+	vac->index->entry_known = false;
 	begin_at(r, hnr_index_entry(vac->index));
 	begin_at(r, vac->live);
 	go_ahead(r);

@@ -22,7 +22,7 @@ typedef struct HnrReach HnrReach;
 extern HnrReach *hnr_reach_create(struct HnrVacuum *vac);
 extern void hnr_reach_free(HnrReach *r);
 
-/* A ground vertex stays. */
+/* A ground vertex stays; it becomes vac->live if there is none yet. */
 extern void hnr_reach_live(HnrReach *r, HnrNodeId id);
 
 /* A vertex that stays leads to n neighbours: slots of its list. */

@@ -133,20 +133,6 @@ take_backlinks(Unlinking *u, Page page)
 	}
 }
 
-/* A vertex that stays. */
-static void
-note_live(Unlinking *u, HnrNodeId id, const HnrVertex *v)
-{
-	if (v->level > 0)
-		return;
-	hnr_reach_live(u->vac->reach, id);
-	if (u->vac->live.level < 0)
-	{
-		hnr_tid_of_node(id, &u->vac->live.tid);
-		u->vac->live.level = 0;
-	}
-}
-
 /* Looks at one page of vertices; lists those that have links to dead ones. */
 static void
 scan_page(Unlinking *u, Page page)
@@ -161,7 +147,8 @@ scan_page(Unlinking *u, Page page)
 
 		if (v->state != HNR_VERTEX_LIVE || hnr_vacuum_is_dead(u->vac, id))
 			continue;
-		note_live(u, id, v);
+		if (v->level == 0)
+			hnr_reach_live(u->vac->reach, id);
 		if (scan_slots(u, id, (char *) v + pl->slot_offset, Min(pl->slot_count, (int) v->degree)))
 			add_damaged(u, pos, v);
 		else if (u->shape->parts == 1)
