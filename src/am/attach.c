@@ -34,23 +34,11 @@ read_page(HnrVacuum *vac, BlockNumber block, char *copy)
 	return !PageIsNew((Page) copy) && hnr_page_head((Page) copy)->kind == HNR_PAGE_GROUND;
 }
 
-/* The slots on the later parts of the vertex that begins on a block. */
-static void
-note_parts(HnrVacuum *vac, BlockNumber block, const HnrVertex *v)
-{
-	HnrLaterSlots later = {.index = vac->index, .shape = &vac->index->layout.ground,
-	.block = block, .vertex = v};
-
-	while (hnr_vertex_later_slots(&later))
-		hnr_reach_neighbors(vac->reach, ((HnrNodeId) block << 16) | 1, later.slots, later.n);
-}
-
 /* Tells what the vertices of a page lead to. */
 static void
 note_page(HnrVacuum *vac, BlockNumber block, Page page)
 {
 	const HnrShape *shape = &vac->index->layout.ground;
-	const HnrPartLayout *pl = &shape->part[0];
 
 	for (OffsetNumber pos = 1; pos <= shape->per_page; pos++)
 	{
@@ -60,10 +48,7 @@ note_page(HnrVacuum *vac, BlockNumber block, Page page)
 		if (v->state != HNR_VERTEX_LIVE)
 			continue;
 		hnr_reach_live(vac->reach, id);
-		hnr_reach_neighbors(vac->reach, id, (const char *) v + pl->slot_offset,
-							Min(pl->slot_count, (int) v->degree));
-		note_parts(vac, block, v);
-		hnr_reach_done(vac->reach, id);
+		hnr_reach_vertex(vac->reach, id, v);
 	}
 }
 

@@ -139,14 +139,17 @@ hnr_reach_done(HnrReach *r, HnrNodeId id)
 		*place_of(r, id) |= DONE;
 }
 
-/* The neighbours in the later parts of a vertex; false if it was replaced. */
+/* The neighbours of a vertex on a page that nobody changes meanwhile; false if it was replaced. */
 static bool
-go_through_parts(HnrReach *r, HnrNodeId id, const HnrShape *shape, const HnrVertex *v)
+go_through_vertex(HnrReach *r, HnrNodeId id, const HnrVertex *v)
 {
+	const HnrShape *shape = &r->vac->index->layout.ground;
+	const HnrPartLayout *pl = &shape->part[0];
 	HnrLaterSlots later = {.index = r->vac->index, .shape = shape,
 	.block = (BlockNumber) (id >> 16), .vertex = v};
 	bool		same = true;
 
+	hnr_reach_neighbors(r, id, (const char *) v + pl->slot_offset, Min(pl->slot_count, (int) v->degree));
 	while (hnr_vertex_later_slots(&later))
 	{
 		same = same && later.same;
@@ -156,14 +159,11 @@ go_through_parts(HnrReach *r, HnrNodeId id, const HnrShape *shape, const HnrVert
 	return same;
 }
 
-/* The neighbours of a vertex, whose page is share-locked; false if it was replaced. */
-static bool
-go_through_vertex(HnrReach *r, HnrNodeId id, const HnrShape *shape, const HnrVertex *v)
+void
+hnr_reach_vertex(HnrReach *r, HnrNodeId id, const HnrVertex *v)
 {
-	const HnrPartLayout *pl = &shape->part[0];
-
-	hnr_reach_neighbors(r, id, (const char *) v + pl->slot_offset, Min(pl->slot_count, (int) v->degree));
-	return go_through_parts(r, id, shape, v);
+	if (go_through_vertex(r, id, v))
+		hnr_reach_done(r, id);
 }
 
 /* Goes through the lists of a page's vertices that are reached, or of the one at `only`. */
@@ -182,8 +182,7 @@ go_through_page(HnrReach *r, BlockNumber block, OffsetNumber only)
 		if ((*place_of(r, id) & (LIVE | REACHED | DONE)) != (LIVE | REACHED) ||
 			v->state != HNR_VERTEX_LIVE)
 			continue;
-		if (go_through_vertex(r, id, shape, v))
-			hnr_reach_done(r, id);
+		hnr_reach_vertex(r, id, v);
 	}
 	hnr_buffer_release(buf);
 }
@@ -249,14 +248,13 @@ ground_below(HnrReach *r, HnrEntry entry)
 static bool
 look_ahead(HnrReach *r, HnrNodeId id)
 {
-	const HnrShape *shape = &r->vac->index->layout.ground;
 	/* a damaged link is not for us to complain of */
 	Buffer		buf = hnr_buffer_read_any(r->vac->index->rel, (BlockNumber) (id >> 16), BUFFER_LOCK_SHARE, NULL);
-	const HnrVertex *v = standing(shape, BufferGetPage(buf), id);
+	const HnrVertex *v = standing(&r->vac->index->layout.ground, BufferGetPage(buf), id);
 	bool		live = v && v->state == HNR_VERTEX_LIVE;
 
 	if (v)
-		(void) go_through_vertex(r, id, shape, v);
+		(void) go_through_vertex(r, id, v);
 	hnr_buffer_release(buf);
 	return live;
 }

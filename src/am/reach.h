@@ -31,6 +31,9 @@ extern void hnr_reach_neighbors(HnrReach *r, HnrNodeId id, const char *slots, in
 /* That was its whole list. */
 extern void hnr_reach_done(HnrReach *r, HnrNodeId id);
 
+/* Both at once, for a ground vertex on a page that nobody changes meanwhile, or a copy. */
+extern void hnr_reach_vertex(HnrReach *r, HnrNodeId id, const HnrVertex *v);
+
 /* Too few links lead from a ground vertex. */
 extern void hnr_reach_too_few(HnrReach *r, HnrNodeId id);
 
