@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "am/taken.h"
 #include "utils/memutils.h"
 
@@ -43,23 +45,6 @@ hnr_taken_init(HnrTaken *t, HnrMemGraph *graph, int places)
 		t->room = palloc_extended(sizeof(float) * t->stride * (Size) places, MCXT_ALLOC_HUGE);
 }
 
-/* 2^exponent, if that is a normal float. */
-static bool
-power_of_two(int exponent, float *power)
-{
-	union
-	{
-		uint32		u;
-		float		f;
-	}			v;
-
-	if (exponent <= -127 || exponent >= 128)
-		return false;
-	v.u = (uint32) (exponent + 127) << 23;
-	*power = v.f;
-	return true;
-}
-
 /* Factors that are powers of two leave the digits of a sum as they are. */
 float
 hnr_taken_once(HnrTaken *t, uint32 taken, const void *vec, uint32 node, int place)
@@ -67,13 +52,13 @@ hnr_taken_once(HnrTaken *t, uint32 taken, const void *vec, uint32 node, int plac
 	int			x = hnr_mem_graph_node(t->graph, taken)->scale.exponent;
 	int			y = hnr_mem_graph_node(t->graph, node)->scale.exponent;
 	HnrMetricKind kind = t->graph->index->metric->kind;
-	float		power;
 	float		d;
 
-	if (t->half == NULL || (kind == HNR_METRIC_L2 && x != y) || !power_of_two(x + y, &power))
+	/* 2^(x + y) is to be a normal float */
+	if (t->half == NULL || (kind == HNR_METRIC_L2 && x != y) || x + y <= -127 || x + y >= 128)
 		return hnr_taken_distance(t, vec, hnr_take(t, node, place));
-	d = power * t->half(t->dims, (const uint16 *) hnr_mem_graph_encoded(t->graph, taken),
-						(const uint16 *) hnr_mem_graph_encoded(t->graph, node));
+	d = ldexpf(1.0f, x + y) * t->half(t->dims, (const uint16 *) hnr_mem_graph_encoded(t->graph, taken),
+									  (const uint16 *) hnr_mem_graph_encoded(t->graph, node));
 	if (kind == HNR_METRIC_L2)
 		return d;
 	return kind == HNR_METRIC_IP ? -d : 1.0f - d;
