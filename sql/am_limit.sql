@@ -44,4 +44,23 @@ FROM (SELECT id, d, lag(d, 1, 0::float8) OVER () AS before
 	FROM (SELECT id, v <-> '[1,2,3]' AS d FROM limits ORDER BY v <-> '[1,2,3]') s) s;
 SET hnsw.iterative_scan = loose;
 SET hnsw.ef_serach = 5;
-DROP TABLE limits;
+RESET hnsw.ef_search;
+RESET hnsw.iterative_scan;
+-- a search among points that are all about as far visits many more than one whose nearest stand out
+CREATE TABLE breadth (v vector(24));
+SELECT setseed(.5);
+INSERT INTO breadth SELECT array_agg(random() * CASE WHEN i <= 80 THEN .01 ELSE 1 END + CASE WHEN i <= 80 THEN 5 ELSE 0 END ORDER BY j)::vector
+	FROM generate_series(1, 6000) i, generate_series(1, 24) j GROUP BY i;
+CREATE INDEX ON breadth USING hnsw (v vector_l2_ops);
+CREATE FUNCTION pages(query vector) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+	plan json;
+BEGIN
+	EXECUTE format('EXPLAIN (ANALYZE, BUFFERS, TIMING off, SUMMARY off, COSTS off, FORMAT json)
+		SELECT 1 FROM breadth ORDER BY v <-> %L LIMIT 10', query) INTO plan;
+	RETURN plan #>> '{0,Plan,Shared Hit Blocks}';
+END $$;
+SELECT pages(array_fill(5.005, ARRAY[24])::vector) AS stand_out, pages(array_fill(-9, ARRAY[24])::vector) AS alike \gset
+SELECT :alike > 1.5 * :stand_out AS more;
+DROP FUNCTION pages;
+DROP TABLE limits, breadth;

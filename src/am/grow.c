@@ -228,7 +228,7 @@ insert_node(HnrGrowth *g, uint32 node)
 	{
 		HnrCandidate *found;
 		int			nfound = hnr_search_run(g->search, entries, nentries, level,
-											graph->index->meta.ef_construction, &found);
+											hnr_breadth(graph->index->meta.ef_construction), &found);
 
 		nentries = Min(nfound, HNR_DESCENT_NARROW);
 		memcpy(entries, found, sizeof(HnrCandidate) * nentries);

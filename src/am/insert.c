@@ -114,7 +114,8 @@ join_known(HnrInserting *ins)
 
 	if (n == 0)
 		return false;
-	n = hnr_search_run(ins->search, entries, n, 0, Min(KNOWN_EF, ins->index->meta.ef_construction), &found);
+	n = hnr_search_run(ins->search, entries, n, 0,
+					   hnr_breadth(Min(KNOWN_EF, ins->index->meta.ef_construction)), &found);
 	return join_duplicate(ins, found, n);
 }
 
@@ -131,7 +132,7 @@ find_neighbors(HnrInserting *ins, bool *found_any)
 	{
 		HnrCandidate *found;
 		int			nfound = hnr_search_run(ins->search, entries, n, level,
-											index->meta.ef_construction, &found);
+											hnr_breadth(index->meta.ef_construction), &found);
 
 		if (level == 0 && join_duplicate(ins, found, nfound))
 			return true;
@@ -267,9 +268,10 @@ find_links(HnrInserting *ins, bool *reachable)
 	if (n == 0)
 		return false;
 	hnr_search_keep_rest(ins->search);
-	n = hnr_search_run(ins->search, entries, n, 0, ins->index->meta.ef_construction, &found);
+	n = hnr_search_run(ins->search, entries, n, 0,
+					   hnr_breadth(ins->index->meta.ef_construction), &found);
 	others = leave_out_self(ins, found, n, reachable);
-	while (others == 0 && (n = hnr_search_continue(ins->search, &found)) > 0)
+	while (others == 0 && (n = hnr_search_continue(ins->search, ins->index->meta.ef_construction, &found)) > 0)
 		others = leave_out_self(ins, found, n, reachable);
 	hnr_inserting_choose(ins, 0, found, others);
 	return others > 0;

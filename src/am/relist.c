@@ -201,7 +201,7 @@ gather(HnrRelist *r, bool search, const HnrNodeId *far, int nfar)
 		r->entries[i].distance = -get_float4_infinity();
 	hnr_disk_store_set_query(r->store, r->vec);
 	if (search)
-		nfound = hnr_search_run(r->search, r->entries, nentries, 0, Max(POOL, nentries), &found);
+		nfound = hnr_search_run(r->search, r->entries, nentries, 0, hnr_breadth(Max(POOL, nentries)), &found);
 	else
 		nfound = visit_entries(r, nentries);
 	r->choices.choice = palloc(sizeof(HnrChoice) * Max(nfound, 1));

@@ -194,10 +194,10 @@ form_query(HnswScan *state, ScanKey key)
 }
 
 /*
- * How many vertices the pool holds.  While one is known by an estimate only, it can be
- * taken for a farther one than it is; without some room, a small pool then loses it
- * for good.  And lists of coded slots are shorter than the 2 m neighbours that an
- * ef_search is usually thought to go with (README, "Search").
+ * How many vertices are visited when the search goes on, and looked at when what it has found
+ * is told.  While one is known by an estimate only, it can be taken for a farther one than it
+ * is, and lists of coded slots are shorter than the 2 m neighbours that an ef_search is
+ * usually thought to go with: so more than ef_search.
  */
 #define LEAST_MARGIN 14
 
@@ -205,14 +205,42 @@ form_query(HnswScan *state, ScanKey key)
 #define LEAST_PARTED 16
 
 static int
-pool_size(int ef_search)
+round_size(int ef_search)
 {
 	return Max(2 * ef_search, ef_search + LEAST_MARGIN);
 }
 
+/* Of the first search: so many beyond ef_search are enough at least; the pool, by these. */
+#define LEAST_BEYOND 3
+#define MOST_BY_ENOUGH 3
+
+/* See breadth_of. */
+#define KEPT_PRODUCTS 0.3f
+
+/*
+ * What the first search visits (README, "Search").  An inner product has no zero from which a
+ * margin could be measured, so there it is a number; and estimates of it are off by so much
+ * that which are worth a visit shows only when others have turned out to be worse.
+ */
+static HnrBreadth
+breadth_of(const HnswScan *state)
+{
+	int			ef = state->ef;
+	HnrBreadth	breadth = {0, ef + Max(ef / 4, LEAST_BEYOND), HNR_SEARCH_MARGIN, HNR_SEARCH_MARGIN};
+
+	if (state->index->metric->kind == HNR_METRIC_IP)
+	{
+		breadth.enough = ef + Max(ef, LEAST_BEYOND);
+		breadth.margin = 0;
+		breadth.kept = KEPT_PRODUCTS;
+	}
+	breadth.most = MOST_BY_ENOUGH * breadth.enough;
+	return breadth;
+}
+
 /* Opens the index, and looks at what is to be known before the graph is searched. */
 static void
-begin_search(IndexScanDesc scan, int ef)
+begin_search(IndexScanDesc scan)
 {
 	HnswScan   *state = scan->opaque;
 
@@ -229,7 +257,7 @@ begin_search(IndexScanDesc scan, int ef)
 	if (state->pending)
 		hnr_idset_init(&state->told, 128);
 	HNR_DEBUG_POINT("scan_pending_listed");
-	state->search = hnr_search_create(state->store, ef);
+	state->search = hnr_search_create(state->store, breadth_of(state).most);
 	hnr_search_keep_rest(state->search);
 }
 
@@ -243,7 +271,7 @@ take_from_pool(HnswScan *state)
 {
 	HnrResults *results = state->results;
 	int			n = state->ef - state->ntaken;
-	int			limit = pool_size(state->ef);
+	int			limit = round_size(state->ef);
 	int			held;
 	bool		any;
 
@@ -270,7 +298,7 @@ search(IndexScanDesc scan)
 	HnrCandidate entries[HNR_DESCENT_WIDE];
 	HnrEntry	entry;
 	HnrCandidate *found = NULL;
-	int			ef;
+	HnrBreadth	breadth;
 	int			nfound = 0;
 	int			n;
 
@@ -285,8 +313,8 @@ search(IndexScanDesc scan)
 	pgstat_count_index_scan(scan->indexRelation);
 
 	state->ef = hnr_guc_ef_search();
-	ef = pool_size(state->ef);
-	begin_search(scan, ef);
+	begin_search(scan);
+	breadth = breadth_of(state);
 	/* found nothing: has vacuum removed what we came to after we saw the way? */
 	for (int tries = 0; tries < MAX_TRIES && nfound == 0; tries++)
 	{
@@ -294,10 +322,10 @@ search(IndexScanDesc scan)
 		if (n == 0)
 			break;
 		HNR_DEBUG_POINT("scan_entered");
-		nfound = hnr_search_run(state->search, entries, n, 0, ef, &found);
+		nfound = hnr_search_run(state->search, entries, n, 0, breadth, &found);
 		/* nothing but dead rows, in a pool that does not lead beyond them */
 		if (nfound == 0)
-			nfound = hnr_search_continue(state->search, &found);
+			nfound = hnr_search_continue(state->search, round_size(state->ef), &found);
 	}
 	state->results = hnr_results_create(state->index, state->store, state->query_length,
 										hnr_guc_iterative_scan() == HNR_SCAN_RELAXED);
@@ -332,7 +360,7 @@ search_more(HnswScan *state)
 	while (may_go_on(state))
 	{
 		HnrCandidate *found;
-		int			n = hnr_search_continue(state->search, &found);
+		int			n = hnr_search_continue(state->search, round_size(state->ef), &found);
 		int64		sure;
 
 		if (n == 0)

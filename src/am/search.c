@@ -3,12 +3,14 @@
  * search.c
  *		Best-first search of one level of a graph.
  *
- * The pool keeps the ef best vertices known, nearest first.  What is known of a
+ * The pool keeps the best vertices known, nearest first.  What is known of a
  * vertex is an estimate until it is visited and its exact distance then; a visit
  * may so move it back and let another in, which is why a pool of estimates finds
  * what a pool of exact distances of the same size finds.  The search ends when
- * every vertex in the pool was visited.  (Malkov & Yashunin, TPAMI 2020,
- * algorithm 2, with the candidate and result heaps merged into one sorted array.)
+ * every vertex in the pool was visited, or those that were not are too far behind
+ * those that were.  (Malkov & Yashunin, TPAMI 2020, algorithm 2, with the candidate
+ * and result heaps merged into one sorted array; the end as in Al-Jazzazi et al.,
+ * "Distance Adaptive Beam Search", 2025.)
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +23,7 @@
 #include "am/search.h"
 #include "miscadmin.h"
 
-/* Distances that differ by less than this part of the least, see all_alike. */
+/* Distances that differ by less than this part of the least: see all_alike, and a wide descent. */
 #define ALIKE		0.25f
 
 struct HnrSearch
@@ -30,6 +32,7 @@ struct HnrSearch
 	bool		passed;			/* some vertex was not live, in this round */
 	bool		descending;		/* list what may only be passed, too */
 	int			max_ef;
+	HnrBreadth	breadth;		/* of this round */
 	HnrPool		pool;
 	int			nfound;
 	int			maxfound;
@@ -52,7 +55,7 @@ hnr_search_create(HnrStore *store, int max_ef)
 	search->store = store;
 	search->max_ef = max_ef;
 	hnr_pool_init(&search->pool, max_ef);
-	search->maxfound = max_ef * 2;
+	search->maxfound = 256;
 	search->found = palloc(sizeof(HnrCandidate) * search->maxfound);
 	search->neighbors = palloc(sizeof(HnrCandidate) * max_listed);
 	search->nearer = palloc(sizeof(int) * max_listed);
@@ -96,10 +99,35 @@ insert_or_keep(HnrSearch *search, const HnrCandidate *c)
 	hnr_pool_insert(pool, c->id, c->distance);
 }
 
+/* What is so far, with such a margin, need not be visited; NaN: all need. */
+static float
+farthest_of_use(const HnrSearch *search, float margin)
+{
+	const HnrPool *pool = &search->pool;
+	float		limit = hnr_pool_limit(pool);
+	float		last;
+
+	if (pool->n < search->breadth.enough)
+		return limit;
+	last = pool->distance[search->breadth.enough - 1];
+	/* of what is not a number, fminf() takes the other */
+	return fminf(limit, last + margin * fabsf(last));
+}
+
+/* Whether all that is still to be visited is too far. */
+static bool
+is_enough(const HnrSearch *search)
+{
+	const HnrPool *pool = &search->pool;
+
+	return pool->cursor >= search->breadth.enough &&
+		pool->distance[pool->cursor] > farthest_of_use(search, search->breadth.margin);
+}
+
 static void
 take_in(HnrSearch *search, const HnrCandidate *neighbors, int n)
 {
-	float		limit = hnr_pool_limit(&search->pool);
+	float		limit = farthest_of_use(search, search->breadth.kept);
 	int			nnearer = 0;
 
 	if (search->rest && search->rest->ordered)
@@ -224,7 +252,23 @@ visit_next(HnrSearch *search)
 #define ST_DEFINE
 #include "lib/sort_template.h"
 
-/* Takes from the rest what is nearer than the pool's last, or as much as it has room for. */
+/* Leaves in the pool what was visited.  An unordered rest has the others already. */
+static void
+put_back(HnrSearch *search)
+{
+	HnrPool    *pool = &search->pool;
+
+	for (int i = pool->n - 1; i >= pool->cursor; i--)
+	{
+		if (hnr_pool_is_visited(pool, i))
+			continue;
+		if (search->rest->ordered)
+			hnr_rest_add(search->rest, hnr_pool_id(pool, i), pool->distance[i]);
+		hnr_pool_drop(pool, i);
+	}
+}
+
+/* Takes from the rest what may still have to be visited, as much as there is room for. */
 static bool
 refill_pool(HnrSearch *search)
 {
@@ -234,7 +278,7 @@ refill_pool(HnrSearch *search)
 	CHECK_FOR_INTERRUPTS();
 	hnr_rest_order(search->rest);
 	/* what falls out has been visited: those taken in come nearest first */
-	while (hnr_rest_take(search->rest, hnr_pool_limit(&search->pool), &nearest))
+	while (hnr_rest_take(search->rest, farthest_of_use(search, search->breadth.margin), &nearest))
 	{
 		hnr_pool_insert(&search->pool, nearest.id, nearest.distance);
 		took = true;
@@ -242,19 +286,24 @@ refill_pool(HnrSearch *search)
 	return took;
 }
 
-/* Visits until nothing in the pool is left to visit; sorts what was found. */
+/* Visits until that is enough, or nothing in the pool is left to visit; sorts what was found. */
 static int
-exhaust_pool(HnrSearch *search, HnrCandidate **found)
+visit_pool(HnrSearch *search, HnrCandidate **found)
 {
-	do
+	for (;;)
 	{
-		while (hnr_pool_next(&search->pool))
+		while (hnr_pool_next(&search->pool) && !is_enough(search))
 			visit_next(search);
 		/*
 		 * Dead vertices, near and not visited yet, have kept others out of the pool, and
 		 * what came after them, farther perhaps, got in.
 		 */
-	} while (search->passed && search->rest && refill_pool(search));
+		if (!search->passed || search->rest == NULL)
+			break;
+		put_back(search);
+		if (!refill_pool(search))
+			break;
+	}
 	hnr_sort_candidates(search->found, search->nfound);
 	*found = search->found;
 	return search->nfound;
@@ -262,15 +311,16 @@ exhaust_pool(HnrSearch *search, HnrCandidate **found)
 
 int
 hnr_search_run(HnrSearch *search, const HnrCandidate *entries, int n,
-			   int level, int ef, HnrCandidate **found)
+			   int level, HnrBreadth breadth, HnrCandidate **found)
 {
 	HnrStore   *store = search->store;
 	HnrCandidate *start = search->neighbors;
 	int			nstart = 0;
 
-	Assert(Max(ef, n) <= search->max_ef);
+	Assert(Max(breadth.most, n) <= search->max_ef && breadth.enough <= breadth.most);
 	store->begin(store);
-	hnr_pool_clear(&search->pool, Max(ef, n));
+	hnr_pool_clear(&search->pool, Max(breadth.most, n));
+	search->breadth = breadth;
 	search->level = level;
 	search->nfound = 0;
 	search->passed = false;
@@ -283,7 +333,7 @@ hnr_search_run(HnrSearch *search, const HnrCandidate *entries, int n,
 		if (store->mark(store, entries[i].id))
 			start[nstart++] = entries[i];
 	take_in(search, start, nstart);
-	return exhaust_pool(search, found);
+	return visit_pool(search, found);
 }
 
 void
@@ -294,33 +344,40 @@ hnr_search_keep_rest(HnrSearch *search)
 }
 
 int
-hnr_search_continue(HnrSearch *search, HnrCandidate **found)
+hnr_search_continue(HnrSearch *search, int ef, HnrCandidate **found)
 {
-	Assert(search->rest);
+	Assert(search->rest && ef <= search->max_ef);
+	search->breadth = hnr_breadth(ef);
 	search->nfound = 0;
 	search->passed = false;
 	/* a round may find nothing live, and still lead on */
 	do
-		hnr_pool_clear(&search->pool, search->pool.size);
-	while (refill_pool(search) && exhaust_pool(search, found) == 0);
+	{
+		put_back(search);
+		hnr_pool_clear(&search->pool, ef);
+	} while (refill_pool(search) && visit_pool(search, found) == 0);
 	*found = search->found;
 	return search->nfound;
 }
 
-/* Whether all of a narrow pool are about as near as the nearest, which tells no direction. */
+/* Whether as many as a narrow pool holds are about as near as the nearest, which tells no direction. */
 static bool
-all_alike(const HnrCandidate *found, int n)
+all_alike(const HnrPool *pool)
 {
-	return n >= HNR_DESCENT_NARROW &&
-		found[HNR_DESCENT_NARROW - 1].distance - found[0].distance < ALIKE * fabsf(found[0].distance);
+	const float *d = pool->distance;
+
+	return pool->n >= HNR_DESCENT_NARROW &&
+		d[HNR_DESCENT_NARROW - 1] - d[0] < ALIKE * fabsf(d[0]);
 }
 
 int
 hnr_search_descend(HnrSearch *search, HnrNodeId entry, int from, int to,
 				   HnrCandidate *entries)
 {
+	const HnrBreadth narrow = {HNR_DESCENT_NARROW, 1, HNR_SEARCH_MARGIN, INFINITY};
+	const HnrBreadth wide = {HNR_DESCENT_WIDE, 1, ALIKE, INFINITY};
+	HnrBreadth	breadth = narrow;
 	HnrCandidate *found;
-	int			width = HNR_DESCENT_NARROW;
 	int			n = 1;
 
 	entries[0].id = entry;
@@ -328,11 +385,11 @@ hnr_search_descend(HnrSearch *search, HnrNodeId entry, int from, int to,
 	search->descending = true;
 	for (int level = from; level > to; level--)
 	{
-		int			got = hnr_search_run(search, entries, n, level, width, &found);
+		int			got = hnr_search_run(search, entries, n, level, breadth, &found);
 
 		CHECK_FOR_INTERRUPTS();
-		n = Min(got, width);
-		width = all_alike(found, got) ? HNR_DESCENT_WIDE : HNR_DESCENT_NARROW;
+		n = Min(got, breadth.most);
+		breadth = all_alike(&search->pool) ? wide : narrow;
 		for (int i = 0; i < n; i++)
 		{
 			entries[i].id = search->store->down(search->store, &found[i]);
