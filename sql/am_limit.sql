@@ -52,15 +52,23 @@ SELECT setseed(.5);
 INSERT INTO breadth SELECT array_agg(random() * CASE WHEN i <= 80 THEN .01 ELSE 1 END + CASE WHEN i <= 80 THEN 5 ELSE 0 END ORDER BY j)::vector
 	FROM generate_series(1, 6000) i, generate_series(1, 24) j GROUP BY i;
 CREATE INDEX ON breadth USING hnsw (v vector_l2_ops);
-CREATE FUNCTION pages(query vector) RETURNS int LANGUAGE plpgsql AS $$
+CREATE FUNCTION pages(tab regclass, query vector, k int) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
 	plan json;
 BEGIN
 	EXECUTE format('EXPLAIN (ANALYZE, BUFFERS, TIMING off, SUMMARY off, COSTS off, FORMAT json)
-		SELECT 1 FROM breadth ORDER BY v <-> %L LIMIT 10', query) INTO plan;
+		SELECT 1 FROM %s ORDER BY v <-> %L LIMIT %s', tab, query, k) INTO plan;
 	RETURN plan #>> '{0,Plan,Shared Hit Blocks}';
 END $$;
-SELECT pages(array_fill(5.005, ARRAY[24])::vector) AS stand_out, pages(array_fill(-9, ARRAY[24])::vector) AS alike \gset
+SELECT pages('breadth', array_fill(5.005, ARRAY[24])::vector, 10) AS stand_out, pages('breadth', array_fill(-9, ARRAY[24])::vector, 10) AS alike \gset
 SELECT :alike > 1.5 * :stand_out AS more;
+-- where the last of hnsw.ef_search rows is to be compared with the one before it, the search need not go on
+SET hnsw.ef_search = 10;
+CREATE TABLE rounded AS
+	SELECT array_agg(random() ORDER BY j)::vector(48) AS v FROM generate_series(1, 3000) i, generate_series(1, 48) j GROUP BY i;
+CREATE INDEX ON rounded USING hnsw (v vector_l2_ops);
+CREATE TABLE queries AS
+	SELECT array_agg(random() ORDER BY j)::vector AS q FROM generate_series(1, 200) i, generate_series(1, 48) j GROUP BY i;
+SELECT count(*) FROM queries WHERE pages('rounded', q, 10) > pages('rounded', q, 8) + 12;
 DROP FUNCTION pages;
-DROP TABLE limits, breadth;
+DROP TABLE limits, breadth, rounded, queries;

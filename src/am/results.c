@@ -169,14 +169,18 @@ static int
 with_overlapping(const HnrBounds *bounds, int n, int limit)
 {
 	double		most = -get_float8_infinity();
+	bool		compared = false;	/* the last one, with others */
 	int			whole = n;
 
 	for (int i = 0; i < n; i++)
+	{
+		compared = bounds[i].least < most;
 		most = Max(most, bounds[i].most);
+	}
 	for (int i = n; i < limit; i++)
 		if (bounds[i].least < most)
 			whole = i + 1;
-	if (whole > n && whole < limit)
+	if ((compared || whole > n) && whole < limit)
 		whole++;
 	return whole;
 }
