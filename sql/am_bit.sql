@@ -10,7 +10,7 @@ CREATE FUNCTION bits(i int, d int) RETURNS bit varying LANGUAGE sql IMMUTABLE PA
 \set ECHO all
 
 CREATE TABLE t (id int, e bit(75));
-INSERT INTO t SELECT i, bits(i, 75) FROM generate_series(1, 400) i;
+INSERT INTO t SELECT i, bits(i, 75) FROM generate_series(1, 1500) i;
 INSERT INTO t SELECT 2000 + i, NULL FROM generate_series(1, 5) i;
 -- no bit set: far from everything in Jaccard distance, and indexed all the same
 INSERT INTO t SELECT 3000 + i, repeat('0', 75)::bit(75) FROM generate_series(1, 5) i;
@@ -119,6 +119,20 @@ CREATE UNLOGGED TABLE t (e bit(9));
 CREATE INDEX i ON t USING hnsw (e bit_jaccard_ops);
 INSERT INTO t SELECT bits(i, 9)::bit(9) FROM generate_series(1, 30) i;
 SELECT * FROM check_all('i');
+
+-- where the order is relaxed, the executor compares rows with what it was told: floats, of fractions
+CREATE TABLE relaxed AS SELECT i, ('x' || md5(i::text) || md5((-i)::text))::bit(256) e FROM generate_series(1, 1500) i;
+CREATE INDEX relaxed_e ON relaxed USING hnsw (e bit_jaccard_ops);
+SET enable_seqscan = off;
+SET hnsw.ef_search = 1;
+SET hnsw.iterative_scan = relaxed_order;
+SELECT n, count(*) FROM (SELECT q, count(DISTINCT found.i) n FROM generate_series(1, 20) q,
+	LATERAL (SELECT i FROM relaxed ORDER BY e <%> (SELECT e FROM relaxed r WHERE r.i = q) LIMIT 200) found
+	GROUP BY q) a GROUP BY n;
+RESET enable_seqscan;
+RESET hnsw.ef_search;
+RESET hnsw.iterative_scan;
+
 SELECT opcname, opcdefault, amvalidate(c.oid) FROM pg_opclass c JOIN pg_am a ON a.oid = opcmethod
 WHERE amname = 'hnsw' AND opcintype = 'bit'::regtype ORDER BY opcname;
 

@@ -10,6 +10,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "am/metric.h"
 #include "compat.h"
 #include "distance/distance.h"
@@ -72,11 +74,16 @@ hnr_bits_jaccard(int n, const float *a, const float *b)
 {
 	int64		both,
 				any;
+	double		exact;
+	float		distance;
 
 	hnr_distance->bits_shared(n * sizeof(float), (const uint8 *) a, (const uint8 *) b,
 							  &both, &any);
 	/* where no bit is set at all, as the operator has it */
-	return both == 0 ? 1.0f : (float) (1.0 - both / (double) any);
+	exact = both == 0 ? 1.0 : 1.0 - both / (double) any;
+	distance = (float) exact;
+	/* where the executor compares rows, none may be nearer than it is told */
+	return distance > exact ? nextafterf(distance, 0) : distance;
 }
 
 const HnrColumnType hnr_column_bit = {
