@@ -55,7 +55,8 @@ typedef struct HnswScan
 	int			ef;				/* ef_search */
 	HnrPendingSearch *pending;	/* NULL: there were no pending rows */
 	bool		pending_held;	/* all of them are in the results */
-	int			ntaken;			/* of what the first search has found, so far */
+	int			nfound;			/* by the first search */
+	int			ntaken;			/* of that, so far */
 	HnrIdSet	told;			/* then: heap TIDs returned */
 	HnrResults *results;		/* NULL: not searched yet */
 	int			current;		/* of those taken, being returned; its TIDs are in the reader */
@@ -257,7 +258,7 @@ begin_search(IndexScanDesc scan)
 	if (state->pending)
 		hnr_idset_init(&state->told, 128);
 	HNR_DEBUG_POINT("scan_pending_listed");
-	state->search = hnr_search_create(state->store, breadth_of(state).most);
+	state->search = hnr_search_create(state->store, Max(breadth_of(state).most, round_size(state->ef)));
 	hnr_search_keep_rest(state->search);
 }
 
@@ -282,8 +283,9 @@ take_from_pool(HnswScan *state)
 		n /= 4;
 		limit = 2 * n;
 	}
+	/* beyond what the graph has given, how near they have to be is not known: all would be measured */
 	if (state->pending)
-		hnr_pending_search_hold(state->pending, limit, results);
+		hnr_pending_search_hold(state->pending, Min(limit, Max(state->nfound, state->ef)), results);
 	held = results->nheld;
 	any = hnr_results_take(results, n, limit - state->ntaken);
 	state->ntaken += held - results->nheld;
@@ -333,6 +335,7 @@ search(IndexScanDesc scan)
 	HNR_DEBUG_POINT("scan_graph_searched");
 	if (state->pending)
 		hnr_pending_search_graph(state->pending, found, nfound);
+	state->nfound = nfound;
 	state->ntaken = 0;
 	take_from_pool(state);
 	state->current = -1;
