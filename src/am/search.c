@@ -88,7 +88,8 @@ insert_or_keep(HnrSearch *search, const HnrCandidate *c)
 
 	if (pool->n == pool->size)
 	{
-		if (c->distance >= pool->distance[last])
+		/* NaN is none of the nearest, and nothing pushes it out */
+		if (!(c->distance < pool->distance[last]))
 		{
 			hnr_rest_add(search->rest, c->id, c->distance);
 			return;
@@ -272,15 +273,22 @@ put_back(HnrSearch *search)
 static bool
 refill_pool(HnrSearch *search)
 {
+	HnrPool    *pool = &search->pool;
 	HnrCandidate nearest;
 	bool		took = false;
 
 	CHECK_FOR_INTERRUPTS();
 	hnr_rest_order(search->rest);
-	/* what falls out has been visited: those taken in come nearest first */
-	while (hnr_rest_take(search->rest, farthest_of_use(search, search->breadth.margin), &nearest))
+	/* what falls out has been visited: those taken in come nearest first, or are NaN */
+	while ((pool->n < pool->size || hnr_pool_is_visited(pool, pool->n - 1)) &&
+		   hnr_rest_take(search->rest, farthest_of_use(search, search->breadth.margin), &nearest))
 	{
-		hnr_pool_insert(&search->pool, nearest.id, nearest.distance);
+		if (pool->n == pool->size && !(nearest.distance < pool->distance[pool->n - 1]))
+		{
+			hnr_rest_add(search->rest, nearest.id, nearest.distance);
+			break;
+		}
+		hnr_pool_insert(pool, nearest.id, nearest.distance);
 		took = true;
 	}
 	return took;
