@@ -10,7 +10,7 @@ CREATE FUNCTION bits(i int, d int) RETURNS bit varying LANGUAGE sql IMMUTABLE PA
 \set ECHO all
 
 CREATE TABLE t (id int, e bit(75));
-INSERT INTO t SELECT i, bits(i, 75) FROM generate_series(1, 1500) i;
+INSERT INTO t SELECT i, bits(i, 75) FROM generate_series(1, 400) i;
 INSERT INTO t SELECT 2000 + i, NULL FROM generate_series(1, 5) i;
 -- no bit set: far from everything in Jaccard distance, and indexed all the same
 INSERT INTO t SELECT 3000 + i, repeat('0', 75)::bit(75) FROM generate_series(1, 5) i;

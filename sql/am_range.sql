@@ -26,5 +26,14 @@ FROM unnest(ARRAY[1e-38, 1e-30, 1e-22, 1e-20, 1e-18, 1e18, 1e19, 1e30, 1e38]) s,
 	unnest(ARRAY['vector_l2_ops', 'vector_ip_ops', 'vector_cosine_ops', 'vector_l1_ops'], ARRAY['<->', '<#>', '<=>', '<+>']) o (ops, op),
 	unnest(ARRAY[4, 40]) d;
 
+-- where estimates are not even numbers, a search that goes on comes to every row
+CREATE TABLE far AS SELECT i AS id, scaled(i, 8, 1e35)::vector(8) AS e FROM generate_series(1, 50) i;
+CREATE INDEX ON far USING hnsw (e vector_l2_ops);
+SET enable_seqscan = off;
+SET hnsw.ef_search = 1;
+SET hnsw.iterative_scan = relaxed_order;
+SELECT n, count(*) FROM (SELECT q, (SELECT count(DISTINCT id) FROM (SELECT id FROM far ORDER BY e <-> scaled(-q, 8, 1e35) LIMIT 50) f) n
+	FROM generate_series(1, 50) q) a GROUP BY n ORDER BY n;
+
 \set VERBOSITY terse
 DROP SCHEMA am_test CASCADE;

@@ -41,8 +41,9 @@ extern HnrCandidate *hnr_rest_room(HnrRest *rest, int n);
 extern void hnr_rest_visited(HnrRest *rest, HnrNodeId id);
 
 /*
- * Orders what is listed; all that is in the search's pool must have been visited.  From
- * now on, what is not in the pool has to be added.
+ * Orders what is listed; all that is in the search's pool must have been visited
+ * (search.c takes out what was not).  From now on, what is not in the pool has to be
+ * added.
  */
 extern void hnr_rest_order(HnrRest *rest);
 extern void hnr_rest_add(HnrRest *rest, HnrNodeId id, float distance);

@@ -111,7 +111,7 @@ farthest_of_use(const HnrSearch *search, float margin)
 	if (pool->n < search->breadth.enough)
 		return limit;
 	last = pool->distance[search->breadth.enough - 1];
-	/* of what is not a number, fminf() takes the other */
+	/* of NaN, as of no distance by an infinite margin, fminf() takes the other */
 	return fminf(limit, last + margin * fabsf(last));
 }
 

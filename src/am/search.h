@@ -44,7 +44,7 @@ extern HnrSearch *hnr_search_create(HnrStore *store, int max_ef);
 /*
  * Searches a level from n entry vertices.  The live vertices visited, with exact
  * distances, nearest first, are then in *found, valid until the next run.  Returns how
- * many: where the graph has them, at least breadth.enough.
+ * many: where the graph has them, and VACUUM has taken none away, at least breadth.enough.
  */
 extern int	hnr_search_run(HnrSearch *search, const HnrCandidate *entries, int n,
 						   int level, HnrBreadth breadth, HnrCandidate **found);
