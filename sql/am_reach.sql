@@ -60,5 +60,21 @@ DELETE FROM skewed WHERE hashint4(id) % 10 <> 1;
 VACUUM skewed;
 SELECT i, c.* FROM unnest('{skewed_l2, skewed_l1}'::regclass[]) i, check_index(i, true) c WHERE finding <> 'free_space';
 
+-- Products of one coordinate: one half leads to the greatest, the other to the least, and few links from
+-- one to the other.  A search that goes on comes to all, from either side.
+CREATE TABLE sides AS SELECT i AS id, 0 AS n, ARRAY[hashint4(i) % 100000]::vector(1) AS e FROM generate_series(1, 900) i;
+CREATE INDEX sides_e ON sides USING hnsw (e vector_ip_ops) WITH (m = 4, ef_construction = 8);
+CREATE FUNCTION found() RETURNS TABLE (q text, rows bigint) LANGUAGE sql SET enable_seqscan = off
+SET hnsw.iterative_scan = relaxed_order AS $$
+	SELECT q, (SELECT count(DISTINCT id) FROM (SELECT id FROM sides ORDER BY e <#> q::vector LIMIT 900) s)
+	FROM unnest(ARRAY['[1]', '[-1]']) q $$;
+SELECT * FROM found();
+UPDATE sides SET n = 1;
+VACUUM sides;
+SELECT * FROM found();
+DELETE FROM sides WHERE id % 9 = 0;
+VACUUM sides;
+SELECT * FROM found();
+
 \set VERBOSITY terse
 DROP SCHEMA am_test CASCADE;

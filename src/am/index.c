@@ -151,6 +151,25 @@ hnr_index_entry(HnrIndex *index)
 	return entry;
 }
 
+bool
+hnr_index_below_entry(HnrIndex *index, HnrEntry entry, ItemPointer ground)
+{
+	const HnrVertex *v;
+	Buffer		buf;
+
+	*ground = entry.tid;
+	if (entry.level == 0)
+		return true;
+	buf = hnr_buffer_read(index->rel, ItemPointerGetBlockNumber(&entry.tid), BUFFER_LOCK_SHARE,
+						  HNR_KIND_BIT(HNR_PAGE_UPPER));
+	v = hnr_vertex_standing(&index->layout.upper, BufferGetPage(buf),
+							ItemPointerGetOffsetNumber(&entry.tid));
+	if (v)
+		*ground = v->tids[0];
+	hnr_buffer_release(buf);
+	return v != NULL;
+}
+
 /* The declared dimensions of the key column, checked against the metric's limit. */
 static int
 declared_dims(Relation rel, const HnrMetric *metric)

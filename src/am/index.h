@@ -56,6 +56,9 @@ extern void hnr_index_read_meta(HnrIndex *index);
 extern HnrEntry hnr_index_entry(HnrIndex *index);
 extern bool hnr_index_entry_moved(HnrIndex *index, HnrEntry before);
 
+/* The ground vertex below an entry point, which paths are counted from (reach.h); false: it is gone. */
+extern bool hnr_index_below_entry(HnrIndex *index, HnrEntry entry, ItemPointer ground);
+
 /* A metapage for a new build of rel with its present options, not yet on disk. */
 extern HnrIndex *hnr_index_plan(Relation rel, HnrEncoding encoding);
 

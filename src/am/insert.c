@@ -67,6 +67,16 @@ hnr_enter_graph(HnrIndex *index, HnrSearch *search, int level,
 	}
 }
 
+bool
+hnr_go_on_from_entry(HnrIndex *index, HnrSearch *search)
+{
+	HnrEntry	entry = hnr_index_entry(index);
+	ItemPointerData ground;
+
+	return entry.level > 0 && hnr_index_below_entry(index, entry, &ground) &&
+		hnr_search_go_on_from(search, hnr_node_of_tid(&ground));
+}
+
 /*
  * If one of the nearest found holds the very vector, adds the heap TID there.
  * Under the lock it is verified that it is still the same vertex.
@@ -271,8 +281,13 @@ find_links(HnrInserting *ins, bool *reachable)
 	n = hnr_search_run(ins->search, entries, n, 0,
 					   hnr_breadth(ins->index->meta.ef_construction), &found);
 	others = leave_out_self(ins, found, n, reachable);
-	while (others == 0 && (n = hnr_search_continue(ins->search, ins->index->meta.ef_construction, &found)) > 0)
+	while (others == 0)
+	{
+		n = hnr_search_continue(ins->search, ins->index->meta.ef_construction, &found);
 		others = leave_out_self(ins, found, n, reachable);
+		if (n == 0 && !hnr_go_on_from_entry(ins->index, ins->search))
+			break;
+	}
 	hnr_inserting_choose(ins, 0, found, others);
 	return others > 0;
 }

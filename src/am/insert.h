@@ -24,6 +24,13 @@
 extern void hnr_insert_row(HnrIndex *index, const HnrRow *row, bool known);
 
 /*
+ * Where a search of the ground that hnr_enter_graph began has come to the end: has it go on from
+ * the vertex below the entry point.  Everything can be reached from there ("Vacuum"), and
+ * inner products can keep it from being reached from elsewhere.  False: it was come by.
+ */
+extern bool hnr_go_on_from_entry(HnrIndex *index, HnrSearch *search);
+
+/*
  * Goes on with an insertion that was cut short after the ground vertex was written: gives
  * it links and makes those back to it, unless it has been replaced.  To do so twice does no
  * harm.

@@ -213,44 +213,13 @@ go_deep(HnrReach *r, HnrNodeId id)
 	r->deep = false;
 }
 
-/* A vertex that searches go through, also one not removed yet; NULL if there is none.  The page is share-locked. */
-static const HnrVertex *
-standing(const HnrShape *shape, Page page, HnrNodeId id)
-{
-	int			pos = (int) (id & 0xFFFF);
-	const HnrVertex *v;
-
-	if (PageIsNew(page) || hnr_page_head(page)->kind != shape->kind || pos < 1 || pos > shape->per_page)
-		return NULL;
-	v = hnr_vertex_at(shape, page, pos);
-	return v->state == HNR_VERTEX_LIVE || v->state == HNR_VERTEX_DELETED ? v : NULL;
-}
-
-/* The ground vertex at which a search that begins at a vertex comes to the ground; HNR_NO_NODE: gone. */
-static HnrNodeId
-ground_below(HnrReach *r, HnrEntry entry)
-{
-	HnrNodeId	id = hnr_node_of_tid(&entry.tid);
-	const HnrVertex *v;
-	Buffer		buf;
-
-	if (entry.level == 0)
-		return id;
-	buf = hnr_buffer_read(r->vac->index->rel, (BlockNumber) (id >> 16), BUFFER_LOCK_SHARE,
-						  HNR_KIND_BIT(HNR_PAGE_UPPER));
-	v = standing(&r->vac->index->layout.upper, BufferGetPage(buf), id);
-	id = v ? hnr_node_of_tid(&v->tids[0]) : HNR_NO_NODE;
-	hnr_buffer_release(buf);
-	return id;
-}
-
 /* What one vertex leads to, whatever is known of it; true if it is live. */
 static bool
 look_ahead(HnrReach *r, HnrNodeId id)
 {
 	/* a damaged link is not for us to complain of */
 	Buffer		buf = hnr_buffer_read_any(r->vac->index->rel, (BlockNumber) (id >> 16), BUFFER_LOCK_SHARE, NULL);
-	const HnrVertex *v = standing(&r->vac->index->layout.ground, BufferGetPage(buf), id);
+	const HnrVertex *v = hnr_vertex_standing(&r->vac->index->layout.ground, BufferGetPage(buf), id & 0xFFFF);
 	bool		live = v && v->state == HNR_VERTEX_LIVE;
 
 	if (v)
@@ -284,13 +253,14 @@ go_ahead(HnrReach *r)
 static void
 begin_at(HnrReach *r, HnrEntry entry)
 {
+	ItemPointerData ground;
 	HnrNodeId	id;
 
 	if (r->begun || entry.level < 0 || hnr_vacuum_is_dead(r->vac, hnr_node_of_tid(&entry.tid)))
 		return;
-	id = ground_below(r, entry);
-	if (id == HNR_NO_NODE)
+	if (!hnr_index_below_entry(r->vac->index, entry, &ground))
 		return;
+	id = hnr_node_of_tid(&ground);
 	reach(r, id, id);
 	r->begun = is_reached(r, id);
 }

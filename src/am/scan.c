@@ -366,6 +366,8 @@ search_more(HnswScan *state)
 		int			n = hnr_search_continue(state->search, round_size(state->ef), &found);
 		int64		sure;
 
+		if (n == 0 && hnr_go_on_from_entry(state->index, state->search))
+			continue;
 		if (n == 0)
 			break;
 		hnr_results_hold(results, found, n);

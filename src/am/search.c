@@ -368,6 +368,16 @@ hnr_search_continue(HnrSearch *search, int ef, HnrCandidate **found)
 	return search->nfound;
 }
 
+bool
+hnr_search_go_on_from(HnrSearch *search, HnrNodeId id)
+{
+	Assert(search->rest->ordered);
+	if (!search->store->mark(search->store, id))
+		return false;
+	hnr_rest_add(search->rest, id, get_float4_infinity());
+	return true;
+}
+
 /* Whether as many as a narrow pool holds are about as near as the nearest, which tells no direction. */
 static bool
 all_alike(const HnrPool *pool)

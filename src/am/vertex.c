@@ -164,6 +164,17 @@ hnr_vertex_store(HnrIndex *index, const HnrVertexImage *image, ItemPointer tid)
 	return generation;
 }
 
+const HnrVertex *
+hnr_vertex_standing(const HnrShape *shape, Page page, OffsetNumber pos)
+{
+	const HnrVertex *v;
+
+	if (PageIsNew(page) || hnr_page_head(page)->kind != shape->kind || pos < 1 || pos > shape->per_page)
+		return NULL;
+	v = hnr_vertex_at(shape, page, pos);
+	return v->state == HNR_VERTEX_LIVE || v->state == HNR_VERTEX_DELETED ? v : NULL;
+}
+
 void
 hnr_vertex_check_position(HnrIndex *index, const HnrShape *shape, ItemPointer tid)
 {

@@ -42,6 +42,9 @@ extern uint32 hnr_vertex_store(HnrIndex *index, const HnrVertexImage *image, Ite
 /* Error if a page of the shape has no such position. */
 extern void hnr_vertex_check_position(HnrIndex *index, const HnrShape *shape, ItemPointer tid);
 
+/* A vertex that searches go through, also one not removed yet; NULL: none.  The page is locked. */
+extern const HnrVertex *hnr_vertex_standing(const HnrShape *shape, Page page, OffsetNumber pos);
+
 /*
  * A live vertex locked for a change of its slots: the first part's buffer and, if
  * the vertex has several parts, that of the part in question.
