@@ -283,9 +283,12 @@ take_from_pool(HnswScan *state)
 		n /= 4;
 		limit = 2 * n;
 	}
-	/* beyond what the graph has given, how near they have to be is not known: all would be measured */
 	if (state->pending)
-		hnr_pending_search_hold(state->pending, Min(limit, Max(state->nfound, state->ef)), results);
+	{
+		/* beyond what the graph has given, how near they have to be is not known: all would be measured */
+		limit = Min(limit, Max(state->nfound, state->ef));
+		hnr_pending_search_hold(state->pending, limit, results);
+	}
 	held = results->nheld;
 	any = hnr_results_take(results, n, limit - state->ntaken);
 	state->ntaken += held - results->nheld;
