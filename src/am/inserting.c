@@ -131,23 +131,17 @@ bool
 hnr_inserting_choose_entry(HnrInserting *ins)
 {
 	HnrEntry	entry = hnr_index_entry(ins->index);
-	ItemPointerData tid = entry.tid;
+	ItemPointerData tid;
 	HnrLockedVertex locked;
-	uint32		generation = 0;
+	uint32		generation;
 	float	   *vec = palloc(sizeof(float) * ins->index->layout.dims);
 
-	for (int level = entry.level; level >= 0; level = level > 0 ? 0 : -1)
-	{
-		if (!hnr_vertex_lock(ins->index, &tid, level, &locked))
-			return false;
-		if (level > 0)
-			tid = locked.vertex->tids[0];
-		generation = locked.vertex->generation;
-		hnr_vertex_get_vector(&locked, vec);
-		hnr_vertex_unlock(&locked);
-	}
-	if (entry.level < 0)
+	if (entry.level < 0 || !hnr_index_below_entry(ins->index, entry, &tid) ||
+		!hnr_vertex_lock(ins->index, &tid, 0, &locked))
 		return false;
+	generation = locked.vertex->generation;
+	hnr_vertex_get_vector(&locked, vec);
+	hnr_vertex_unlock(&locked);
 	reserve_links(ins, 0, 1);
 	set_link(ins, 0, 0, &tid, generation, vec);
 	ins->level = 0;
