@@ -17,6 +17,7 @@
 #include "am/node.h"
 #include "am/place.h"
 #include "am/tail.h"
+#include "am/vertex.h"
 #include "am/wal.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
@@ -265,15 +266,16 @@ follow(HnrTailsInUse *tails, const ItemPointerData *owner, uint32 generation, It
 static const HnrVertex *
 owner_on_page(HnrIndex *index, Page page, OffsetNumber pos, ItemPointer tail)
 {
-	int			kind = PageIsNew(page) || !hnr_page_is_ours(page) ? 0 : hnr_page_head(page)->kind;
-	const HnrShape *shape = kind == HNR_PAGE_GROUND ? &index->layout.ground : &index->layout.upper;
+	const HnrShape *shape;
 	const HnrVertex *v;
 
-	if ((kind != HNR_PAGE_GROUND && kind != HNR_PAGE_UPPER) || pos < 1 || pos > shape->per_page)
+	if (PageIsNew(page) || !hnr_page_is_ours(page))
 		return NULL;
-	v = hnr_vertex_at(shape, page, pos);
-	*tail = ((const HnrVarying *) ((const char *) v + shape->part[0].vec_offset))->tail;
-	return v->state == HNR_VERTEX_LIVE || v->state == HNR_VERTEX_DELETED ? v : NULL;
+	shape = hnr_page_head(page)->kind == HNR_PAGE_GROUND ? &index->layout.ground : &index->layout.upper;
+	v = hnr_vertex_standing(shape, page, pos);
+	if (v)
+		*tail = ((const HnrVarying *) ((const char *) v + shape->part[0].vec_offset))->tail;
+	return v;
 }
 
 static bool
