@@ -59,6 +59,16 @@ extern bool hnr_index_entry_moved(HnrIndex *index, HnrEntry before);
 /* The ground vertex below an entry point, which paths are counted from (reach.h); false: it is gone. */
 extern bool hnr_index_below_entry(HnrIndex *index, HnrEntry entry, ItemPointer ground);
 
+/*
+ * Of an index of so many blocks, how many vertices to look at from there on before the pages are
+ * gone through in their order: so that paths begin in many places, and few pages are read again.
+ */
+static inline int64
+hnr_index_looks_ahead(BlockNumber blocks)
+{
+	return Max(blocks / 32, 16);
+}
+
 /* A metapage for a new build of rel with its present options, not yet on disk. */
 extern HnrIndex *hnr_index_plan(Relation rel, HnrEncoding encoding);
 

@@ -37,10 +37,6 @@
 #define TOO_FEW		0x08		/* links lead from it */
 #define FROM		0xE0		/* three bits of where it was come to from */
 
-/* How many vertices to look at before the pages are gone through. */
-#define PAGES_A_LOOK_AHEAD	32
-#define LEAST_LOOKS_AHEAD	16
-
 struct HnrReach
 {
 	HnrVacuum  *vac;
@@ -237,7 +233,7 @@ look_ahead(HnrReach *r, HnrNodeId id)
 static void
 go_ahead(HnrReach *r)
 {
-	int64		most = Max(r->blocks / PAGES_A_LOOK_AHEAD, LEAST_LOOKS_AHEAD);
+	int64		most = hnr_index_looks_ahead(r->blocks);
 	bool		live = false;
 
 	r->ahead = true;

@@ -3,12 +3,12 @@
  * survey.c
  *		What an index in use looks like.  See survey.h.
  *
- * A byte for each place of a vertex tells what is known of it.  From the entry point, what
- * can be reached on the upper levels is marked first; their vertices lead to places all over
- * the ground level.  Then every page is read in order: what a vertex leads to is marked,
- * as reached if the vertex itself is by then.  What is reached after its page was read is
- * gone through in further passes, in alternating directions, over the pages that have such;
- * few do.
+ * A byte for each place of a vertex tells what is known of it.  Paths are those at the ground,
+ * from below the entry point, as vacuum counts them (reach.h).  Some vertices are looked at
+ * before, so that paths begin in many places.  Then every page is read in order: what a vertex
+ * leads to is marked, as reached if the vertex itself is by then.  What is reached after its page
+ * was read is gone through in further passes, in alternating directions, over the pages that
+ * have such; few do.
  *
  * Others insert and vacuum meanwhile.  A link that moves from a page not yet read to one
  * that was can make a vertex seem to be cut off, so a second survey has to find the
@@ -28,6 +28,7 @@
 #include "am/node.h"
 #include "am/pending.h"
 #include "am/survey.h"
+#include "am/vertex.h"
 #include "debug_point.h"
 #include "elapsed.h"
 #include "miscadmin.h"
@@ -36,8 +37,7 @@
 
 /* What is known of a place. */
 #define LIVE		0x01		/* a live vertex; without it, if known at all, a deleted one */
-#define GROUND		0x02
-#define LINKED		0x04		/* another live vertex of the ground leads to it */
+#define LINKED		0x04		/* another live vertex leads to it */
 #define REACHED		0x08
 #define DONE		0x10		/* what it leads to is reached, too */
 #define THIN		0x20
@@ -57,13 +57,12 @@ typedef struct Surveyor
 	void	   *arg;
 	BufferAccessStrategy strategy;
 	BlockNumber blocks;
-	int			places;			/* of a page */
+	int			places;			/* of a page of the ground */
 	uint8	   *place;
 	bool		counting;		/* the first pass of the first survey */
-	bool		seeding;		/* upper vertices that are reached are to be stacked */
-	HnrNodeId  *stack;
-	int64		nstack;
-	int64		maxstack;
+	HnrNodeId  *ahead;			/* not NULL: what is reached is to be looked at before */
+	int64		nahead;
+	int64		maxahead;
 	double		needed;			/* pages that would do */
 	PGAlignedBlock page;
 	PGAlignedBlock part;
@@ -89,14 +88,8 @@ reach(Surveyor *s, HnrNodeId id)
 	if (place == NULL || (*place & REACHED) != 0)
 		return;
 	*place |= REACHED;
-	if (!s->seeding)
-		return;
-	if (s->nstack == s->maxstack)
-	{
-		s->maxstack *= 2;
-		s->stack = repalloc_huge(s->stack, sizeof(HnrNodeId) * s->maxstack);
-	}
-	s->stack[s->nstack++] = id;
+	if (s->ahead && s->nahead < s->maxahead)
+		s->ahead[s->nahead++] = id;
 }
 
 /* Copies a page; its kind, or 0 if it is new. */
@@ -120,8 +113,6 @@ copy_page(Surveyor *s, BlockNumber block, PGAlignedBlock *copy)
 static void
 follow_slots(Surveyor *s, HnrNodeId id, uint8 place, const char *slots, int n)
 {
-	bool		links = (place & (LIVE | GROUND)) == (LIVE | GROUND);
-
 	for (int i = 0; i < n; i++)
 	{
 		const HnrSlot *slot = (const HnrSlot *) (slots + (Size) i * s->index->layout.slot_size);
@@ -130,7 +121,7 @@ follow_slots(Surveyor *s, HnrNodeId id, uint8 place, const char *slots, int n)
 
 		if (other == NULL || neighbor == id)
 			continue;
-		if (links)
+		if ((place & LIVE) != 0)
 			*other |= LINKED;
 		if ((place & REACHED) != 0)
 			reach(s, neighbor);
@@ -139,8 +130,9 @@ follow_slots(Surveyor *s, HnrNodeId id, uint8 place, const char *slots, int n)
 
 /* The slots of a vertex in later parts; one that was replaced meanwhile has none. */
 static void
-follow_parts(Surveyor *s, HnrNodeId id, uint8 place, const HnrShape *shape, const HnrVertex *v)
+follow_parts(Surveyor *s, HnrNodeId id, uint8 place, const HnrVertex *v)
 {
+	const HnrShape *shape = &s->index->layout.ground;
 	BlockNumber block = (BlockNumber) (id >> 16);
 
 	for (int p = 1; p < shape->parts && block + p < s->blocks; p++)
@@ -160,33 +152,26 @@ follow_parts(Surveyor *s, HnrNodeId id, uint8 place, const HnrShape *shape, cons
 
 /* Where a vertex in use leads. */
 static void
-follow_vertex(Surveyor *s, HnrNodeId id, const HnrShape *shape, const HnrVertex *v)
+follow_vertex(Surveyor *s, HnrNodeId id, const HnrVertex *v)
 {
+	const HnrPartLayout *pl = &s->index->layout.ground.part[0];
 	uint8	   *place = place_of(s, id);
-	int			n = Min(shape->part[0].slot_count, (int) v->degree);
 
-	follow_slots(s, id, *place, (const char *) v + shape->part[0].slot_offset, n);
-	follow_parts(s, id, *place, shape, v);
-	if ((*place & REACHED) == 0)
-		return;
-	*place |= DONE;
-	if (shape->kind != HNR_PAGE_UPPER)
-		return;
-	reach(s, hnr_node_of_tid(&v->link));
-	reach(s, hnr_node_of_tid(&v->tids[0]));
+	follow_slots(s, id, *place, (const char *) v + pl->slot_offset, Min(pl->slot_count, (int) v->degree));
+	follow_parts(s, id, *place, v);
+	if ((*place & REACHED) != 0)
+		*place |= DONE;
 }
 
 /* Says of a vertex in use what it is. */
 static void
-note_vertex(Surveyor *s, uint8 *place, const HnrShape *shape, const HnrVertex *v)
+note_vertex(Surveyor *s, uint8 *place, const HnrVertex *v)
 {
 	bool		live = v->state == HNR_VERTEX_LIVE;
 
-	if (shape->kind == HNR_PAGE_GROUND)
-		*place |= GROUND;
 	if (live)
 		*place |= LIVE;
-	if (!s->counting || shape->kind != HNR_PAGE_GROUND)
+	if (!s->counting)
 		return;
 	if (!live)
 	{
@@ -199,21 +184,7 @@ note_vertex(Surveyor *s, uint8 *place, const HnrShape *shape, const HnrVertex *v
 		*place |= THIN;
 }
 
-static const HnrShape *
-shape_of_kind(const HnrLayout *layout, int kind)
-{
-	switch (kind)
-	{
-		case HNR_PAGE_GROUND:
-			return &layout->ground;
-		case HNR_PAGE_UPPER:
-			return &layout->upper;
-		default:
-			return NULL;
-	}
-}
-
-/* A copied page of vertices, of which every one is looked at. */
+/* A copied page of vertices, of which every one at the ground is looked at. */
 static void
 survey_vertices(Surveyor *s, BlockNumber block, const HnrShape *shape)
 {
@@ -222,13 +193,15 @@ survey_vertices(Surveyor *s, BlockNumber block, const HnrShape *shape)
 	for (OffsetNumber pos = 1; pos <= shape->per_page; pos++)
 	{
 		HnrNodeId	id = ((HnrNodeId) block << 16) | pos;
-		HnrVertex  *v = hnr_vertex_at(shape, (Page) s->page.data, pos);
+		const HnrVertex *v = hnr_vertex_standing(shape, (Page) s->page.data, pos);
 
-		if (v->state != HNR_VERTEX_LIVE && v->state != HNR_VERTEX_DELETED)
+		if (v == NULL)
 			continue;
 		used++;
-		note_vertex(s, place_of(s, id), shape, v);
-		follow_vertex(s, id, shape, v);
+		if (shape->kind != HNR_PAGE_GROUND)
+			continue;
+		note_vertex(s, place_of(s, id), v);
+		follow_vertex(s, id, v);
 	}
 	s->needed += (double) used * shape->parts / shape->per_page;
 }
@@ -285,10 +258,11 @@ first_pass(Surveyor *s)
 	for (BlockNumber block = HNR_METAPAGE + 1; block < s->blocks; block++)
 	{
 		int			kind = copy_page(s, block, &s->page);
-		const HnrShape *shape = shape_of_kind(&s->index->layout, kind);
 
-		if (shape)
-			survey_vertices(s, block, shape);
+		if (kind == HNR_PAGE_GROUND)
+			survey_vertices(s, block, &s->index->layout.ground);
+		else if (kind == HNR_PAGE_UPPER)
+			survey_vertices(s, block, &s->index->layout.upper);
 		else
 			survey_rest(s, kind);
 	}
@@ -304,24 +278,19 @@ waits(uint8 place)
 static void
 catch_up_on(Surveyor *s, BlockNumber block)
 {
-	const HnrShape *shape = shape_of_kind(&s->index->layout, copy_page(s, block, &s->page));
-
+	(void) copy_page(s, block, &s->page);
 	for (OffsetNumber pos = 1; pos <= s->places; pos++)
 	{
 		HnrNodeId	id = ((HnrNodeId) block << 16) | pos;
-		uint8	   *place = place_of(s, id);
-		HnrVertex  *v;
+		const HnrVertex *v;
 
-		if (!waits(*place))
+		if (!waits(*place_of(s, id)))
 			continue;
-		if (shape && pos <= shape->per_page)
-		{
-			v = hnr_vertex_at(shape, (Page) s->page.data, pos);
-			if (v->state == HNR_VERTEX_LIVE || v->state == HNR_VERTEX_DELETED)
-				follow_vertex(s, id, shape, v);
-		}
+		v = hnr_vertex_standing(&s->index->layout.ground, (Page) s->page.data, pos);
+		if (v)
+			follow_vertex(s, id, v);
 		/* what is no vertex, or none any more, leads nowhere */
-		*place |= DONE;
+		*place_of(s, id) |= DONE;
 	}
 }
 
@@ -354,31 +323,24 @@ catch_up(Surveyor *s, bool forward)
 	return any;
 }
 
-/* Marks what can be reached on the upper levels, and from there directly. */
+/* Goes some way from below the entry point. */
 static void
-seed(Surveyor *s)
+look_ahead(Surveyor *s)
 {
 	HnrEntry	entry = hnr_index_entry(s->index);
+	ItemPointerData ground;
 
-	if (entry.level < 0)
+	if (entry.level < 0 || !hnr_index_below_entry(s->index, entry, &ground))
 		return;
-	s->seeding = entry.level > 0;
-	reach(s, hnr_node_of_tid(&entry.tid));
-	while (s->nstack > 0)
-	{
-		HnrNodeId	id = s->stack[--s->nstack];
-		OffsetNumber pos = (OffsetNumber) (id & 0xFFFF);
-		const HnrShape *shape = &s->index->layout.upper;
-		HnrVertex  *v;
-
-		if (copy_page(s, (BlockNumber) (id >> 16), &s->page) != HNR_PAGE_UPPER ||
-			pos > shape->per_page)
-			continue;
-		v = hnr_vertex_at(shape, (Page) s->page.data, pos);
-		if (v->state == HNR_VERTEX_LIVE || v->state == HNR_VERTEX_DELETED)
-			follow_vertex(s, id, shape, v);
-	}
-	s->seeding = false;
+	s->nahead = 0;
+	s->maxahead = hnr_index_looks_ahead(s->blocks);
+	s->ahead = palloc(sizeof(HnrNodeId) * s->maxahead);
+	reach(s, hnr_node_of_tid(&ground));
+	for (int64 next = 0; next < s->nahead; next++)
+		if (waits(*place_of(s, s->ahead[next])))
+			catch_up_on(s, (BlockNumber) (s->ahead[next] >> 16));
+	pfree(s->ahead);
+	s->ahead = NULL;
 }
 
 /* All passes over the pages that there are now. */
@@ -394,8 +356,8 @@ survey(Surveyor *s)
 		memset(s->place + (Size) before * s->places, 0, (Size) (s->blocks - before) * s->places);
 	/* pages in any order, and again and again */
 	s->strategy = NULL;
-	seed(s);
-	HNR_DEBUG_POINT("survey_seeded");
+	look_ahead(s);
+	HNR_DEBUG_POINT("survey_looked_ahead");
 	s->strategy = GetAccessStrategy(BAS_BULKREAD);
 	first_pass(s);
 	HNR_DEBUG_POINT("survey_passed");
@@ -407,8 +369,7 @@ survey(Surveyor *s)
 static bool
 is_cut_off(uint8 place)
 {
-	return (place & (LIVE | GROUND)) == (LIVE | GROUND) &&
-		(place & (LINKED | REACHED)) != (LINKED | REACHED);
+	return (place & LIVE) != 0 && (place & (LINKED | REACHED)) != (LINKED | REACHED);
 }
 
 /* After the first survey: keeps what is to be confirmed.  Whether there is any. */
@@ -457,10 +418,8 @@ hnr_index_survey(Relation rel, void (*every_page) (void *arg), void *arg, HnrSur
 	INSTR_TIME_SET_CURRENT(begin);
 	memset(result, 0, sizeof(*result));
 	s.index = hnr_index_open(rel);
-	s.places = Max(s.index->layout.ground.per_page, s.index->layout.upper.per_page);
+	s.places = s.index->layout.ground.per_page;
 	s.place = palloc(1);
-	s.maxstack = 1024;
-	s.stack = palloc(sizeof(HnrNodeId) * s.maxstack);
 	result->degree_floor = (int) Max(1, s.index->meta.m * FLOOR);
 	survey(&s);
 	result->pages = s.blocks;

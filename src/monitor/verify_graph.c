@@ -3,9 +3,9 @@
  * verify_graph.c
  *		check_index(): the graph as a whole.  See verify.h.
  *
- * From the entry point, over links at every level and links down, everything that
- * can be reached is marked.  Rows of vertices that cannot are not found: pruned
- * lists may leave some, which only costs recall.
+ * From the ground vertex below the entry point, over links at the ground, everything that can be
+ * reached is marked, as vacuum counts it (am/reach.h) and a scan that goes on to the end finds it.
+ * Rows of other vertices may not be found: pruned lists may leave some, which only costs recall.
  *
  *-------------------------------------------------------------------------
  */
@@ -43,22 +43,39 @@ reach(Reaching *r, HnrNodeId id)
 	r->queue[r->tail++] = id;
 }
 
+static bool
+is_standing(const HnrVertexCopy *copy)
+{
+	return copy->head.state == HNR_VERTEX_LIVE || copy->head.state == HNR_VERTEX_DELETED;
+}
+
+/* Copies a vertex; false if there is none in use, or nothing to be believed. */
+static bool
+load_standing(HnrVerify *v, HnrNodeId id, HnrVertexCopy *copy)
+{
+	return hnr_verify_load(v, id, copy) && copy->problem == NULL && is_standing(copy);
+}
+
 static void
 reach_from(Reaching *r, HnrNodeId id)
 {
 	HnrVerify  *v = r->v;
 	HnrVertexCopy copy;
 
-	if (!hnr_verify_load(v, id, &copy) || copy.problem ||
-		(copy.head.state != HNR_VERTEX_LIVE && copy.head.state != HNR_VERTEX_DELETED))
+	if (!load_standing(v, id, &copy))
 		return;
 	for (int i = 0; i < copy.nslots; i++)
 		reach(r, hnr_node_of_tid(&((HnrSlot *) (copy.slots + (Size) i * v->index->layout.slot_size))->vertex));
-	if (copy.level > 0)
-	{
-		reach(r, hnr_node_of_tid(&copy.head.link));
-		reach(r, hnr_node_of_tid(&copy.head.tids[0]));
-	}
+}
+
+/* Begins below the entry point; where nothing is known to stand there, nothing is reached. */
+static void
+begin_at(Reaching *r, HnrEntry entry)
+{
+	HnrVertexCopy copy;
+
+	if (entry.level >= 0 && load_standing(r->v, hnr_node_of_tid(&entry.tid), &copy))
+		reach(r, hnr_node_of_tid(copy.level > 0 ? &copy.head.tids[0] : &copy.tid));
 }
 
 /* Whether the vertex is not live any more. */
@@ -172,8 +189,7 @@ settle_links(HnrVerify *v)
 			still = hnr_node_of_tid(&((HnrSlot *) (copy.slots + (Size) j * v->index->layout.slot_size))->vertex) == s->other;
 		if (!still)
 			continue;
-		if (!hnr_verify_load(v, s->other, &other) || other.level != copy.level ||
-			(other.head.state != HNR_VERTEX_LIVE && other.head.state != HNR_VERTEX_DELETED))
+		if (!hnr_verify_load(v, s->other, &other) || other.level != copy.level || !is_standing(&other))
 		{
 			if (removed++ == 0)
 				first_removed = s->at;
@@ -195,14 +211,11 @@ void
 hnr_verify_graph(HnrVerify *v)
 {
 	Reaching	r = {.v = v,.max = 1024};
-	HnrEntry	entry;
 	MemoryContext old;
 
 	r.queue = palloc(sizeof(HnrNodeId) * r.max);
 	old = MemoryContextSwitchTo(v->scratch);
-	entry = check_entry(v);
-	if (entry.level >= 0)
-		reach(&r, hnr_node_of_tid(&entry.tid));
+	begin_at(&r, check_entry(v));
 	while (r.head < r.tail)
 	{
 		CHECK_FOR_INTERRUPTS();

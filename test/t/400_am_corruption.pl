@@ -190,6 +190,8 @@ my @damages = (
 			return (0, $meta . $block);
 		}
 	],
+	# upper levels lead everywhere, but a scan that goes on does so at the ground
+	[ 'no way at the ground', qr/unreachable: 200 of 201 vertices/, sub { without_ground_links($_[0]) } ],
 	[ 'NaN', qr/vector: .*not a finite number/, sub { (BLCKSZ + CONTENTS + VECTOR, pack('L', 0x7FC00000)) } ],
 	[ 'coordinate', qr/code: .*does not agree with the vectors/, sub { (BLCKSZ + CONTENTS + VECTOR, pack('f', 11)) } ],
 	[ 'self link', qr/link: .*link to itself/, sub { (BLCKSZ + CONTENTS + $slots, tid(1, 1)) } ],
@@ -271,6 +273,24 @@ sub vertex_size
 	my $size = ($slots + 8 * $slot + 7) & ~7;
 	die "vertex of $size bytes in $used" if $used % $size;
 	return $size;
+}
+
+# The whole file, where no vertex of the ground has a link.
+sub without_ground_links
+{
+	my ($bytes) = @_;
+	my $size = vertex_size($bytes);
+
+	for (my $at = 0; $at < length $bytes; $at += BLCKSZ)
+	{
+		next if unpack('S', substr($bytes, $at + KIND, 2)) != $GROUND;
+		my $end = unpack('S', substr($bytes, $at + 12, 2));
+		for (my $vertex = CONTENTS; $vertex < $end; $vertex += $size)
+		{
+			substr($bytes, $at + $vertex + DEGREE, 2) = pack('S', 0);
+		}
+	}
+	return (0, $bytes);
 }
 
 # 12 bytes and the code: 4 bits for each of 8 dimensions, rotated into 16.
