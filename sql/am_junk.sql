@@ -23,6 +23,28 @@ SELECT sum(d) FROM (SELECT v <-> '[3,3,3]' AS d FROM junk ORDER BY v <-> '[3,3,3
 SELECT a.id, s.id FROM junk a, LATERAL (SELECT b.id FROM junk b ORDER BY b.v <-> a.v LIMIT 1) s WHERE a.id IN (5, 500);
 SELECT count(*) FROM (SELECT id FROM junk ORDER BY v <-> '[3,3,3]' LIMIT 5 OFFSET 2) s;
 
+-- of subselects in expressions, only what they select is read
+CREATE FUNCTION output_of_scans(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN (VERBOSE, COSTS OFF) ' || query LOOP
+		IF line ~ 'Output: junk.id' THEN
+			RETURN NEXT trim(line);
+		END IF;
+	END LOOP;
+END
+$$;
+SELECT output_of_scans('SELECT ARRAY(SELECT id FROM junk ORDER BY v <-> a.v LIMIT 3) FROM junk a');
+SELECT output_of_scans($$SELECT (SELECT id FROM junk ORDER BY v <-> '[3,3,3]' FETCH FIRST 1 ROW WITH TIES)$$);
+SELECT a.id, ARRAY(SELECT id FROM junk ORDER BY v <-> a.v LIMIT 1), (SELECT id FROM junk ORDER BY v <-> a.v LIMIT 1)
+FROM junk a WHERE a.id IN (5, 500);
+SELECT count(*) FROM junk WHERE id IN (SELECT id FROM junk ORDER BY v <-> '[3,3,3]' LIMIT 3);
+SELECT id, id NOT IN (SELECT id FROM junk ORDER BY v <-> '[3,3,3]' LIMIT 1) AS other FROM junk WHERE id IN (332, 333);
+SELECT (id, v) = (SELECT id, v FROM junk ORDER BY v <-> '[3,3,3]' LIMIT 1) AS same FROM junk WHERE id = 333;
+WITH nearest AS MATERIALIZED (SELECT id, v FROM junk ORDER BY v <-> '[3,3,3]' LIMIT 3)
+SELECT n.id, s.id FROM nearest n, LATERAL (SELECT id FROM nearest ORDER BY v <-> n.v LIMIT 1) s WHERE n.id = 333;
+
 -- merged by it
 CREATE TABLE junk_p (id int, v vector(3)) PARTITION BY HASH (id);
 CREATE TABLE junk_p0 PARTITION OF junk_p FOR VALUES WITH (MODULUS 2, REMAINDER 0);
@@ -36,3 +58,4 @@ SELECT id FROM junk_p ORDER BY v <-> '[3,3,3]' LIMIT 1;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT id FROM junk ORDER BY v <-> '[3,3,3]' LIMIT 1 FOR UPDATE;
 
 DROP TABLE junk, junk_p;
+DROP FUNCTION output_of_scans(text);

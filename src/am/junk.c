@@ -9,7 +9,8 @@
  * fetching a vector of more than about 500 dimensions from its TOAST table: more
  * work than finding the ten rows.  So, once a plan is made, such a column of a scan of
  * an hnsw index becomes a constant NULL where nothing above the scan can look at it:
- * directly at the top of a query or a subquery, or below a LIMIT there.
+ * directly at the top of a query, a subquery or a subselect in an expression (whoever reads one
+ * of these goes by the columns of its SELECT list), or below a LIMIT there.
  *
  *-------------------------------------------------------------------------
  */
@@ -71,6 +72,7 @@ visit_top(Plan *plan)
 		blank_junk((IndexScan *) plan);
 }
 
+static void visit_query(Plan *plan);
 static void visit_list(List *plans);
 
 /* Looks for subqueries. */
@@ -83,8 +85,7 @@ visit(Plan *plan)
 	switch (nodeTag(plan))
 	{
 		case T_SubqueryScan:
-			visit_top(((SubqueryScan *) plan)->subplan);
-			visit(((SubqueryScan *) plan)->subplan);
+			visit_query(((SubqueryScan *) plan)->subplan);
 			break;
 		case T_Append:
 			visit_list(((Append *) plan)->appendplans);
@@ -108,19 +109,29 @@ visit_list(List *plans)
 		visit(lfirst(lc));
 }
 
+/* The plan of a query, on its own or within another. */
+static void
+visit_query(Plan *plan)
+{
+	visit_top(plan);
+	visit(plan);
+}
+
 static PlannedStmt *
 plan_without_junk(Query *parse, const char *query_string, int cursor_options,
 				  ParamListInfo params)
 {
 	PlannedStmt *result;
+	ListCell   *lc;
 
 	if (previous_hook)
 		result = previous_hook(parse, query_string, cursor_options, params);
 	else
 		result = standard_planner(parse, query_string, cursor_options, params);
-	visit_top(result->planTree);
-	visit(result->planTree);
-	visit_list(result->subplans);
+	visit_query(result->planTree);
+	/* a subselect that is not used has none */
+	foreach(lc, result->subplans)
+		visit_query(lfirst(lc));
 	return result;
 }
 

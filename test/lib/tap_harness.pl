@@ -5,7 +5,7 @@
 #
 # An assertion at the outer level counts as one test, a skipped one as none.  A program that dies, has
 # run no test or breaks its plan adds one failed test.  Each gets a time limit,
-# HNR_TAP_TIMEOUT seconds (default 600).
+# HNR_TAP_TIMEOUT seconds (default 600, of t/long 1800).
 
 use strict;
 use warnings FATAL => 'all';
@@ -15,7 +15,6 @@ use TAP::Parser;
 use Time::HiRes 'time';
 
 my ($counts_file, @files) = @ARGV;
-my $limit = $ENV{HNR_TAP_TIMEOUT} || 600;
 my $jobs = $ENV{HNR_TAP_JOBS} || 1;
 
 # The end of the log that PostgreSQL::Test::Utils keeps for a TAP file.
@@ -33,6 +32,7 @@ sub end_of_log
 sub run_one
 {
 	my ($file) = @_;
+	my $limit = $ENV{HNR_TAP_TIMEOUT} || ($file =~ m{/long/} ? 1800 : 600);
 	my $start = time;
 	my @program = $file =~ /\.pl$/ ? ($^X, $file) : split ' ', $file;
 	my $parser = TAP::Parser->new(
