@@ -412,11 +412,11 @@ hnr_links_begin_count(HnrWeave *w)
 }
 
 void
-hnr_links_choose_all(HnrWeave *w, double share)
+hnr_links_choose_all(HnrWeave *w, double share, void (*beside) (HnrMemGraph *graph))
 {
 	hnr_links_begin_count(w);
 	hnr_weave_step(w, HNR_STEP_KEEP, ntasks(w), share * 0.04);
-	hnr_weave_step(w, HNR_STEP_CHOOSE, ntasks(w), share * 0.96);
+	hnr_weave_step_beside(w, HNR_STEP_CHOOSE, ntasks(w), share * 0.96, beside);
 }
 
 void

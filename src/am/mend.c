@@ -467,12 +467,7 @@ hnr_mend_links(HnrWeave *w, double share)
 {
 	hnr_weave_run_candidates(w, LEAST_SAMPLE, share * CANDIDATES_SHARE);
 	hnr_links_begin_count(w);
-	w->progress_share = share * MEND_SHARE;
-	hnr_weave_begin_step(w, HNR_STEP_MEND, ntasks(w));
-	/* which nobody else does, while others do this */
-	hnr_growth_link_upper(w->graph);
-	hnr_weave_end_step(w);
-	w->progress_from += w->progress_share;
+	hnr_weave_step_beside(w, HNR_STEP_MEND, ntasks(w), share * MEND_SHARE, hnr_growth_link_upper);
 	hnr_links_list_all(w, share * LIST_SHARE);
 	hnr_links_join_all(w, share * JOIN_SHARE);
 }

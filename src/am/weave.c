@@ -348,12 +348,21 @@ hnr_weave_end_step(HnrWeave *w)
 }
 
 void
-hnr_weave_step(HnrWeave *w, HnrStep step, uint32 ntasks, double share)
+hnr_weave_step_beside(HnrWeave *w, HnrStep step, uint32 ntasks, double share,
+					  void (*beside) (HnrMemGraph *graph))
 {
 	w->progress_share = share;
 	hnr_weave_begin_step(w, step, ntasks);
+	if (beside)
+		beside(w->graph);
 	hnr_weave_end_step(w);
 	w->progress_from += share;
+}
+
+void
+hnr_weave_step(HnrWeave *w, HnrStep step, uint32 ntasks, double share)
+{
+	hnr_weave_step_beside(w, step, ntasks, share, NULL);
 }
 
 /* The node that member i of sample number s is. */
@@ -437,14 +446,20 @@ hnr_weave_near(const HnrWeave *w, uint32 node, int *n)
 	return hnr_array_at(&w->near, node);
 }
 
-void
-hnr_weave_choose(HnrWeave *w)
+static void
+choose(HnrWeave *w, void (*beside) (HnrMemGraph *graph))
 {
 	run_samples(w, 0, SAMPLES_SHARE);
 	w->state->n = w->graph->nnodes;
 	w->state->numbered = true;
 	hnr_cells_run(w, MOST_PARTITIONS, CANDIDATES_SHARE);
-	hnr_links_choose_all(w, CHOICE_SHARE);
+	hnr_links_choose_all(w, CHOICE_SHARE, beside);
+}
+
+void
+hnr_weave_choose(HnrWeave *w)
+{
+	choose(w, NULL);
 }
 
 void
@@ -452,8 +467,7 @@ hnr_weave_run(HnrWeave *w)
 {
 	if (w->graph->nnodes == 0)
 		return;
-	hnr_growth_link_upper(w->graph);
-	hnr_weave_choose(w);
+	choose(w, hnr_growth_link_upper);
 	hnr_links_list_all(w, LIST_SHARE);
 	hnr_links_join_all(w, JOIN_SHARE);
 }

@@ -231,6 +231,10 @@ extern float hnr_weave_separation(const HnrIndex *index, const float *a, const f
 /* Does a step of so many tasks with whoever is there; in the leader. */
 extern void hnr_weave_step(HnrWeave *w, HnrStep step, uint32 ntasks, double share);
 
+/* The same, but the leader does something else before it joins in. */
+extern void hnr_weave_step_beside(HnrWeave *w, HnrStep step, uint32 ntasks, double share,
+								  void (*beside) (HnrMemGraph *graph));
+
 /* The same in two parts, between which the leader may do something else. */
 extern void hnr_weave_begin_step(HnrWeave *w, HnrStep step, uint32 ntasks);
 extern void hnr_weave_end_step(HnrWeave *w);
@@ -251,9 +255,10 @@ extern void hnr_cells_choose_leaders(const uint32 *members, uint32 count, int n,
 
 /*
  * Chooses links from them; likewise.  In two parts: which a member chooses, and of those
- * it chose and those who chose it, which it has.
+ * it chose and those who chose it, which it has.  Beside that, the leader does something else,
+ * unless it is NULL, with other levels of the graph.
  */
-extern void hnr_links_choose_all(HnrWeave *w, double share);
+extern void hnr_links_choose_all(HnrWeave *w, double share, void (*beside) (HnrMemGraph *graph));
 extern void hnr_links_list_all(HnrWeave *w, double share);
 extern void hnr_links_join_all(HnrWeave *w, double share);
 
