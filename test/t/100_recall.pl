@@ -104,9 +104,10 @@ my %operator = (l2 => '<->', cosine => '<=>', ip => '<#>', l1 => '<+>', hamming 
 my $times = $ENV{HNR_TEST_TIMES} || 1;	# so many times the rows
 
 # The lowest recall to pass, by ef_search: fresh, after the churn, and rebuilt.  Of more rows,
-# a search that hardly looks finds less.
+# a search that hardly looks finds less; and where a query is a row that is there many times, all of
+# its nearest rows or none.
 my @stages = ('fresh', 'after insertions and VACUUM', 'rebuilt');
-my %bounds = (10 => $times > 1 ? [ 0.82, 0.80, 0.82 ] : [ 0.88, 0.85, 0.88 ], 40 => [ 0.97, 0.96, 0.97 ]);
+my %bounds = (10 => $times > 1 ? [ 0.75, 0.75, 0.75 ] : [ 0.88, 0.85, 0.88 ], 40 => [ 0.97, 0.96, 0.97 ]);
 
 # shape, dimensions, rows, type, operator classes
 my @sets = (
@@ -138,7 +139,7 @@ for my $set (@sets)
 	$node->safe_psql('postgres', "CREATE TABLE r (id int, e $type($dims)); CREATE TABLE q (id int, e $type($dims));"
 		  . "CREATE TABLE all_r (id int, e $type($dims))");
 	vectors_to('all_r', $type, $make, $rows * $times);
-	vectors_to('q', $type, $make, 15);
+	vectors_to('q', $type, $make, $times > 1 ? 30 : 15);
 	for my $class (@classes)
 	{
 		# each class online the first time that it comes
