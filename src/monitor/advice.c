@@ -92,6 +92,11 @@ fresh_name(const HnrHealthFigures *f)
 static HnrAdvice
 all_well(const HnrHealthFigures *f)
 {
+	if (f->stalled)
+		return advice(HNR_ACTION_FLUSH,
+					  "%.0f rows are pending, and nobody merges them, so that searches read them all: "
+					  "a worker does where one is free, which insertions and VACUUM ask for.",
+					  f->pending);
 	if (!f->measured)
 		return advice(HNR_ACTION_NONE, "There are too few rows to measure.");
 	if (!f->has_fresh)

@@ -27,6 +27,9 @@ typedef enum HnrAction
 /* Pending rows are worth a flush from this part of merge_threshold on, where they may not grow beyond it. */
 #define HNR_ADVICE_PENDING		0.5
 
+/* Fewer are from this age of the first of them on, in milliseconds, if nobody merges them. */
+#define HNR_ADVICE_STALLED		60000
+
 /* Pages that are wasted are worth a rebuild from this part on, and so many. */
 #define HNR_ADVICE_WASTED		0.3
 #define HNR_ADVICE_MIN_WASTED	1024.0
@@ -37,6 +40,7 @@ typedef struct HnrHealthFigures
 	double		dead;			/* of these, those of rows that are dead */
 	double		pending;		/* rows that are not in the graph yet */
 	double		merge_threshold;
+	bool		stalled;		/* pending rows have waited for long, and nobody merges them */
 	bool		cut_short;		/* a VACUUM left work behind */
 	double		vertices;
 	double		unreachable;

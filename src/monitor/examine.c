@@ -204,6 +204,17 @@ estimate(Relation index, const HnrJob *job, HnrHealth *h)
 	}
 }
 
+/* Whether pending rows have been left lying. */
+static bool
+is_stalled(Relation index)
+{
+	HnrPendingStatus status;
+
+	hnr_pending_status(index, &status);
+	return status.oldest != 0 && !status.merging &&
+		TimestampDifferenceExceeds(status.oldest, GetCurrentTimestamp(), HNR_ADVICE_STALLED);
+}
+
 /* That has ended well since the last rebuild; NULL: none. */
 static HnrJob *
 last_optimization(Relation index)
@@ -226,6 +237,7 @@ advise(Relation index, HnrHealth *h)
 	f->dead = h->now.dead_entries;
 	f->pending = survey->pending;
 	f->merge_threshold = hnr_option_merge_threshold(index);
+	f->stalled = is_stalled(index);
 	f->cut_short = survey->half_removed > 0;
 	f->vertices = survey->vertices;
 	f->unreachable = survey->unreachable;

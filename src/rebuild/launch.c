@@ -237,7 +237,8 @@ hnr_rebuild_start(const HnrRebuildRequest *request)
 	if (pid == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("no background worker is free for the rebuild"),
+				 errmsg("no background worker is free for the %s",
+						request->optimize ? "optimization" : "rebuild"),
 				 request->optimize ?
 				 errhint("Wait for another one to end, or raise max_worker_processes.") :
 				 errhint("Wait for another one to end, raise max_worker_processes, "

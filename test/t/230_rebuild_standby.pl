@@ -152,6 +152,8 @@ my $busy = $small->psql('postgres', "SELECT rebuild_index('items_e')", stderr =>
 isnt($busy, 0, 'no background worker');
 like($err, qr/no background worker is free for the rebuild.*max_worker_processes/s,
 	'the error names the setting');
+isnt($small->psql('postgres', "SELECT optimize_index('items_e')", stderr => \$err), 0, 'nor for that');
+like($err, qr/no background worker is free for the optimization/, 'which the error names');
 is($small->safe_psql('postgres', 'SELECT count(*) FROM rebuild_history'), '0', 'no record');
 is( $small->safe_psql('postgres', "SELECT rebuild_index('items_e', m => 5, online => false) > 0"),
 	't', 'online => false needs none');

@@ -328,6 +328,11 @@ test_advice(void)
 	f = healthy();
 	f.pending = 400;
 	expect_advice("pending rows: nothing", f, HNR_ACTION_NONE);
+	f.stalled = true;
+	expect_advice("pending rows that nobody merges: flush", f, HNR_ACTION_FLUSH);
+	f.recall = 0.9;
+	expect_advice("recall lost comes before them: optimise", f, HNR_ACTION_OPTIMIZE);
+	f = healthy();
 	f.pending = 600;
 	expect_advice("nearly as many as there may be: flush", f, HNR_ACTION_FLUSH);
 	f.pending = 0;
