@@ -8,7 +8,7 @@
  *
  * One transaction with AccessShareLock on table and index; the session lock is
  * not held.  An error, such as that of a damaged index, is no reason not to rebuild
- * it: it is logged.
+ * it: it is logged.  An optimisation, which does not cure that, has it in its record.
  *
  *-------------------------------------------------------------------------
  */
@@ -53,9 +53,17 @@ measure(Oid index_oid, Oid table_oid, int64 seed)
 	return recall.sample > 0 ? recall.recall : -1;
 }
 
-double
-hnr_measure_job_recall(const HnrJob *job)
+static void
+keep_error(HnrRun *run)
 {
+	MemoryContextSwitchTo(run->context);
+	run->job->method_reason = psprintf("recall could not be measured: %s", CopyErrorData()->message);
+}
+
+double
+hnr_measure_job_recall(HnrRun *run)
+{
+	const HnrJob *job = run->job;
 	volatile double recall = -1;
 
 	PG_TRY();
@@ -67,6 +75,8 @@ hnr_measure_job_recall(const HnrJob *job)
 		if (hnr_worker_interrupted())
 			PG_RE_THROW();
 		HOLD_INTERRUPTS();
+		if (hnr_job_is_optimization(job))
+			keep_error(run);
 		EmitErrorReport();
 		FlushErrorState();
 		AbortOutOfAnyTransaction();

@@ -207,7 +207,7 @@ static void
 measure_after(HnrRun *run)
 {
 	HNR_RUN_POINT("rebuild_measure_after");
-	run->job->recall_after = hnr_measure_job_recall(run->job);
+	run->job->recall_after = hnr_measure_job_recall(run);
 }
 
 /* An error around the commit of the swap: which side of it are we on? */

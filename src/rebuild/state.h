@@ -98,7 +98,7 @@ typedef struct HnrJob
 	HnrWarmStart warm_start;
 	char	   *method;			/* "warm" or "scratch", NULL until it is built; or
 								 * HNR_METHOD_OPTIMIZE from the beginning */
-	char	   *method_reason;	/* why from scratch */
+	char	   *method_reason;	/* why from scratch, or why recall is not known */
 	double		share;			/* of the vertices, to be chosen anew; -1: a rebuild */
 	char	   *work;			/* what an optimisation did, as JSON */
 	int			maintenance_mem_kb; /* settings of who asked, for the build */

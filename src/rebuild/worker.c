@@ -235,7 +235,7 @@ rebuild(HnrRun *run)
 	{
 		hnr_run_enter(run, HNR_STEP_MEASURE_BEFORE);
 		HNR_RUN_POINT("rebuild_measure_before");
-		job->recall_before = hnr_measure_job_recall(job);
+		job->recall_before = hnr_measure_job_recall(run);
 	}
 	hnr_run_enter(run, HNR_STEP_WAIT_TABLE);
 	HNR_RUN_POINT("rebuild_wait_table");

@@ -190,9 +190,10 @@ extern int	hnr_mark_interrupted(void);
 
 /*
  * measure.c: recall, or -1 where there is nothing to measure or that failed; throws
- * only when we are to stop.  Outside a transaction.
+ * only when we are to stop.  Outside a transaction.  method_reason of an optimisation says
+ * what failed.
  */
-extern double hnr_measure_job_recall(const HnrJob *job);
+extern double hnr_measure_job_recall(HnrRun *run);
 
 /*
  * A named pause at a phase boundary, in a transaction so that an interrupt

@@ -478,6 +478,27 @@ like($node->safe_psql('postgres', $links), qr/^link.*two links to the same neigh
 is(state_of("SELECT optimize_index('l_e', 1); CALL wait_for_rebuild('l_e');"), '', 'double link: optimize_index()');
 is($node->safe_psql('postgres', $links), '', 'double link: made one');
 
+# Links that lead nowhere: an optimisation leaves them, and says that it could not measure.
+make_table('w', rows => 600);
+$node->safe_psql('postgres', 'CHECKPOINT');
+my $wild_file = index_file('w');
+$node->stop;
+my $wild = read_file($wild_file);
+for my $block (1 .. length($wild) / BLCKSZ - 1)
+{
+	for my $i (0 .. (BLCKSZ - CONTENTS) / $vertex - 1)
+	{
+		my $at = $block * BLCKSZ + CONTENTS + $i * $vertex;
+		my ($state, $degree) = unpack('Cx1S', substr($wild, $at, 4));
+		substr($wild, $at + $slots, 6) = tid(0x7FFFFFF0, 1) if $state == 1 && $degree > 0;
+	}
+}
+write_file($wild_file, $wild);
+$node->start;
+is(state_of("SELECT optimize_index('w_e', 1); CALL wait_for_rebuild('w_e');"), '', 'links that lead nowhere: optimize_index()');
+like($node->safe_psql('postgres', "SELECT method_reason FROM rebuild_history WHERE index_name = 'public.w_e'"),
+	qr/^recall could not be measured: index "w_e" is corrupted at block/, 'it tells that recall is not known, and why');
+
 # The free space map lost: known, and made good by the next vacuum.
 make_table('f', rows => 3000);
 $node->safe_psql('postgres', 'DELETE FROM f WHERE id % 10 > 0');
