@@ -7,7 +7,7 @@
  * matter whether the library is preloaded; and by VACUUM.  A second one, and so on, comes where
  * a list has become long.  Where no worker is to be had, rows wait until insertions merge them
  * (merge.c), VACUUM or the next insertion asks again, or flush_index() is called; that is
- * logged, once in a while.  So they do in a database that accepts no connections
+ * logged, once in a while.  The launcher asks whenever it comes by, as after a restart of the server.  So they do in a database that accepts no connections
  * (ALLOW_CONNECTIONS), in which sessions may have stayed.
  *
  * Others can not see an index, or its storage, that came with the present transaction: then the
@@ -167,4 +167,17 @@ hnr_merger_request(HnrIndex *index)
 	/* when many see at once that there is no worker, those that others start are in their way at first */
 	if (refused && again)
 		complain();
+}
+
+void
+hnr_merger_request_where_due(Relation rel)
+{
+	HnrIndex   *index;
+
+	if (!hnr_option_deferred(rel) || !rel->rd_index->indisready || !rel->rd_index->indislive ||
+		rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
+		return;
+	index = hnr_index_open(rel);
+	if (BlockNumberIsValid(index->meta.pending_head))
+		hnr_merger_request(index);
 }

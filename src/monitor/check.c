@@ -4,10 +4,10 @@
  *		The launcher's worker in one database: looks after its indexes, exits.
  *
  * It sweeps up what interrupted rebuilds left, stores the queries that searches have left
- * (queries.h), then takes the indexes that
- * have an auto_rebuild_threshold one by one: gathers the figures, lets
- * hnr_auto_decide() decide (auto.c), measures if asked to, starts a rebuild or an
- * optimisation if asked to.  Measurements and decisions are kept (records.c).
+ * (queries.h), then takes the indexes one by one.  Where rows are pending it has a worker
+ * started that merges them.  Of those that have an auto_rebuild_threshold it gathers the
+ * figures, lets hnr_auto_decide() decide (auto.c), measures if asked to, starts a rebuild or
+ * an optimisation if asked to.  Measurements and decisions are kept (records.c).
  *
  * Measuring and starting are transactions of their own, so that a start that
  * fails does not lose the measurement.  An error with one index is reported and
@@ -46,6 +46,7 @@
 #include "utils/timestamp.h"
 
 #include "am/am.h"
+#include "am/merge.h"
 #include "compat.h"
 #include "guc.h"
 #include "monitor/launcher.h"
@@ -135,6 +136,7 @@ decide(HnrSubject *s)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (open_subject(s))
 	{
+		hnr_merger_request_where_due(s->index_rel);
 		watched = is_watched(s->index_rel);
 		s->owner = s->table->rd_rel->relowner;
 	}

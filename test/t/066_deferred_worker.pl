@@ -1,6 +1,7 @@
 # Who asks for a worker that merges pending rows has something else to do, and does it whether or
 # not there can be one: where the table of locks is full, in a transaction that is prepared, in a
-# database that is closed to others.
+# database that is closed to others.  And where nobody inserts any more, after a restart, the
+# launcher asks for one.
 
 use strict;
 use warnings FATAL => 'all';
@@ -65,6 +66,15 @@ unlike(slurp_file($node->logfile), qr/not currently accepting connections/, 'no 
 $writer->query_safe($row);
 $writer->quit;
 ok(merged('closed'), 'nor is one missing when there can be one');
+
+# ---- only the launcher comes by ----
+
+$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'hnsw_rebuild merge'") or fail 'ended';
+$node->safe_psql('postgres', "SET hnsw_rebuild.merge_workers = 0; $row");
+is($node->safe_psql('postgres', "SELECT pending_rows FROM index_status('rows_e')"), 1, 'nobody merges the row');
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'hnsw_rebuild'");
+$node->restart;
+ok(merged(), 'the launcher has a row merged that came before a restart');
 
 $node->stop;
 done_testing();
