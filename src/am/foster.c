@@ -7,12 +7,14 @@
  */
 #include "postgres.h"
 
+#include "am/buffer.h"
 #include "am/foster.h"
 #include "am/idset.h"
 #include "am/node.h"
 #include "am/vertex.h"
 #include "debug_point.h"
 #include "miscadmin.h"
+#include "utils/memutils.h"
 
 /* How many vertices to try. */
 #define MAX_STEPS 64
@@ -225,19 +227,93 @@ read_child(HnrIndex *index, HnrFosterChild *child)
  * evicted.  The one that took its place is the last resort, for it has room as a rule,
  * and a place near the few that all others want to be led to from.
  */
-bool
+static void
+foster_evicted(HnrIndex *index, const HnrFosterChild *child, const HnrNewLink *lost, HnrNodeId last)
+{
+	Walk		w;
+
+	HNR_DEBUG_POINT("insert_evicted");
+	begin_walk(&w, index, child);
+	(void) hnr_idset_add(&w.known, last);
+	add_place(&w, hnr_node_of_tid(&lost->from), 0);
+	if (!walk(&w))
+		(void) try_place(&w, last);
+}
+
+/* What may have been found by a lost link alone, or only through what was: to be gone through. */
+typedef struct Lost
+{
+	HnrIdSet	known;
+	int			n;
+	HnrNodeId	id[MAX_STEPS];
+} Lost;
+
+static void
+add_lost(Lost *lost, HnrNodeId id)
+{
+	if (lost->n < MAX_STEPS && hnr_idset_add(&lost->known, id))
+		lost->id[lost->n++] = id;
+}
+
+static void
+add_lost_slots(Lost *lost, const HnrIndex *index, const HnrWays *ways, const char *slots, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		HnrNodeId	id = hnr_node_of_tid(&((const HnrSlot *) (slots + (Size) i * index->layout.slot_size))->vertex);
+
+		if (!hnr_ways_two(ways, id))
+			add_lost(lost, id);
+	}
+}
+
+/*
+ * Adds what a deleted vertex leads to, and what the search for the new one did not find
+ * otherwise: until vacuum removes it, searches go through it.
+ */
+static void
+add_lost_beyond(Lost *lost, HnrIndex *index, const HnrWays *ways, HnrNodeId id)
+{
+	const HnrShape *shape = &index->layout.ground;
+	BlockNumber block = (BlockNumber) (id >> 16);
+	Buffer		buf = hnr_buffer_read(index->rel, block, BUFFER_LOCK_SHARE, HNR_KIND_BIT(shape->kind));
+	const HnrVertex *v = hnr_vertex_standing(shape, BufferGetPage(buf), (OffsetNumber) (id & 0xFFFF));
+	HnrLaterSlots later = {.index = index,.shape = shape,.block = block,.vertex = v};
+
+	if (v)
+	{
+		const HnrPartLayout *pl = &shape->part[0];
+
+		add_lost_slots(lost, index, ways, (const char *) v + pl->slot_offset, Min(pl->slot_count, (int) v->degree));
+		while (hnr_vertex_later_slots(&later))
+			if (later.same)
+				add_lost_slots(lost, index, ways, later.slots, later.n);
+	}
+	hnr_buffer_release(buf);
+}
+
+void
 hnr_foster_evicted(HnrIndex *index, const HnrLinkTarget *to, const HnrNewLink *lost,
 				   const ItemPointerData *by)
 {
-	HnrFosterChild child = {.tid = lost->evicted,.ways = to->ways,.paths = to->paths};
-	HnrNodeId	last = hnr_node_of_tid(by);
-	Walk		w;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw foster", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	Lost		all = {.n = 0};
 
-	if (!read_child(index, &child))
-		return true;
-	HNR_DEBUG_POINT("insert_evicted");
-	begin_walk(&w, index, &child);
-	(void) hnr_idset_add(&w.known, last);
-	add_place(&w, hnr_node_of_tid(&lost->from), 0);
-	return walk(&w) || try_place(&w, last);
+	hnr_idset_init(&all.known, 64);
+	(void) hnr_idset_add(&all.known, hnr_node_of_tid(by));
+	(void) hnr_idset_add(&all.known, hnr_node_of_tid(&lost->from));
+	add_lost(&all, hnr_node_of_tid(&lost->evicted));
+	for (int i = 0; i < all.n; i++)
+	{
+		HnrFosterChild child = {.ways = to->ways,.paths = to->paths};
+
+		hnr_tid_of_node(all.id[i], &child.tid);
+		if (read_child(index, &child))
+			foster_evicted(index, &child, lost, hnr_node_of_tid(by));
+		else if (index->metric->kind == HNR_METRIC_IP)
+			add_lost_beyond(&all, index, to->ways, all.id[i]);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
 }

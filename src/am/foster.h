@@ -40,9 +40,11 @@ extern bool hnr_foster(HnrIndex *index, const HnrFosterChild *child, ItemPointer
 
 /*
  * The same for one that lost its place in a list (`lost`, with .from and .evicted) to
- * the vertex `by`, which is linked as `to` says.
+ * the vertex `by`, which is linked as `to` says.  Nothing can be linked to a deleted one, but
+ * until vacuum removes it searches go through it: then, under the inner product, for what it
+ * leads to.
  */
-extern bool hnr_foster_evicted(HnrIndex *index, const HnrLinkTarget *to, const HnrNewLink *lost,
+extern void hnr_foster_evicted(HnrIndex *index, const HnrLinkTarget *to, const HnrNewLink *lost,
 							   const ItemPointerData *by);
 
 #endif							/* HNR_FOSTER_H */
