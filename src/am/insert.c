@@ -43,9 +43,10 @@ int
 hnr_enter_graph(HnrIndex *index, HnrSearch *search, int level,
 				HnrEntry *entry, HnrCandidate *entries)
 {
+	HnrEntry	before = {.level = -1};
+
 	for (;;)
 	{
-		HnrEntry	now;
 		int			n;
 
 		*entry = hnr_index_entry(index);
@@ -57,12 +58,14 @@ hnr_enter_graph(HnrIndex *index, HnrSearch *search, int level,
 			return n;
 
 		/*
-		 * Vacuum removes an entry point only after it has named another, so nothing
-		 * found under the same entry means that there is nothing.
+		 * Vacuum removes an entry point only after it has named another.  But all that a
+		 * level was left with may be gone from the next one: vacuum has taken the links to
+		 * them away before.  So nothing found again under the same entry means that there
+		 * is nothing.
 		 */
-		now = hnr_index_entry(index);
-		if (now.level == entry->level && hnr_same_tid(&now.tid, &entry->tid))
+		if (before.level == entry->level && hnr_same_tid(&before.tid, &entry->tid))
 			return 0;
+		before = *entry;
 		CHECK_FOR_INTERRUPTS();
 	}
 }

@@ -21,6 +21,7 @@
 #include "am/pool.h"
 #include "am/rest.h"
 #include "am/search.h"
+#include "debug_point.h"
 #include "miscadmin.h"
 
 /* Distances that differ by less than this part of the least: see all_alike, and a wide descent. */
@@ -374,6 +375,8 @@ hnr_search_go_on_from(HnrSearch *search, HnrNodeId id)
 	Assert(search->rest->ordered);
 	if (!search->store->mark(search->store, id))
 		return false;
+	/* what enters a graph may have come to the end above the ground */
+	search->level = 0;
 	hnr_rest_add(search->rest, id, get_float4_infinity());
 	return true;
 }
@@ -406,6 +409,8 @@ hnr_search_descend(HnrSearch *search, HnrNodeId entry, int from, int to,
 		int			got = hnr_search_run(search, entries, n, level, breadth, &found);
 
 		CHECK_FOR_INTERRUPTS();
+		if (level == to + 2)
+			HNR_DEBUG_POINT("search_above_last");
 		n = Min(got, breadth.most);
 		breadth = all_alike(&search->pool) ? wide : narrow;
 		for (int i = 0; i < n; i++)

@@ -58,7 +58,7 @@ extern int	hnr_search_run(HnrSearch *search, const HnrCandidate *entries, int n,
 extern void hnr_search_keep_rest(HnrSearch *search);
 extern int	hnr_search_continue(HnrSearch *search, int ef, HnrCandidate **found);
 
-/* Where to go on from when that came to the end: a vertex; false: it was come by. */
+/* Where to go on from when that came to the end: a vertex of the ground; false: it was come by. */
 extern bool hnr_search_go_on_from(HnrSearch *search, HnrNodeId id);
 
 /* Nearest first; of equals, the lower id. */
