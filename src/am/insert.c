@@ -76,7 +76,7 @@ hnr_go_on_from_entry(HnrIndex *index, HnrSearch *search)
 	HnrEntry	entry = hnr_index_entry(index);
 	ItemPointerData ground;
 
-	return entry.level > 0 && hnr_index_below_entry(index, entry, &ground) &&
+	return entry.level >= 0 && hnr_index_below_entry(index, entry, &ground) &&
 		hnr_search_go_on_from(search, hnr_node_of_tid(&ground));
 }
 
