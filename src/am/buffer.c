@@ -24,7 +24,7 @@ hnr_report_corrupted(Relation index, BlockNumber block, const char *what)
 			 errmsg("index \"%s\" is corrupted at block %u",
 					RelationGetRelationName(index), block),
 			 errdetail("%s", what),
-			 errhint("Rebuild the index with REINDEX.")));
+			 errhint("Rebuild the index with rebuild_index() or REINDEX.")));
 }
 
 /*

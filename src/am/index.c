@@ -96,7 +96,7 @@ check_meta(Relation rel, const HnrMetaPage *meta)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("index \"%s\" has format version %u, this library reads version %d",
 						RelationGetRelationName(rel), meta->version, HNR_FORMAT_VERSION),
-				 errhint("Rebuild the index with REINDEX.")));
+				 errhint("Rebuild the index with rebuild_index() or REINDEX.")));
 }
 
 void
