@@ -292,28 +292,41 @@ add_lost_beyond(Lost *lost, HnrIndex *index, const HnrWays *ways, HnrNodeId id)
 	hnr_buffer_release(buf);
 }
 
-void
-hnr_foster_evicted(HnrIndex *index, const HnrLinkTarget *to, const HnrNewLink *lost,
-				   const ItemPointerData *by)
+/* Of a deleted vertex that was evicted: does it for what it leads to, through other deleted ones too. */
+static void
+foster_beyond(HnrIndex *index, const HnrLinkTarget *to, const HnrNewLink *lost, HnrNodeId by)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw foster", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	Lost		all = {.n = 0};
 
 	hnr_idset_init(&all.known, 64);
-	(void) hnr_idset_add(&all.known, hnr_node_of_tid(by));
+	(void) hnr_idset_add(&all.known, by);
 	(void) hnr_idset_add(&all.known, hnr_node_of_tid(&lost->from));
 	add_lost(&all, hnr_node_of_tid(&lost->evicted));
-	for (int i = 0; i < all.n; i++)
+	add_lost_beyond(&all, index, to->ways, all.id[0]);
+	for (int i = 1; i < all.n; i++)
 	{
 		HnrFosterChild child = {.ways = to->ways,.paths = to->paths};
 
 		hnr_tid_of_node(all.id[i], &child.tid);
 		if (read_child(index, &child))
-			foster_evicted(index, &child, lost, hnr_node_of_tid(by));
-		else if (index->metric->kind == HNR_METRIC_IP)
+			foster_evicted(index, &child, lost, by);
+		else
 			add_lost_beyond(&all, index, to->ways, all.id[i]);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
+}
+
+void
+hnr_foster_evicted(HnrIndex *index, const HnrLinkTarget *to, const HnrNewLink *lost,
+				   const ItemPointerData *by)
+{
+	HnrFosterChild child = {.tid = lost->evicted,.ways = to->ways,.paths = to->paths};
+
+	if (read_child(index, &child))
+		foster_evicted(index, &child, lost, hnr_node_of_tid(by));
+	else if (index->metric->kind == HNR_METRIC_IP)
+		foster_beyond(index, to, lost, hnr_node_of_tid(by));
 }
