@@ -7,8 +7,9 @@
  * matter whether the library is preloaded; and by VACUUM.  A second one, and so on, comes where
  * a list has become long.  Where no worker is to be had, rows wait until insertions merge them
  * (merge.c), VACUUM or the next insertion asks again, or flush_index() is called; that is
- * logged, once in a while.  The launcher asks whenever it comes by, as after a restart of the server.  So they do in a database that accepts no connections
+ * logged, once in a while.  So they do in a database that accepts no connections
  * (ALLOW_CONNECTIONS), in which sessions may have stayed.
+ * The launcher asks whenever it comes by, as after a restart of the server.
  *
  * Others can not see an index, or its storage, that came with the present transaction: then the
  * worker is started when that commits, or is prepared.

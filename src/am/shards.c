@@ -343,7 +343,7 @@ choose_shard(Choosing *c)
 	if (c->nown > 0)
 	{
 		begin_weave(c, HNR_SAMPLED);
-		hnr_weave_choose(c->w);
+		hnr_weave_choose(c->w, NULL);
 		write_choice(c);
 		write_nodes(c);
 	}

@@ -446,8 +446,8 @@ hnr_weave_near(const HnrWeave *w, uint32 node, int *n)
 	return hnr_array_at(&w->near, node);
 }
 
-static void
-choose(HnrWeave *w, void (*beside) (HnrMemGraph *graph))
+void
+hnr_weave_choose(HnrWeave *w, void (*beside) (HnrMemGraph *graph))
 {
 	run_samples(w, 0, SAMPLES_SHARE);
 	w->state->n = w->graph->nnodes;
@@ -457,17 +457,11 @@ choose(HnrWeave *w, void (*beside) (HnrMemGraph *graph))
 }
 
 void
-hnr_weave_choose(HnrWeave *w)
-{
-	choose(w, NULL);
-}
-
-void
 hnr_weave_run(HnrWeave *w)
 {
 	if (w->graph->nnodes == 0)
 		return;
-	choose(w, hnr_growth_link_upper);
+	hnr_weave_choose(w, hnr_growth_link_upper);
 	hnr_links_list_all(w, LIST_SHARE);
 	hnr_links_join_all(w, JOIN_SHARE);
 }

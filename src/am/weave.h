@@ -22,10 +22,10 @@ extern void hnr_weave_run(HnrWeave *w);
 /*
  * For a part of a larger graph (shards.c).  The first nodes choose links, to all nodes, at
  * the ground; one in `sampling` of them is in samples, or (1) all are, and nothing else is
- * wanted of them.
+ * wanted of them.  Choosing: beside that, the leader does something else, as hnr_links_choose_all has it.
  */
 extern HnrWeave *hnr_weave_create_part(HnrMemGraph *graph, uint32 nlisted, uint32 sampling);
-extern void hnr_weave_choose(HnrWeave *w);
+extern void hnr_weave_choose(HnrWeave *w, void (*beside) (HnrMemGraph *graph));
 
 /* Then there are only far candidates, in w->far; and what that takes, a node. */
 extern void hnr_weave_run_samples(HnrWeave *w);
