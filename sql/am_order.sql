@@ -46,6 +46,44 @@ SELECT count(*) FROM (SELECT id FROM ordered_close ORDER BY v <-> ordered_vector
 	WHERE id BETWEEN 494 AND 506;
 DROP TABLE ordered_close;
 
+-- in each way that coordinates are stored
+CREATE TABLE of_each AS SELECT id, v FROM ordered WITH NO DATA;
+ALTER TABLE of_each ALTER v TYPE vector(500);
+CREATE FUNCTION ordered_long(kind text, i int) RETURNS vector LANGUAGE sql IMMUTABLE AS
+$$ SELECT array_agg(CASE kind
+	WHEN 'pixels' THEN floor(128 + 100 * sin(i * j))
+	WHEN 'counts' THEN floor(30000 * sin(i * j))
+	WHEN 'embedding' THEN sin(i * j)
+	WHEN 'one large' THEN CASE j WHEN 7 THEN 4096 ELSE sin(i * j) END
+	WHEN 'close' THEN CASE j WHEN 7 THEN 1000000 ELSE sin(i * j) END END ORDER BY j)::vector FROM generate_series(1, 500) j $$;
+ALTER TABLE ordered RENAME TO ordered_short;
+ALTER TABLE of_each RENAME TO ordered;
+CREATE FUNCTION ordered_as(kind text)
+RETURNS TABLE (op text, stored_as text, findings bigint, in_order bool, same_distances bool) LANGUAGE plpgsql AS $$
+BEGIN
+	SET LOCAL client_min_messages = warning;
+	SET LOCAL hnsw.ef_search = 400;
+	TRUNCATE ordered;
+	INSERT INTO ordered SELECT i, ordered_long(kind, i) FROM generate_series(1, 200) i;
+	FOR op IN SELECT unnest(ARRAY['<->', '<#>', '<=>', '<+>']) LOOP
+		EXECUTE format('CREATE INDEX ordered_i ON ordered USING hnsw (v vector_%s_ops)',
+			CASE op WHEN '<->' THEN 'l2' WHEN '<#>' THEN 'ip' WHEN '<=>' THEN 'cosine' ELSE 'l1' END);
+		-- some that the choice was not made for
+		INSERT INTO ordered SELECT i, ordered_long(kind, i) FROM generate_series(201, 220) i;
+		SELECT s.stored_as INTO stored_as FROM index_status('ordered_i') s;
+		SELECT count(*) INTO findings FROM check_index('ordered_i', heapallindexed => true) c WHERE severity = 'error';
+		SELECT bool_and(c.in_order), bool_and(c.same_distances) INTO in_order, same_distances
+			FROM generate_series(301, 303) q, LATERAL ordered_check(op, ordered_long(kind, q), 60) c;
+		RETURN NEXT;
+		DROP INDEX ordered_i;
+		DELETE FROM ordered WHERE id > 200;
+	END LOOP;
+END $$;
+SELECT kind, a.* FROM unnest(ARRAY['pixels', 'counts', 'embedding', 'one large', 'close']) kind, LATERAL ordered_as(kind) a;
+DROP TABLE ordered;
+ALTER TABLE ordered_short RENAME TO ordered;
+DROP FUNCTION ordered_as, ordered_long;
+
 -- of any size; squares beyond the range of a float order nothing, and break nothing
 TRUNCATE ordered;
 INSERT INTO ordered SELECT i, l2_normalize(ordered_vector(i, 0)) FROM generate_series(1, 200) i;

@@ -3,11 +3,12 @@
  * encoding.c
  *		The choice of how a new index stores vectors.  See encoding.h.
  *
- * Half precision keeps eleven digits of a coordinate.  That is plenty for embeddings
- * and exact for small integers, but not for, say, vectors that lie close together far
- * from the origin.  So it is compared with the distances in a sample: if what rounding
+ * Sixteen bits are plenty for embeddings, but not for, say, vectors that lie close together far
+ * from the origin.  So what they lose is compared with the distances in a sample: if what rounding
  * moves a vector by is small beside the way to its nearest other there, it is small
- * beside the way to those nearer ones that the whole table has.
+ * beside the way to those nearer ones that the whole table has.  Half precision keeps eleven
+ * digits of each coordinate, a short sixteen of the largest: it moves vectors less, as a rule, but
+ * not those of which few coordinates are much larger than the others.
  *
  * A byte keeps what is counted in bytes.  Of other vectors it keeps enough to find them
  * by, but the rows have to be compared in the end; that costs little where they are at
@@ -34,7 +35,7 @@
 #define LEAST_DIMS		32
 
 /* The nearest in the sample has to be this many times farther than the rounding. */
-#define HALF_MARGIN		128
+#define NARROW_MARGIN	128		/* to sixteen bits */
 #define BYTE_MARGIN		64
 
 /* Rows up to these dimensions are mostly not in the TOAST table. */
@@ -77,6 +78,15 @@ nearest_other(const HnrMetric *metric, int dims, const float *vectors, int n, in
 	return nearest;
 }
 
+/* How far rounding moves a vector; with room for one. */
+static double
+moved_by(HnrEncoding encoding, const HnrMetric *metric, int dims, const float *v, float *rounded)
+{
+	memcpy(rounded, v, sizeof(float) * dims);
+	(void) hnr_stored_round(metric, encoding, dims, rounded);
+	return distance_between(metric, dims, v, rounded);
+}
+
 /*
  * Whether the encoding is exact for, or moves by less than 1/margin of the way to the
  * nearest other, nearly all vectors; margin 0: only exact will do.
@@ -90,13 +100,9 @@ encoding_fits(HnrEncoding encoding, int margin, const HnrMetric *metric, int dim
 
 	for (int i = 0; i < n; i++)
 	{
-		const float *v = vectors + (Size) i * dims;
-		double		moved;
+		double		moved = moved_by(encoding, metric, dims, vectors + (Size) i * dims, rounded);
 
 		CHECK_FOR_INTERRUPTS();
-		memcpy(rounded, v, sizeof(float) * dims);
-		(void) hnr_stored_round(metric, encoding, dims, rounded);
-		moved = distance_between(metric, dims, v, rounded);
 		/* written so that what is not finite is bad */
 		if (moved != 0 &&
 			(margin == 0 || !(moved * margin <= nearest_other(metric, dims, vectors, n, i))))
@@ -106,15 +112,36 @@ encoding_fits(HnrEncoding encoding, int margin, const HnrMetric *metric, int dim
 	return bad * 100 <= n * TOLERATED;
 }
 
+/* Which encoding in sixteen bits moves the vectors less, all together; half, if both are exact. */
+static HnrEncoding
+better_narrow(const HnrMetric *metric, int dims, const float *vectors, int n)
+{
+	float	   *rounded = palloc(sizeof(float) * dims);
+	double		gain = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		const float *v = vectors + (Size) i * dims;
+
+		CHECK_FOR_INTERRUPTS();
+		gain += moved_by(HNR_ENCODING_HALF, metric, dims, v, rounded) -
+			moved_by(HNR_ENCODING_SHORT, metric, dims, v, rounded);
+	}
+	pfree(rounded);
+	return gain > 0 ? HNR_ENCODING_SHORT : HNR_ENCODING_HALF;
+}
+
 HnrEncoding
 hnr_choose_encoding(const HnrMetric *metric, int dims, const float *vectors, int n)
 {
+	HnrEncoding narrow;
+
 	if (n < LEAST_SAMPLE || dims < LEAST_DIMS)
 		return HNR_ENCODING_FLOAT;
 	if (encoding_fits(HNR_ENCODING_BYTE, dims <= INLINE_DIMS ? BYTE_MARGIN : 0,
 					  metric, dims, vectors, n))
 		return HNR_ENCODING_BYTE;
-	if (encoding_fits(HNR_ENCODING_HALF, HALF_MARGIN, metric, dims, vectors, n))
-		return HNR_ENCODING_HALF;
-	return HNR_ENCODING_FLOAT;
+	narrow = better_narrow(metric, dims, vectors, n);
+	return encoding_fits(narrow, NARROW_MARGIN, metric, dims, vectors, n) ? narrow :
+		HNR_ENCODING_FLOAT;
 }

@@ -67,7 +67,7 @@ hnr_index_meta_problem(Relation rel, const HnrMetaPage *meta)
 	/* a column's dimensions can be given up without a new index, but not be changed */
 	if (declared >= 0 && hnr_meta_dims(meta) != declared)
 		return "The metapage names other dimensions than the column has.";
-	if (meta->encoding < HNR_ENCODING_FLOAT || meta->encoding > HNR_ENCODING_BYTE)
+	if (meta->encoding < HNR_ENCODING_FLOAT || meta->encoding > HNR_ENCODING_LAST)
 		return "The metapage names an encoding of vectors that does not exist.";
 	if (meta->m < HNR_MIN_M || meta->m > HNR_MAX_M ||
 		meta->ef_construction < HNR_MIN_EF_CONSTRUCTION ||

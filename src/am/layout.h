@@ -75,6 +75,7 @@ hnr_coordinates_size(HnrEncoding encoding, int n)
 		case HNR_ENCODING_BYTE:
 			return n;
 		case HNR_ENCODING_HALF:
+		case HNR_ENCODING_SHORT:
 			return n * (int) sizeof(uint16);
 		default:
 			return n * (int) sizeof(float);

@@ -59,7 +59,9 @@ typedef enum HnrEncoding
 {
 	HNR_ENCODING_FLOAT = 1,
 	HNR_ENCODING_HALF = 2,
-	HNR_ENCODING_BYTE = 3
+	HNR_ENCODING_BYTE = 3,
+	HNR_ENCODING_SHORT = 4,
+	HNR_ENCODING_LAST = HNR_ENCODING_SHORT
 } HnrEncoding;
 
 /* What is stored of a coordinate, less the bias, is to be multiplied by 2^exponent. */

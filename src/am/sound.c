@@ -21,6 +21,22 @@
 #define ESTIMATE_TOLERANCE	6e-3
 #define FACTOR_TOLERANCE	0.05
 
+/* What the square of the length of a unit vector may differ from one by. */
+static double
+norm_tolerance(const HnrLayout *layout, HnrScale scale)
+{
+	switch (layout->encoding)
+	{
+		case HNR_ENCODING_BYTE:
+			return BYTE_NORM_TOLERANCE;
+		case HNR_ENCODING_SHORT:
+			/* a step for each coordinate, at most: see hnr_stored_most_lost() */
+			return NORM_TOLERANCE + 2 * sqrt(layout->dims) * ldexp(1.0, scale.exponent);
+		default:
+			return NORM_TOLERANCE;
+	}
+}
+
 const char *
 hnr_sound_vector(const HnrIndex *index, const float *vec, HnrScale stored)
 {
@@ -36,8 +52,7 @@ hnr_sound_vector(const HnrIndex *index, const float *vec, HnrScale stored)
 	for (int i = 0; i < layout->dims && !isfinite(norm); i++)
 		if (!isfinite(vec[i]))
 			return "a vector has a coordinate that is not a finite number";
-	if (metric->normalize &&
-		fabs(norm - 1) > (layout->encoding == HNR_ENCODING_BYTE ? BYTE_NORM_TOLERANCE : NORM_TOLERANCE))
+	if (metric->normalize && fabs(norm - 1) > norm_tolerance(layout, stored))
 		return "a vector is not of unit length";
 	scale = hnr_stored_scale(layout->encoding, layout->dims, vec);
 	if (stored.exponent != scale.exponent || stored.bias != scale.bias)

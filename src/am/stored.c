@@ -12,6 +12,9 @@
  * the bytes of images and of features counted in bytes are stored as they are, whatever
  * the range of each vector.
  *
+ * The exponent of shorts is the least with which no coordinate is more than 32767 steps from
+ * zero.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -40,11 +43,13 @@ hnr_encoding_name(HnrEncoding encoding)
 			return "half";
 		case HNR_ENCODING_BYTE:
 			return "byte";
+		case HNR_ENCODING_SHORT:
+			return "short";
 	}
 	return NULL;
 }
 
-/* How a vector is rounded: to what is a half or a small integer times the step. */
+/* How a vector is rounded: to what is a half or an integer of few digits times the step. */
 typedef struct Rounding
 {
 	HnrEncoding encoding;
@@ -72,22 +77,35 @@ half_exponent(float largest)
 	return Max(exponent - LARGEST_EXPONENT, LEAST_EXPONENT);
 }
 
+/* The least with which a range is within so many steps. */
 static int
-byte_exponent(float least, float largest)
+steps_exponent(float least, float largest, int steps)
 {
 	int			exponent;
 
 	if (least == largest)
 		return 0;				/* both are zero */
-	(void) frexp(((double) largest - least) / UINT8_MAX, &exponent);
+	(void) frexp(((double) largest - least) / steps, &exponent);
 	/* at the power of two itself, and not above it, frexp's exponent is one more */
 	for (exponent = Max(exponent - 1, LEAST_EXPONENT);; exponent++)
 	{
 		double		inverse = ldexp(1.0, -exponent);
 
-		if (rint(largest * inverse) - rint(least * inverse) <= UINT8_MAX)
+		if (rint(largest * inverse) - rint(least * inverse) <= steps)
 			return exponent;
 	}
+}
+
+static int
+byte_exponent(float least, float largest)
+{
+	return steps_exponent(least, largest, UINT8_MAX);
+}
+
+static int
+short_exponent(float largest)
+{
+	return steps_exponent(0, largest, INT16_MAX);
 }
 
 /* One coordinate; the largest float of all must not be rounded up to infinity. */
@@ -101,9 +119,9 @@ round_to_half(const Rounding *r, float x)
 }
 
 static float
-round_to_byte(const Rounding *r, float x)
+round_to_step(const Rounding *r, float x)
 {
-	/* no negative zero, which a byte does not keep */
+	/* no negative zero, which an integer does not keep */
 	double		steps = rint(x * r->inverse) + 0.0;
 	float		rounded = (float) (steps * r->step);
 
@@ -113,7 +131,7 @@ round_to_byte(const Rounding *r, float x)
 static float
 round_one(const Rounding *r, float x)
 {
-	return r->encoding == HNR_ENCODING_HALF ? round_to_half(r, x) : round_to_byte(r, x);
+	return r->encoding == HNR_ENCODING_HALF ? round_to_half(r, x) : round_to_step(r, x);
 }
 
 /* The least and the largest coordinate, or zero; some at a time, in registers. */
@@ -154,6 +172,8 @@ rounding_for(HnrEncoding encoding, int n, const float *vec)
 	if (encoding == HNR_ENCODING_BYTE)
 		return rounding_with(encoding, byte_exponent(least, largest));
 	largest = Max(largest, -least);
+	if (encoding == HNR_ENCODING_SHORT)
+		return rounding_with(encoding, short_exponent(largest));
 	r = rounding_with(encoding, half_exponent(largest));
 	/* rounding may carry the largest coordinate to the next power of two */
 	return rounding_with(encoding, half_exponent(round_one(&r, largest)));
@@ -178,14 +198,19 @@ hnr_stored_scale(HnrEncoding encoding, int n, const float *vec)
 	if (encoding == HNR_ENCODING_FLOAT)
 		return scale;
 	range_of(n, vec, &least, &largest);
-	if (encoding == HNR_ENCODING_HALF)
-		scale.exponent = half_exponent(Max(largest, -least));
-	else
+	switch (encoding)
 	{
-		scale.exponent = byte_exponent(least, largest);
-		if (scale.exponent < 0 && are_integers(n, vec))
-			scale.exponent = 0;
-		scale.bias = (uint8) -rint(ldexp(least, -scale.exponent));
+		case HNR_ENCODING_HALF:
+			scale.exponent = half_exponent(Max(largest, -least));
+			break;
+		case HNR_ENCODING_SHORT:
+			scale.exponent = short_exponent(Max(largest, -least));
+			break;
+		default:
+			scale.exponent = byte_exponent(least, largest);
+			if (scale.exponent < 0 && are_integers(n, vec))
+				scale.exponent = 0;
+			scale.bias = (uint8) -rint(ldexp(least, -scale.exponent));
 	}
 	return scale;
 }
@@ -208,6 +233,10 @@ hnr_stored_encode(HnrEncoding encoding, const float *vec, int count, HnrScale sc
 			for (int i = 0; i < count; i++)
 				((uint8 *) stored)[i] = (uint8) ((int) (vec[i] * inverse) + scale.bias);
 			break;
+		case HNR_ENCODING_SHORT:
+			for (int i = 0; i < count; i++)
+				((int16 *) stored)[i] = (int16) (vec[i] * inverse);
+			break;
 	}
 }
 
@@ -227,6 +256,9 @@ hnr_stored_decode(HnrEncoding encoding, const char *stored, int count, HnrScale 
 		case HNR_ENCODING_BYTE:
 			hnr_distance->from_bytes(count, (const uint8 *) stored, scale.bias, step, vec);
 			break;
+		case HNR_ENCODING_SHORT:
+			hnr_distance->from_short(count, (const uint16 *) stored, step, vec);
+			break;
 	}
 }
 
@@ -239,6 +271,7 @@ hnr_stored_most_lost(HnrEncoding encoding, HnrScale scale, int n, double sum)
 			/* eleven digits, fewer below the normal ones */
 			return ldexp(sum, -11) + n * ldexp(1.0, scale.exponent - 25);
 		case HNR_ENCODING_BYTE:
+		case HNR_ENCODING_SHORT:
 			/* the step may have been twice that of the result */
 			return n * ldexp(1.0, scale.exponent);
 		default:

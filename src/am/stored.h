@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * stored.h
- *		Vectors as an index stores them: as floats, or as bytes or in half precision
+ *		Vectors as an index stores them: as floats, or as bytes, shorts or in half precision
  *		times a power of two.
  *
- * Bytes and halves take less room and are chosen by a build that finds them to cost
+ * These take less room and are chosen by a build that finds them to cost
  * nothing that matters (encoding.c).  A vector is rounded once, when a row is added; from then on the graph is one of
  * the rounded vectors, which pages hold exactly.  What the rounding lost is kept as
  * a number, so that a scan knows how far from the row's distance the stored vector's

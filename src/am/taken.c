@@ -12,18 +12,20 @@
 #include "am/taken.h"
 #include "utils/memutils.h"
 
-static HnrHalfDistanceFn
-half_function(const HnrMemGraph *graph)
+static HnrNarrowDistanceFn
+narrow_function(const HnrMemGraph *graph)
 {
-	if (graph->encoding != HNR_ENCODING_HALF || graph->varying)
+	bool		half = graph->encoding == HNR_ENCODING_HALF;
+
+	if ((!half && graph->encoding != HNR_ENCODING_SHORT) || graph->varying)
 		return NULL;
 	switch (graph->index->metric->kind)
 	{
 		case HNR_METRIC_L2:
-			return hnr_distance->half_l2_squared;
+			return half ? hnr_distance->half_l2_squared : hnr_distance->short_l2_squared;
 		case HNR_METRIC_IP:
 		case HNR_METRIC_COSINE:
-			return hnr_distance->half_inner_product;
+			return half ? hnr_distance->half_inner_product : hnr_distance->short_inner_product;
 		default:
 			return NULL;
 	}
@@ -38,7 +40,7 @@ hnr_taken_init(HnrTaken *t, HnrMemGraph *graph, int places)
 	t->scale = t->bytes ? hnr_byte_points_scale(graph) : 1;
 	t->at = palloc(sizeof(void *) * places);
 	t->stride = TYPEALIGN(16, t->dims);
-	t->half = half_function(graph);
+	t->narrow = narrow_function(graph);
 	t->room = NULL;
 	/* vectors that vary are padded where they are decoded */
 	if (!t->bytes && (graph->encoding != HNR_ENCODING_FLOAT || graph->varying))
@@ -55,10 +57,10 @@ hnr_taken_once(HnrTaken *t, uint32 taken, const void *vec, uint32 node, int plac
 	float		d;
 
 	/* 2^(x + y) is to be a normal float */
-	if (t->half == NULL || (kind == HNR_METRIC_L2 && x != y) || x + y <= -127 || x + y >= 128)
+	if (t->narrow == NULL || (kind == HNR_METRIC_L2 && x != y) || x + y <= -127 || x + y >= 128)
 		return hnr_taken_distance(t, vec, hnr_take(t, node, place));
-	d = ldexpf(1.0f, x + y) * t->half(t->dims, (const uint16 *) hnr_mem_graph_encoded(t->graph, taken),
-									  (const uint16 *) hnr_mem_graph_encoded(t->graph, node));
+	d = ldexpf(1.0f, x + y) * t->narrow(t->dims, (const uint16 *) hnr_mem_graph_encoded(t->graph, taken),
+										(const uint16 *) hnr_mem_graph_encoded(t->graph, node));
 	if (kind == HNR_METRIC_L2)
 		return d;
 	return kind == HNR_METRIC_IP ? -d : 1.0f - d;

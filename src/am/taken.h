@@ -18,7 +18,7 @@ typedef struct HnrTaken
 	int			dims;
 	bool		bytes;
 	float		scale;			/* of the distances of bytes */
-	HnrHalfDistanceFn half;		/* what distances are made of, where vectors are halves; or NULL */
+	HnrNarrowDistanceFn narrow; /* what distances are made of, where vectors are halves or shorts; or NULL */
 	float	   *room;			/* for floats, by place; NULL: they are read where they are */
 	int			stride;
 	const void **at;			/* by place */

@@ -21,7 +21,8 @@
 #define HNR_BLOCK_COLUMNS	32
 
 typedef float (*HnrDistanceFn) (int n, const float *a, const float *b);
-typedef float (*HnrHalfDistanceFn) (int n, const uint16 *a, const uint16 *b);
+/* Of coordinates of 16 bits, halves or shorts. */
+typedef float (*HnrNarrowDistanceFn) (int n, const uint16 *a, const uint16 *b);
 
 /*
  * The same between each of two arrays a and each of four arrays b, for much less
@@ -46,15 +47,20 @@ typedef struct HnrDistanceKernels
 	void		(*products) (int n, const float *a, const float *b,
 							 float *ab, float *aa, float *bb);
 	/* the same of halves (IEEE 754 binary16, as uint16) */
-	HnrHalfDistanceFn half_l2_squared;
-	HnrHalfDistanceFn half_inner_product;
-	HnrHalfDistanceFn half_l1;
+	HnrNarrowDistanceFn half_l2_squared;
+	HnrNarrowDistanceFn half_inner_product;
+	HnrNarrowDistanceFn half_l1;
 	void		(*half_products) (int n, const uint16 *a, const uint16 *b,
 								  float *ab, float *aa, float *bb);
+	/* and of shorts (int16, as uint16) */
+	HnrNarrowDistanceFn short_l2_squared;
+	HnrNarrowDistanceFn short_inner_product;
 	/* half = x, the nearest, of two the even one; infinity beyond the range */
 	void		(*to_half) (int n, const float *x, uint16 *half);
 	/* out = scale * half, exact for a scale that is a power of two in float's range */
 	void		(*from_half) (int n, const uint16 *half, float scale, float *out);
+	/* out = scale * short, exact likewise */
+	void		(*from_short) (int n, const uint16 *numbers, float scale, float *out);
 	/* out = scale * (byte - bias), exact likewise */
 	void		(*from_bytes) (int n, const uint8 *bytes, int bias, float scale, float *out);
 	/* of n bytes each, the bits set in one only; in both, and in one or both */

@@ -30,6 +30,8 @@
 #define V_HALF(p)			_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *) (p)))
 #define V_STORE_HALF(p, v) \
 	_mm_storeu_si128((__m128i *) (p), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT))
+#define V_SHORT(p) \
+	_mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *) (p))))
 #define V_FROM_BYTES(p, b, s) \
 	_mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32( \
 		_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *) (p))), \

@@ -31,6 +31,8 @@
 #define V_HALF(p)			_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *) (p)))
 #define V_STORE_HALF(p, v) \
 	_mm256_storeu_si256((__m256i *) (p), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT))
+#define V_SHORT(p) \
+	_mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(_mm256_loadu_si256((const __m256i *) (p))))
 #define V_FROM_BYTES(p, b, s) \
 	_mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32( \
 		_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *) (p))), \

@@ -29,6 +29,7 @@
 #define V_SUM(v)			vaddvq_f32(v)
 #define V_HALF(p)			vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)))
 #define V_STORE_HALF(p, v)	vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(v)))
+#define V_SHORT(p)			vcvtq_f32_s32(vmovl_s16(vreinterpret_s16_u16(vld1_u16(p))))
 #define V_FROM_BYTES(p, b, s)	vmulq_n_f32(vcvtq_f32_s32(load_biased(p, b)), s)
 #define V_STORE(p, v)		vst1q_f32(p, v)
 #define V_SET1(s)			vdupq_n_f32(s)

@@ -92,6 +92,16 @@ lanes_store_half(uint16 *p, Lanes v)
 }
 
 static inline Lanes
+lanes_short(const uint16 *p)
+{
+	Lanes		v;
+
+	for (int i = 0; i < LANES; i++)
+		v.x[i] = (int16) p[i];
+	return v;
+}
+
+static inline Lanes
 lanes_from_bytes(const uint8 *p, int bias, float scale)
 {
 	Lanes		v;
@@ -143,6 +153,7 @@ lanes_below(Lanes a, Lanes b)
 #define V_SUM(v)			lanes_sum(v)
 #define V_HALF(p)			lanes_half(p)
 #define V_STORE_HALF(p, v)	lanes_store_half(p, v)
+#define V_SHORT(p)			lanes_short(p)
 #define V_FROM_BYTES(p, b, s)	lanes_from_bytes(p, b, s)
 #define V_STORE(p, v)		memcpy(p, (v).x, sizeof(Lanes))
 #define V_SET1(s)			((Lanes) {{s, s, s, s}})

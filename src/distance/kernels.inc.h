@@ -21,6 +21,7 @@
  *		V_SUM(x)			the sum over the lanes
  *		V_HALF(p)			V_WIDTH halves at p, of any alignment
  *		V_STORE_HALF(p, x)	to V_WIDTH halves at p, rounded to the nearest
+ *		V_SHORT(p)			V_WIDTH shorts, as uint16, at p, of any alignment
  *		V_STORE(p, x)		to V_WIDTH floats at p, of any alignment
  *		and what blocks.inc.h and sparse.inc.h, which are included below, ask for
  *
@@ -39,15 +40,19 @@
 #define STEP_L1(sum, x, y) \
 	do { V d_ = V_SUB(x, y); (sum) = V_ADD(sum, V_ABS(d_)); } while (0)
 
-/* The first r < V_WIDTH halves at p, the other lanes zero. */
-HNR_TARGET static inline V
-load_half_part(const uint16 *p, int r)
-{
-	uint16		halves[V_WIDTH] = {0};
-
-	memcpy(halves, p, sizeof(uint16) * r);
-	return V_HALF(halves);
+/* The first r < V_WIDTH halves or shorts at p, the other lanes zero. */
+#define DEFINE_LOAD_PART(name, load) \
+HNR_TARGET static inline V \
+name(const uint16 *p, int r) \
+{ \
+	uint16		narrow[V_WIDTH] = {0}; \
+\
+	memcpy(narrow, p, sizeof(uint16) * r); \
+	return load(narrow); \
 }
+
+DEFINE_LOAD_PART(load_half_part, V_HALF)
+DEFINE_LOAD_PART(load_short_part, V_SHORT)
 
 #define AT(step, sum, load, i) \
 	step(sum, load(a + (i)), load(b + (i)))
@@ -95,6 +100,8 @@ DEFINE_KERNEL(l1, STEP_L1, float, V_LOAD, V_LOAD_PART)
 DEFINE_KERNEL(half_l2_squared, STEP_L2, uint16, V_HALF, load_half_part)
 DEFINE_KERNEL(half_inner_product, STEP_IP, uint16, V_HALF, load_half_part)
 DEFINE_KERNEL(half_l1, STEP_L1, uint16, V_HALF, load_half_part)
+DEFINE_KERNEL(short_l2_squared, STEP_L2, uint16, V_SHORT, load_short_part)
+DEFINE_KERNEL(short_inner_product, STEP_IP, uint16, V_SHORT, load_short_part)
 
 #define TILE_STEPS(step, load) \
 	do { \
@@ -185,21 +192,26 @@ name(int n, const element *a, const element *b, float *ab, float *aa, float *bb)
 DEFINE_PRODUCTS(products, float, V_LOAD, V_LOAD_PART)
 DEFINE_PRODUCTS(half_products, uint16, V_HALF, load_half_part)
 
-HNR_TARGET static void
-from_half(int n, const uint16 *half, float scale, float *out)
-{
-	int			i = 0;
-
-	for (; n - i >= V_WIDTH; i += V_WIDTH)
-		V_STORE(out + i, V_MUL(V_HALF(half + i), V_SET1(scale)));
-	if (n > i)
-	{
-		float		lanes[V_WIDTH];
-
-		V_STORE(lanes, V_MUL(load_half_part(half + i, n - i), V_SET1(scale)));
-		memcpy(out + i, lanes, sizeof(float) * (n - i));
-	}
+/* Defines the function name: out = scale * narrow. */
+#define DEFINE_FROM(name, load, load_part) \
+HNR_TARGET static void \
+name(int n, const uint16 *narrow, float scale, float *out) \
+{ \
+	int			i = 0; \
+\
+	for (; n - i >= V_WIDTH; i += V_WIDTH) \
+		V_STORE(out + i, V_MUL(load(narrow + i), V_SET1(scale))); \
+	if (n > i) \
+	{ \
+		float		lanes[V_WIDTH]; \
+\
+		V_STORE(lanes, V_MUL(load_part(narrow + i, n - i), V_SET1(scale))); \
+		memcpy(out + i, lanes, sizeof(float) * (n - i)); \
+	} \
 }
+
+DEFINE_FROM(from_half, V_HALF, load_half_part)
+DEFINE_FROM(from_short, V_SHORT, load_short_part)
 
 HNR_TARGET static void
 to_half(int n, const float *x, uint16 *half)
@@ -295,7 +307,10 @@ const HnrDistanceKernels HNR_KERNELS = {
 	.half_inner_product = half_inner_product,
 	.half_l1 = half_l1,
 	.half_products = half_products,
+	.short_l2_squared = short_l2_squared,
+	.short_inner_product = short_inner_product,
 	.from_half = from_half,
+	.from_short = from_short,
 	.to_half = to_half,
 	.from_bytes = from_bytes,
 	.bits_different = bits_different,

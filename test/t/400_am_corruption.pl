@@ -173,9 +173,9 @@ my @damages = (
 	],
 	[ 'exponent', qr/vector: .*scale/, sub { (BLCKSZ + CONTENTS + EXPONENT, pack('c', 5)) } ],
 	[ 'error', qr/rounding_error: /, sub { (BLCKSZ + CONTENTS + ERROR, pack('f', 'nan')) } ],
-	[ 'error of halves', qr/rounding_error: .*lost more/, sub { (BLCKSZ + CONTENTS + ERROR, pack('f', 0)) }, dims => 40 ],
+	[ 'error of shorts', qr/rounding_error: .*lost more/, sub { (BLCKSZ + CONTENTS + ERROR, pack('f', 0)) }, dims => 40 ],
 	[ 'error too great', qr/rounding_error: .*cannot have/, sub { (BLCKSZ + CONTENTS + ERROR, pack('f', 9)) }, dims => 40 ],
-	[ 'half', qr/tid_of_other_vector: /, sub { (BLCKSZ + CONTENTS + VECTOR, pack('S', 0x3C00)) }, dims => 40 ],
+	[ 'short', qr/tid_of_other_vector: /, sub { (BLCKSZ + CONTENTS + VECTOR, pack('S', 0x3C00)) }, dims => 40 ],
 	[ 'no links', qr/no_links: /, sub { (BLCKSZ + CONTENTS + DEGREE, pack('S', 0)) } ],
 	# the entry point is a vertex of the ground that leads nowhere
 	[

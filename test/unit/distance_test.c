@@ -273,12 +273,46 @@ test_tiles(const HnrDistanceKernels *k, char *end_a, char *end_b)
 	report(same, k->isa, "tiles, the place in one makes no difference");
 }
 
+static void
+test_short_kernels(const HnrDistanceKernels *k, char *end_a, char *end_b)
+{
+	static float x[MAX_N],
+				y[MAX_N];
+	bool		distances = true,
+				same = true;
+
+	for (int n = 1; n <= MAX_N; n++)
+	{
+		uint16	   *a = (uint16 *) end_a - n;
+		uint16	   *b = (uint16 *) end_b - n;
+		Sums		s;
+
+		for (int i = 0; i < n; i++)
+		{
+			a[i] = (uint16) random();
+			b[i] = (uint16) random();
+			x[i] = (int16) a[i];
+			y[i] = (int16) b[i];
+		}
+		a[0] = b[n - 1] = 0x8000;	/* the least */
+		x[0] = y[n - 1] = INT16_MIN;
+		s = exact_sums(n, x, y);
+		distances &= near(k->short_l2_squared(n, a, b), s.l2, s.l2, n) &&
+			near(k->short_inner_product(n, a, b), s.ip, s.ip_magnitude, n);
+		same &= k->short_l2_squared(n, a, b) == k->l2_squared(n, x, y) &&
+			k->short_inner_product(n, a, b) == k->inner_product(n, x, y);
+	}
+	report(distances, k->isa, "short_l2_squared and short_inner_product, n = 1 .. 2000");
+	report(same, k->isa, "shorts, as they are as floats");
+}
+
 /* What is stored in fewer bits comes back exactly, whatever its scale. */
 static void
 test_decoding(const HnrDistanceKernels *k, char *end_a, char *end_b)
 {
 	float		out[MAX_N];
 	bool		halves = true,
+				shorts = true,
 				bytes = true;
 
 	for (int n = 1; n <= MAX_N; n++)
@@ -296,11 +330,17 @@ test_decoding(const HnrDistanceKernels *k, char *end_a, char *end_b)
 		k->from_half(n, half, scale, out);
 		for (int i = 0; i < n; i++)
 			halves &= out[i] == hnr_half_decode(half[i]) * scale;
+		for (int i = 0; i < n; i++)
+			half[i] = (uint16) random();
+		k->from_short(n, half, scale, out);
+		for (int i = 0; i < n; i++)
+			shorts &= out[i] == (int16) half[i] * scale;
 		k->from_bytes(n, byte, bias, scale, out);
 		for (int i = 0; i < n; i++)
 			bytes &= out[i] == (float) ((int) byte[i] - bias) * scale;
 	}
 	report(halves, k->isa, "from_half, n = 1 .. 2000");
+	report(shorts, k->isa, "from_short, n = 1 .. 2000");
 	report(bytes, k->isa, "from_bytes, n = 1 .. 2000");
 }
 
@@ -591,6 +631,7 @@ main(int argc, char **argv)
 		{
 			test_kernels(hnr_distance, end_a, end_b);
 			test_half_kernels(hnr_distance, end_a, end_b);
+			test_short_kernels(hnr_distance, end_a, end_b);
 			test_half_encoding(hnr_distance, end_a, end_b);
 			test_tiles(hnr_distance, end_a, end_b);
 			test_decoding(hnr_distance, end_a, end_b);
