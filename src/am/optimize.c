@@ -151,6 +151,7 @@ begin(Optimizing *o, Relation index, HnrOptimizeFigures *figures)
 	o->index = hnr_index_open(index);
 	o->ground = &o->index->layout.ground;
 	o->blocks = RelationGetNumberOfBlocks(index);
+	figures->pages = o->blocks;
 	o->suffered = palloc_extended((Size) o->blocks * o->ground->per_page / 4 + 1,
 								  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	o->strategy = GetAccessStrategy(BAS_BULKREAD);

@@ -25,7 +25,7 @@ typedef struct HnrOptimizeFigures
 	int64		attached;		/* vertices that nothing led to */
 	int64		left;			/* still due: more than the share that was asked for */
 	/* The file (shrink.h). */
-	int64		pages;			/* before */
+	int64		pages;			/* as it began, then before pages are cut off */
 	int64		pages_cut;		/* off its end */
 	int64		pages_left;		/* there that hold nothing, or seem to */
 } HnrOptimizeFigures;
