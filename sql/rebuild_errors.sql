@@ -20,7 +20,10 @@ SELECT state_of($$SELECT rebuild_index('pg_class')$$);
 SELECT state_of($$SELECT rebuild_index(4294967295::oid::regclass)$$);
 SELECT state_of($$SELECT rebuild_index('re_missing')$$);
 SELECT state_of($$SELECT rebuild_index(NULL)$$);
-SELECT state_of($$SELECT cancel_rebuild('re_pkey')$$);
+SELECT i, state_of(format('SELECT FROM %s(%L)', f, i)) AS state, string_agg(f, ' ' ORDER BY f) AS functions
+FROM unnest(ARRAY['re', 're_pkey']) i, unnest(ARRAY['cancel_rebuild', 'check_index', 'clear_query_samples',
+	'flush_index', 'index_degradation', 'index_health', 'index_status', 'optimize_index']) f
+GROUP BY 1, 2 ORDER BY 1, 2;
 SELECT cancel_rebuild(NULL) IS NULL AS is_null;
 
 -- options
@@ -66,6 +69,9 @@ BEGIN;
 CALL wait_for_rebuild('re_e');
 ROLLBACK;
 CALL wait_for_rebuild('re_e');
+CALL wait_for_rebuild('re');
+CALL wait_for_rebuild('re_pkey');
+CALL wait_for_rebuild(4294967295::oid::regclass);
 CALL wait_for_rebuild(NULL);
 SELECT rebuild_index('re_e', measure => false) > 0 AS started;
 CALL wait_for_rebuild('re_e', '5 minutes');

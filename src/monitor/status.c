@@ -440,29 +440,6 @@ all_indexes(void)
 	return indexes;
 }
 
-/* Throws unless it is an index of ours. */
-static void
-check_is_ours(Oid index)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(index));
-	Form_pg_class class;
-
-	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("index with OID %u does not exist", index)));
-	class = (Form_pg_class) GETSTRUCT(tuple);
-	if (class->relkind != RELKIND_INDEX && class->relkind != RELKIND_PARTITIONED_INDEX)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not an index", NameStr(class->relname))));
-	if (!hnr_is_hnsw_am(class->relam))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("index \"%s\" is not an hnsw index", NameStr(class->relname))));
-	ReleaseSysCache(tuple);
-}
-
 /*
  * index_status(index regclass) returns setof record
  *
@@ -482,7 +459,7 @@ hnr_index_status(PG_FUNCTION_ARGS)
 		indexes = all_indexes();
 	else
 	{
-		check_is_ours(PG_GETARG_OID(0));
+		hnr_check_is_ours(PG_GETARG_OID(0));
 		indexes = list_make1_oid(PG_GETARG_OID(0));
 	}
 	foreach(cell, indexes)

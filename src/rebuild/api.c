@@ -271,9 +271,12 @@ hnr_wait_for_rebuild(PG_FUNCTION_ARGS)
 	check_may_see(index);
 	job = hnr_job_newest(index);
 	if (job == NULL)
+	{
+		hnr_check_is_ours(index);
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("no rebuild of index \"%s\" is known", get_rel_name(index))));
+	}
 	id = job->id;
 
 	/* Of the portal, so that it lives across the commits. */

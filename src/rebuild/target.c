@@ -35,32 +35,35 @@
 #include "compat.h"
 #include "rebuild/target.h"
 
-static bool
-is_any_index(Relation rel)
+void
+hnr_check_is_ours(Oid index)
 {
-	return rel->rd_rel->relkind == RELKIND_INDEX ||
-		rel->rd_rel->relkind == RELKIND_PARTITIONED_INDEX;
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(index));
+	Form_pg_class class;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("index with OID %u does not exist", index)));
+	class = (Form_pg_class) GETSTRUCT(tuple);
+	if (class->relkind != RELKIND_INDEX && class->relkind != RELKIND_PARTITIONED_INDEX)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not an index", NameStr(class->relname))));
+	if (!hnr_is_hnsw_am(class->relam))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("index \"%s\" is not an hnsw index", NameStr(class->relname))));
+	ReleaseSysCache(tuple);
 }
 
 /* Opens the index with AccessShareLock; throws unless it is an index of ours. */
 static Relation
 open_our_index(Oid index)
 {
-	Relation	rel = try_relation_open(index, AccessShareLock);
-
-	if (rel == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("index with OID %u does not exist", index)));
-	if (!is_any_index(rel))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not an index", RelationGetRelationName(rel))));
-	if (!hnr_is_hnsw_am(rel->rd_rel->relam))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("index \"%s\" is not an hnsw index", RelationGetRelationName(rel))));
-	return rel;
+	LockRelationOid(index, AccessShareLock);
+	hnr_check_is_ours(index);
+	return relation_open(index, NoLock);
 }
 
 static void

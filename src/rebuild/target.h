@@ -36,7 +36,10 @@ typedef struct HnrTarget
  */
 extern void hnr_check_target(Oid index, Oid role, bool temp_ok, HnrTarget *target);
 
-/* Only that the relation is an index of ours that the role may maintain. */
+/* Only that the relation is an index of ours; throws otherwise.  Takes no lock. */
+extern void hnr_check_is_ours(Oid index);
+
+/* That, and that the role may maintain it. */
 extern void hnr_check_may_maintain(Oid index, Oid role);
 
 /*
