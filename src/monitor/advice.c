@@ -88,15 +88,30 @@ fresh_name(const HnrHealthFigures *f)
 		"a fresh build found";
 }
 
+/* Pending rows that are too many, or have waited for too long. */
+static HnrAdvice
+flush(const HnrHealthFigures *f)
+{
+	if (!f->workers)
+		return advice(HNR_ACTION_FLUSH,
+					  "%.0f rows are pending, and searches read them all: only insertions merge "
+					  "rows, from %.0f on (merge_threshold).", f->pending, f->merge_threshold);
+	if (f->stalled)
+		return advice(HNR_ACTION_FLUSH,
+					  "%.0f rows are pending, and nobody merges them, so that searches read them all: "
+					  "a worker does where one is free, which insertions, VACUUM and, where it runs, "
+					  "the launcher ask for.", f->pending);
+	return advice(HNR_ACTION_FLUSH,
+				  "%.0f rows are pending: no merge worker keeps up with insertions, which merge "
+				  "rows themselves from %.0f on (merge_threshold).", f->pending, f->merge_threshold);
+}
+
 /* Where nothing is lost. */
 static HnrAdvice
 all_well(const HnrHealthFigures *f)
 {
 	if (f->stalled)
-		return advice(HNR_ACTION_FLUSH,
-					  "%.0f rows are pending, and nobody merges them, so that searches read them all: "
-					  "a worker does where one is free, which insertions and VACUUM ask for.",
-					  f->pending);
+		return flush(f);
 	if (!f->measured)
 		return advice(HNR_ACTION_NONE, "There are too few rows to measure.");
 	if (!f->has_fresh)
@@ -113,9 +128,7 @@ HnrAdvice
 hnr_advise(const HnrHealthFigures *f)
 {
 	if (f->pending > HNR_ADVICE_PENDING * f->merge_threshold)
-		return advice(HNR_ACTION_FLUSH,
-					  "%.0f rows are pending: no merge worker keeps up with insertions, which merge "
-					  "rows themselves from %.0f on (merge_threshold).", f->pending, f->merge_threshold);
+		return flush(f);
 	/* the rest would be refused, or wait for its end */
 	if (f->busy)
 		return advice(HNR_ACTION_NONE, "A%s %s is under way; look again when it is over.",

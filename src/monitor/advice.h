@@ -41,6 +41,7 @@ typedef struct HnrHealthFigures
 	double		pending;		/* rows that are not in the graph yet */
 	double		merge_threshold;
 	bool		stalled;		/* pending rows have waited for long, and nobody merges them */
+	bool		workers;		/* there are any to merge them */
 	bool		cut_short;		/* a VACUUM left work behind */
 	double		vertices;
 	double		unreachable;

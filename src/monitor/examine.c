@@ -238,6 +238,7 @@ advise(Relation index, HnrHealth *h)
 	f->pending = survey->pending;
 	f->merge_threshold = hnr_option_merge_threshold(index);
 	f->stalled = is_stalled(index);
+	f->workers = hnr_guc_merge_workers > 0 && index->rd_rel->relpersistence != RELPERSISTENCE_TEMP;
 	f->cut_short = survey->half_removed > 0;
 	f->vertices = survey->vertices;
 	f->unreachable = survey->unreachable;

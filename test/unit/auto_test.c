@@ -290,7 +290,7 @@ static HnrHealthFigures
 healthy(void)
 {
 	HnrHealthFigures f = {
-		.merge_threshold = 1000,.entries = 10000,.vertices = 10000,.pages = 5000,.measured = true,.recall = 0.95,
+		.merge_threshold = 1000,.workers = true,.entries = 10000,.vertices = 10000,.pages = 5000,.measured = true,.recall = 0.95,
 		.std_error = 0.005,.has_fresh = true,.fresh = 0.96,.fresh_error = 0.005,
 		.optimized_to = -1,.threshold = -1
 	};
@@ -330,6 +330,8 @@ test_advice(void)
 	expect_advice("pending rows: nothing", f, HNR_ACTION_NONE);
 	f.stalled = true;
 	expect_advice("pending rows that nobody merges: flush", f, HNR_ACTION_FLUSH);
+	f.workers = false;
+	expect_advice("nor can a worker: flush", f, HNR_ACTION_FLUSH);
 	f.recall = 0.9;
 	expect_advice("recall lost comes before them: optimise", f, HNR_ACTION_OPTIMIZE);
 	f = healthy();
