@@ -1,5 +1,5 @@
 # doc/reference.md names every object of the extension, every option, setting and error,
-# with the right default or SQLSTATE, and its examples give what it says.
+# with the right default and range, or SQLSTATE, and its examples give what it says.
 
 use strict;
 use warnings FATAL => 'all';
@@ -101,14 +101,41 @@ my @options = slurp_file('src/am/options.c') =~ /add_\w+_reloption\(options_kind
 cmp_ok(@options, '>=', 3, 'options are found');
 is(join("\n", grep { !$section{Options}{$_} } @options), '', 'every option');
 
+# A range's ends are accepted; what lies a little beyond, rounded where numbers are whole, is not.
+my ($ranges, @out) = (0);
+for my $option (@options)
+{
+	my ($min, $max) = $section{Options}{$option}[0][2] =~ /([\d.]+) to ([\d.]+)$/ or next;
+
+	$ranges++;
+	for my $value ($min, $max, $min - 0.9, $max + 0.9)
+	{
+		my %with = (m => 2, ef_construction => 1000, $option => $value);
+		my ($status, $out, $err) = $node->psql('postgres', 'BEGIN; CREATE TABLE t (v vector(2));
+			CREATE INDEX ON t USING hnsw (v vector_l2_ops) WITH (' . join(', ', map { "$_ = $with{$_}" } keys %with) . ')');
+		push @out, "$option = $value: $err" if ($status != 0 xor $value < $min || $value > $max);
+	}
+}
+cmp_ok($ranges, '>=', 5, 'ranges of options are found');
+is(join("\n", @out), '', 'options have these ranges');
+
 my $settings = $node->safe_psql('postgres', q{
 	CREATE TABLE t (v vector(2)); CREATE INDEX ON t USING hnsw (v vector_l2_ops);
-	SELECT name, current_setting(name), short_desc = '' FROM pg_settings
-	WHERE name ~ '^hnsw' AND name !~ 'debug'; DROP TABLE t});
-my %default = map { my ($name, $value, $silent) = split /\|/; $silent eq 't' ? () : ($name => $value) } split /\n/, $settings;
+	SELECT name, current_setting(name), short_desc = '',
+		coalesce(array_to_string(enumvals, ', '), min_val || ' to ' || max_val || coalesce(' ' || unit, ''), 'on, off')
+	FROM pg_settings WHERE name ~ '^hnsw' AND name !~ 'debug'; DROP TABLE t});
+my (%default, %range);
+for (split /\n/, $settings)
+{
+	my ($name, $value, $silent, $range) = split /\|/;
+
+	($default{$name}, $range{$name}) = ($value, $range) if $silent ne 't';
+}
 cmp_ok(keys %default, '>=', 19, 'settings are found');
 is(join("\n", grep { ($section{Settings}{$_} || [ [ 0, '' ] ])->[0][1] ne $default{$_} } sort keys %default),
 	'', 'every setting with its default');
+is(join("\n", grep { ($section{Settings}{$_} || [ [ 0, '', '' ] ])->[0][2] ne $range{$_} } sort keys %range),
+	'', 'and its range');
 is(join("\n", grep { /\./ && !exists $default{$_} } sort keys %{ $section{Settings} }), '', 'and no other');
 
 # ---- errors ----
