@@ -20,11 +20,14 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/latch.h"
-#include "storage/lock.h"
+#include "storage/lmgr.h"
+#include "storage/proc.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "utils/wait_event.h"
 
 #include "guc.h"
+#include "rebuild/attempt.h"
 #include "rebuild/job.h"
 #include "rebuild/target.h"
 #include "rebuild/worker.h"
@@ -35,6 +38,9 @@
 
 /* Other errors than being interrupted that removing a shadow may meet. */
 #define MAX_REMOVE_ERRORS	3
+
+/* Time to wait for those whom we have given way to, for what they do with each of their locks. */
+#define OTHERS_MS			1000
 
 static char *
 sqlstate_text(MemoryContext context, int sqlstate)
@@ -75,6 +81,7 @@ hnr_outcome_catch(HnrRun *run)
 	{
 		error->sqlerrcode = ERRCODE_LOCK_NOT_AVAILABLE;
 		error->message = psprintf("gave way to another session that wants %s on the table", wish);
+		run->gave_way = true;
 	}
 	job->error_sqlstate = sqlstate_text(run->context, error->sqlerrcode);
 	job->error_message = error->detail ?
@@ -223,6 +230,36 @@ find_out_whether_swapped(HnrRun *run)
 	MemoryContextSwitchTo(run->context);
 }
 
+/*
+ * The step of an attempt: whether the index is gone.  One lock at a time, for those who drop
+ * what it depends on have the index before the table.
+ */
+static bool
+is_dropped(void *arg)
+{
+	HnrRun	   *run = arg;
+
+	LockTimeout = OTHERS_MS;
+	LockRelationOid(run->ids.table, AccessShareLock);
+	UnlockRelationOid(run->ids.table, AccessShareLock);
+	LockRelationOid(run->ids.live, AccessShareLock);
+	UnlockRelationOid(run->ids.live, AccessShareLock);
+	return !SearchSysCacheExists1(RELOID, ObjectIdGetDatum(run->ids.live));
+}
+
+/* We gave way: to a DROP? */
+static void
+find_out_whether_dropped(HnrRun *run)
+{
+	HnrJob	   *job = run->job;
+
+	if (!hnr_attempt(is_dropped, run))
+		return;
+	MemoryContextSwitchTo(run->context);
+	job->error_sqlstate = pstrdup(unpack_sql_state(ERRCODE_UNDEFINED_OBJECT));
+	job->error_message = psprintf("index %s was dropped during its %s", job->index_name, hnr_job_noun(job));
+}
+
 bool
 hnr_outcome_settle(HnrRun *run)
 {
@@ -249,6 +286,8 @@ hnr_outcome_settle(HnrRun *run)
 		enter_regardless(job, HNR_STEP_MEASURE_AFTER);
 		try_step(run, measure_after);
 	}
+	if (run->gave_way && !run->swapped && !hnr_worker_terminating())
+		try_step(run, find_out_whether_dropped);
 	enter_regardless(job, run->outcome);
 	/* From now on the job claims the shadow no longer. */
 	if (!removed)

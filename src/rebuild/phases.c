@@ -323,7 +323,7 @@ hnr_check_unchanged(HnrRun *run)
 	if (!OidIsValid(live_filenode))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("index %s was dropped during its rebuild", run->job->index_name)));
+				 errmsg("index %s was dropped during its %s", run->job->index_name, hnr_job_noun(run->job))));
 	if (table_filenode != run->table_filenode)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

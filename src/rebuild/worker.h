@@ -62,6 +62,7 @@ typedef struct HnrRun
 	bool		optimized;		/* an optimisation came to its end */
 	HnrOptimizeFigures figures; /* what it did, also where it did not */
 	bool		failed;			/* an error was caught; the job has it */
+	bool		gave_way;		/* that was it */
 	HnrStep		outcome;		/* final step to end in where not swapped */
 } HnrRun;
 

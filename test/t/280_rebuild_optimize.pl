@@ -205,5 +205,19 @@ $node->safe_psql('postgres', "SELECT optimize_index('few_e', 1)");
 is(wait_for_job($node), 'done', 'an optimisation after that');
 is(job($node, "work->>'attached'"), '0', 'nothing is out of reach because of it');
 
+# ---- DROP INDEX wins, and so does one that is rolled back ----
+
+for my $case ([ 'ROLLBACK', '55P03|gave way to another session that wants AccessExclusiveLock on the table' ],
+	[ 'COMMIT', '42704|index public.items_e was dropped during its optimization' ])
+{
+	my ($end, $expected) = @$case;
+	my $pauser = optimize_up_to('optimize_chosen');
+
+	$node->safe_psql('postgres', "BEGIN; DROP INDEX items_e; $end");
+	wait_for_job($node);
+	release($pauser);
+	is(job($node, "error_sqlstate || '|' || error_message"), $expected, "DROP INDEX, $end");
+}
+
 $node->stop;
 done_testing();
