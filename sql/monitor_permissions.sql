@@ -16,6 +16,14 @@ SELECT count(*) FROM hnsw_rebuild.measurement;
 SELECT count(*) FROM hnsw_rebuild.decision;
 RESET ROLE;
 
+-- Another one's index; and decisions on both.
+CREATE TABLE monitor_permissions.others (v vector(3));
+INSERT INTO monitor_permissions.others SELECT v FROM monitor_permissions.t;
+CREATE INDEX others_v ON monitor_permissions.others USING hnsw (v vector_l2_ops);
+SELECT index_degradation('monitor_permissions.others_v') < 1 AS measured;
+INSERT INTO hnsw_rebuild.decision (index_oid, decided_at, verdict, reason, threshold, rows)
+SELECT oid, now(), 'error', 'a value of row 17', 0.2, 100 FROM pg_class WHERE relname IN ('t_v', 'others_v');
+
 -- Make the last rebuild a failure, with a text that tells something.
 INSERT INTO hnsw_rebuild.job (index_oid, table_oid, index_name, owner, requested_by,
 	trigger, state, step, phase, online, measure, maintenance_mem_kb, parallel_workers,
@@ -28,6 +36,8 @@ WHERE indexrelid = 'monitor_permissions.t_v'::regclass;
 SET ROLE regress_hnr_owner;
 SELECT status, phase, last_error FROM index_status()
 WHERE name = 'monitor_permissions.t_v';
+SELECT index, purpose, sampled_from, sample_size, k, recall <= 1 AS recall, rows FROM index_measurements;
+SELECT index, verdict, reason, threshold, rows, job_id FROM auto_rebuild_decisions;
 RESET ROLE;
 
 -- Somebody else sees the status, not the error; and must not measure.
@@ -36,14 +46,16 @@ SELECT status, last_error, degradation IS NOT NULL AS measured FROM index_status
 WHERE name = 'monitor_permissions.t_v';
 SELECT index_degradation(index_oid) FROM index_status()
 WHERE name = 'monitor_permissions.t_v';
+SELECT count(*) FROM index_measurements;
+SELECT count(*) FROM auto_rebuild_decisions;
 RESET ROLE;
 
 -- Monitoring sees all of it, and what was measured and decided.
 SET ROLE regress_hnr_monitor;
 SELECT status, last_error FROM index_status()
 WHERE name = 'monitor_permissions.t_v';
-SELECT count(*) > 0 AS readable FROM hnsw_rebuild.measurement;
-SELECT count(*) >= 0 AS readable FROM hnsw_rebuild.decision;
+SELECT index, purpose FROM index_measurements WHERE index::text LIKE 'monitor_permissions.%' ORDER BY 1;
+SELECT index, reason FROM auto_rebuild_decisions WHERE index::text LIKE 'monitor_permissions.%' ORDER BY 1;
 SELECT index_degradation(index_oid) FROM index_status()
 WHERE name = 'monitor_permissions.t_v';
 DELETE FROM hnsw_rebuild.measurement;

@@ -192,6 +192,5 @@ hnr_index_degradation(PG_FUNCTION_ARGS)
 		measurement.file_node = hnr_file_node(index);
 		hnr_record_measurement(index, &measurement);
 	}
-	/* Without the last digit's noise of the subtraction. */
-	PG_RETURN_FLOAT8(rint((1.0 - measurement.figures.recall) * 1e9) / 1e9);
+	PG_RETURN_FLOAT8(hnr_degradation(measurement.figures.recall));
 }

@@ -267,7 +267,7 @@ fill_degradation(Row *row)
 	}
 	if (at != 0)
 	{
-		set(row, HNR_STATUS_DEGRADATION, Float8GetDatum(rint((1.0 - recall) * 1e9) / 1e9));
+		set(row, HNR_STATUS_DEGRADATION, Float8GetDatum(hnr_degradation(recall)));
 		set_time(row, HNR_STATUS_MEASURED_AT, at);
 	}
 }

@@ -173,7 +173,7 @@ take_measurement(HnrSubject *s, const HnrMeasurement *m)
 	HnrAutoFigures *f = &s->figures;
 
 	f->measured = true;
-	f->degradation = 1 - m->figures.recall;
+	f->degradation = hnr_degradation(m->figures.recall);
 	f->std_error = m->figures.std_error;
 	f->surveyed = m->surveyed;
 	f->entries = m->survey.entries;
@@ -255,7 +255,7 @@ hnr_subject_gather(HnrSubject *s)
 		same_options(s->index_rel))
 	{
 		f->has_baseline = true;
-		f->baseline = 1 - m.figures.recall;
+		f->baseline = hnr_degradation(m.figures.recall);
 		f->baseline_error = m.figures.std_error;
 	}
 	/* what was measured before an optimisation stands no more */

@@ -83,6 +83,12 @@ hnr_recall_check_request(const HnrRecallRequest *request)
 }
 
 double
+hnr_degradation(double recall)
+{
+	return rint((1 - recall) * 1e9) / 1e9;
+}
+
+double
 hnr_recall_most_error(double recall)
 {
 	return sqrt(recall * (1 - recall) / HNR_RECALL_DEFAULT_SAMPLE);

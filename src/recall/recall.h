@@ -72,6 +72,9 @@ extern void hnr_recall_measure(Relation table, Relation index,
 /* Error (ERRCODE_INVALID_PARAMETER_VALUE) on figures out of range. */
 extern void hnr_recall_check_request(const HnrRecallRequest *request);
 
+/* 1 - recall, without the noise of the subtraction's last digits. */
+extern double hnr_degradation(double recall);
+
 /* The most that the error of a mean over HNR_RECALL_DEFAULT_SAMPLE can be. */
 extern double hnr_recall_most_error(double recall);
 

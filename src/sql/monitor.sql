@@ -24,13 +24,7 @@ CREATE TABLE hnsw_rebuild.measurement (
 CREATE INDEX measurement_index_oid ON hnsw_rebuild.measurement (index_oid, id);
 REVOKE ALL ON hnsw_rebuild.measurement FROM PUBLIC;
 COMMENT ON TABLE hnsw_rebuild.measurement IS
-	'measured recall and state of indexes, the newest hnsw_rebuild.record_limit of each';
-COMMENT ON COLUMN hnsw_rebuild.measurement.changes IS
-	'rows of the table inserted, deleted and updated by then, by the server''s counters';
-COMMENT ON COLUMN hnsw_rebuild.measurement.sampled_from IS
-	'what was searched for: rows of the table, or queries that were kept (query_sample_rate)';
-COMMENT ON COLUMN hnsw_rebuild.measurement.file_node IS
-	'the index''s file, which a rebuild or REINDEX replaces';
+	'measured recall and state of indexes, the newest hnsw_rebuild.record_limit of each; read it through index_measurements';
 
 CREATE TABLE hnsw_rebuild.decision (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -51,7 +45,7 @@ CREATE TABLE hnsw_rebuild.decision (
 CREATE INDEX decision_index_oid ON hnsw_rebuild.decision (index_oid, id);
 REVOKE ALL ON hnsw_rebuild.decision FROM PUBLIC;
 COMMENT ON TABLE hnsw_rebuild.decision IS
-	'what the launcher decided about indexes with an auto_rebuild_threshold, and on which figures, the newest hnsw_rebuild.record_limit of each';
+	'what the launcher decided about indexes with an auto_rebuild_threshold, and on which figures, the newest hnsw_rebuild.record_limit of each; read it through auto_rebuild_decisions';
 
 CREATE TABLE hnsw_rebuild.query_sample (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -85,8 +79,93 @@ AS 'MODULE_PATHNAME', 'hnr_clear_query_samples';
 COMMENT ON FUNCTION clear_query_samples(regclass) IS
 	'forget the queries that are kept of an index, and return how many they were';
 
-GRANT USAGE ON SCHEMA hnsw_rebuild TO pg_monitor;
-GRANT SELECT ON hnsw_rebuild.measurement, hnsw_rebuild.decision TO pg_monitor;
+CREATE VIEW index_measurements WITH (security_barrier) AS
+SELECT
+	m.index_oid::pg_catalog.regclass AS index,
+	m.measured_at,
+	m.purpose,
+	m.sampled_from,
+	m.sample_size,
+	m.k,
+	m.ef_search,
+	m.recall,
+	m.std_error,
+	m.rows,
+	m.changes,
+	m.file_node,
+	m.entries,
+	m.dead_entries,
+	m.damaged,
+	m.unreachable,
+	m.pages,
+	m.pages_wasted
+FROM hnsw_rebuild.measurement m
+	JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) m.index_oid
+WHERE pg_catalog.pg_has_role(c.relowner, 'USAGE')
+	OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');
+GRANT SELECT ON index_measurements TO PUBLIC;
+COMMENT ON VIEW index_measurements IS
+	'measured recall and state of indexes: to owners those of their own, to pg_monitor and pg_read_all_stats all';
+COMMENT ON COLUMN index_measurements.index IS 'the index';
+COMMENT ON COLUMN index_measurements.measured_at IS 'when';
+COMMENT ON COLUMN index_measurements.purpose IS
+	'manual (index_degradation), health (index_health), auto (the launcher) or rebuild (what a rebuild has reached)';
+COMMENT ON COLUMN index_measurements.sampled_from IS
+	'what was searched for: rows of the table, or queries that were kept (query_sample_rate)';
+COMMENT ON COLUMN index_measurements.sample_size IS 'number of searches';
+COMMENT ON COLUMN index_measurements.k IS 'neighbors looked for in each';
+COMMENT ON COLUMN index_measurements.ef_search IS 'hnsw.ef_search that they had';
+COMMENT ON COLUMN index_measurements.recall IS 'mean recall@k, 0 to 1; degradation is 1 - recall';
+COMMENT ON COLUMN index_measurements.std_error IS 'standard error of that mean';
+COMMENT ON COLUMN index_measurements.rows IS 'rows of the table that the index covers; NULL: not known';
+COMMENT ON COLUMN index_measurements.changes IS
+	'rows of the table inserted, deleted and updated by then, by the server''s counters';
+COMMENT ON COLUMN index_measurements.file_node IS
+	'the index''s file, which a rebuild or REINDEX replaces; NULL: not known';
+COMMENT ON COLUMN index_measurements.entries IS 'rows in the graph; like what follows, NULL where the index was not read through';
+COMMENT ON COLUMN index_measurements.dead_entries IS 'of these, of dead rows';
+COMMENT ON COLUMN index_measurements.damaged IS 'vertices that have lost links or cannot be reached';
+COMMENT ON COLUMN index_measurements.unreachable IS 'vertices that cannot be reached';
+COMMENT ON COLUMN index_measurements.pages IS 'pages of the index';
+COMMENT ON COLUMN index_measurements.pages_wasted IS 'how many fewer would do if all were full';
+
+CREATE VIEW auto_rebuild_decisions WITH (security_barrier) AS
+SELECT
+	d.index_oid::pg_catalog.regclass AS index,
+	d.decided_at,
+	d.verdict,
+	d.reason,
+	d.threshold,
+	d.rows,
+	d.changed,
+	d.degradation,
+	d.std_error,
+	d.baseline,
+	d.entries,
+	d.dead_entries,
+	d.job_id
+FROM hnsw_rebuild.decision d
+	JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) d.index_oid
+WHERE pg_catalog.pg_has_role(c.relowner, 'USAGE')
+	OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');
+GRANT SELECT ON auto_rebuild_decisions TO PUBLIC;
+COMMENT ON VIEW auto_rebuild_decisions IS
+	'what the launcher decided about indexes with an auto_rebuild_threshold, and on which figures: to owners about their own, to pg_monitor and pg_read_all_stats all';
+COMMENT ON COLUMN auto_rebuild_decisions.index IS 'the index';
+COMMENT ON COLUMN auto_rebuild_decisions.decided_at IS 'when';
+COMMENT ON COLUMN auto_rebuild_decisions.verdict IS
+	'rebuild, optimize, vacuum, fine, incurable, cooling down, backing off, too small, rebuild under way or error';
+COMMENT ON COLUMN auto_rebuild_decisions.reason IS 'why, or the error';
+COMMENT ON COLUMN auto_rebuild_decisions.threshold IS 'auto_rebuild_threshold then, 0 to 1';
+COMMENT ON COLUMN auto_rebuild_decisions.rows IS 'rows of the index, as estimated';
+COMMENT ON COLUMN auto_rebuild_decisions.changed IS
+	'rows inserted, deleted and updated since the last measurement; like what follows, NULL where it is not known';
+COMMENT ON COLUMN auto_rebuild_decisions.degradation IS '1 - mean recall@10, 0 to 1, by that measurement';
+COMMENT ON COLUMN auto_rebuild_decisions.std_error IS 'standard error of that mean';
+COMMENT ON COLUMN auto_rebuild_decisions.baseline IS 'degradation that the last rebuild has left, 0 to 1';
+COMMENT ON COLUMN auto_rebuild_decisions.entries IS 'rows in the graph';
+COMMENT ON COLUMN auto_rebuild_decisions.dead_entries IS 'of these, of dead rows';
+COMMENT ON COLUMN auto_rebuild_decisions.job_id IS 'rebuild_history.id of what was started; NULL: nothing was';
 
 CREATE FUNCTION index_degradation(
 	index regclass,
