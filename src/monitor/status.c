@@ -37,6 +37,7 @@
 #include "utils/array.h"
 #include "utils/backend_status.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
@@ -327,8 +328,9 @@ fill_from_catalog(Row *row)
 	set(row, HNR_STATUS_INDEX_OID, ObjectIdGetDatum(row->index));
 	set_text(row, HNR_STATUS_TABLE_NAME, relation_name(row->table));
 	options = SysCacheGetAttr(RELOID, row->class_tuple, Anum_pg_class_reloptions, &isnull);
+	/* the row of pg_class goes before this one is put, and may have changed by then */
 	if (!isnull)
-		set(row, HNR_STATUS_OPTIONS, options);
+		set(row, HNR_STATUS_OPTIONS, datumCopy(options, false, -1));
 	if (row->class->relkind == RELKIND_INDEX)
 	{
 		set_count(row, HNR_STATUS_SIZE_BYTES, (double) row->class->relpages * BLCKSZ);
