@@ -61,7 +61,7 @@ extern PGDLLEXPORT void hnr_merger_main(Datum arg);
 #define FIRST_PAUSE_MS	10
 #define LONGEST_PAUSE_MS 100
 
-/* How often to look for other indexes (us). */
+/* How often to look for other indexes, and whether somebody wants the database (us). */
 #define LIST_US			1000000
 
 /* How long an index that could not be served is left alone, and all others like it (us). */
@@ -239,10 +239,36 @@ serve_alone(Oid oid, bool *deferred)
 	return any;
 }
 
-/* Serves the indexes once; drops from the list what needs no service. */
+/* Whether it is time to look again. */
+static bool
+is_time(TimestampTz last)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	return now - last >= LIST_US || now < last;
+}
+
+/* Goes, with what it has, if somebody wants the database: he waits for five seconds at most. */
+static void
+give_way_to_owner(void)
+{
+	bool		wanted;
+
+	hnr_start_transaction();
+	wanted = database_is_wanted();
+	CommitTransactionCommand();
+	if (wanted)
+		proc_exit(0);
+}
+
+/*
+ * Serves the indexes once, of which there may be many; drops from the list what needs no
+ * service.
+ */
 static bool
 serve_all(List **indexes)
 {
+	TimestampTz last_look = GetCurrentTimestamp();
 	List	   *kept = NIL;
 	bool		any = false;
 	ListCell   *cell;
@@ -252,6 +278,11 @@ serve_all(List **indexes)
 		bool		deferred;
 		MemoryContext old;
 
+		if (is_time(last_look))
+		{
+			give_way_to_owner();
+			last_look = GetCurrentTimestamp();
+		}
 		any |= serve_alone(lfirst_oid(cell), &deferred);
 		old = MemoryContextSwitchTo(TopMemoryContext);
 		if (deferred)
@@ -327,7 +358,7 @@ merge_while_needed(void)
 	{
 		TimestampTz now = GetCurrentTimestamp();
 
-		if (now - last_list >= LIST_US || now < last_list)
+		if (is_time(last_list))
 		{
 			reload_configuration();
 			if (own_seat >= seats || look_around(&indexes))

@@ -1,7 +1,8 @@
 # Who asks for a worker that merges pending rows has something else to do, and does it whether or
 # not there can be one: where the table of locks is full, in a transaction that is prepared, in a
 # database that is closed to others.  And where nobody inserts any more, after a restart, the
-# launcher asks for one.
+# launcher asks for one.  A worker goes when somebody wants the database, however many indexes
+# it has to serve.
 
 use strict;
 use warnings FATAL => 'all';
@@ -75,6 +76,31 @@ is($node->safe_psql('postgres', "SELECT pending_rows FROM index_status('rows_e')
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'hnsw_rebuild'");
 $node->restart;
 ok(merged(), 'the launcher has a row merged that came before a restart');
+
+# ---- it has many indexes to serve, and the database is wanted ----
+
+$node->safe_psql('postgres', 'CREATE DATABASE many');
+$node->safe_psql('many', <<'X');
+CREATE EXTENSION hnsw_rebuild;
+CREATE TABLE vectors AS
+	SELECT array_agg(random())::vector e FROM generate_series(0, 64 * 100 - 1) i GROUP BY i / 64;
+SET hnsw_rebuild.merge_workers = 0;
+DO $$ BEGIN
+	FOR n IN 1..400 LOOP
+		EXECUTE format('CREATE TABLE rows_%s (e vector(64))', n);
+		EXECUTE format('CREATE INDEX ON rows_%s USING hnsw (e vector_l2_ops) WITH (deferred = on)', n);
+		EXECUTE format('INSERT INTO rows_%s SELECT e FROM vectors', n);
+		COMMIT;
+	END LOOP;
+END $$;
+SET hnsw_rebuild.merge_workers = 1;
+INSERT INTO rows_1 SELECT e FROM vectors LIMIT 1;
+X
+$node->poll_query_until('postgres', "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = 'many' AND backend_type = 'hnsw_rebuild merge'")
+  or fail 'begun';
+$node->safe_psql('postgres', 'DROP DATABASE many');
+is($node->safe_psql('postgres', "SELECT count(*) FROM pg_database WHERE datname = 'many'"), 0,
+	'a worker that serves many indexes goes when the database is dropped');
 
 $node->stop;
 done_testing();
