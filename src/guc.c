@@ -86,7 +86,7 @@ int			hnr_guc_record_limit = 100;
 double		hnr_guc_query_sample_rate = 0;
 
 static bool preloaded = false;
-static void (*threshold_callback) (void) = NULL;
+static void (*watch_callback) (void) = NULL;
 
 static const struct config_enum_entry cutover_methods[] = {
 	{"swap_storage", HNR_CUTOVER_SWAP_STORAGE, false},
@@ -347,16 +347,16 @@ hnr_preloaded(void)
 }
 
 void
-hnr_on_threshold_set(void (*callback) (void))
+hnr_on_watch_wanted(void (*callback) (void))
 {
-	threshold_callback = callback;
+	watch_callback = callback;
 }
 
 bool
-hnr_threshold_set(void)
+hnr_watch_wanted(void)
 {
-	if (threshold_callback)
-		threshold_callback();
+	if (watch_callback)
+		watch_callback();
 	return preloaded && hnr_guc_launcher;
 }
 

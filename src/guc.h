@@ -83,14 +83,14 @@ extern void hnr_guc_init(void);
 extern bool hnr_preloaded(void);
 
 /*
- * To be called when a statement sets auto_rebuild_threshold: the launcher looks
- * at this database once the statement has committed.  False: there is nobody
- * to act upon the threshold (not preloaded, or the launcher is switched off).
+ * To be called when a statement sets auto_rebuild_threshold, or deferred: the launcher
+ * looks at this database once the statement has committed.  False: there is nobody
+ * to act upon that (not preloaded, or the launcher is switched off).
  */
-extern bool hnr_threshold_set(void);
+extern bool hnr_watch_wanted(void);
 
-/* For the launcher: what hnr_threshold_set calls. */
-extern void hnr_on_threshold_set(void (*callback) (void));
+/* For the launcher: what hnr_watch_wanted calls. */
+extern void hnr_on_watch_wanted(void (*callback) (void));
 
 /* Sets anybody's setting in this process, whatever role and database say. */
 extern void hnr_guc_force(const char *name, const char *value);

@@ -48,7 +48,10 @@ extern void hnr_merge_defer(HnrIndex *index, const HnrRow *row, bool known);
  */
 extern void hnr_merger_request(HnrIndex *index);
 
-/* Likewise for any index that the caller has a lock on: where it is deferred, and rows are pending. */
-extern void hnr_merger_request_where_due(Relation rel);
+/*
+ * Likewise for any index that the caller has a lock on: where it is deferred, and rows are pending.
+ * Whether there may be such rows later.  A damaged one is left alone.
+ */
+extern bool hnr_merger_request_where_due(Relation rel);
 
 #endif							/* HNR_MERGE_H */

@@ -9,7 +9,8 @@
  * (merge.c), VACUUM or the next insertion asks again, or flush_index() is called; that is
  * logged, once in a while.  So they do in a database that accepts no connections
  * (ALLOW_CONNECTIONS), in which sessions may have stayed.
- * The launcher asks whenever it comes by, as after a restart of the server.
+ * The launcher asks whenever it comes by, as after a restart of the server; where an index is
+ * deferred that is every naptime.
  *
  * Others can not see an index, or its storage, that came with the present transaction: then the
  * worker is started when that commits, or is prepared.
@@ -170,15 +171,17 @@ hnr_merger_request(HnrIndex *index)
 		complain();
 }
 
-void
+bool
 hnr_merger_request_where_due(Relation rel)
 {
+	HnrIndexFigures figures;
 	HnrIndex   *index;
 
 	if (!hnr_option_deferred(rel) || !rel->rd_index->indisready || !rel->rd_index->indislive ||
-		rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
-		return;
+		rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP || !hnr_index_try_figures(rel, &figures))
+		return false;
 	index = hnr_index_open(rel);
 	if (BlockNumberIsValid(index->meta.pending_head))
 		hnr_merger_request(index);
+	return true;
 }

@@ -89,11 +89,12 @@ statement_sets(const char *option)
 	return false;
 }
 
+/* What is for the launcher to see to; warns where there is none. */
 static void
-warn_of_no_effect(const HnrOptions *options)
+tell_launcher(const HnrOptions *options)
 {
 	/* asked in any case, as it wakes the launcher */
-	if (options->auto_rebuild_threshold >= 0 && !hnr_threshold_set() &&
+	if (options->auto_rebuild_threshold >= 0 && !hnr_watch_wanted() &&
 		statement_sets("auto_rebuild_threshold"))
 		ereport(WARNING,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -108,6 +109,9 @@ warn_of_no_effect(const HnrOptions *options)
 				 errmsg("query_sample_rate has no effect at present"),
 				 errdetail("There is no shared memory to keep queries in."),
 				 errhint("Add hnsw_rebuild to shared_preload_libraries, and restart the server.")));
+	/* without the launcher, insertions and VACUUM ask for who merges */
+	if (options->deferred)
+		(void) hnr_watch_wanted();
 }
 
 bytea *
@@ -140,7 +144,7 @@ hnr_options_parse(Datum reloptions, bool validate)
 				 errmsg("ef_construction must be greater than or equal to 2 * m"),
 				 errdetail("ef_construction is %d, m is %d.", options->ef_construction, options->m)));
 	if (validate && options)
-		warn_of_no_effect(options);
+		tell_launcher(options);
 	return (bytea *) options;
 }
 

@@ -131,12 +131,13 @@ static bool
 decide(HnrSubject *s)
 {
 	bool		watched = true;
+	bool		deferred = false;
 
 	hnr_start_transaction();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (open_subject(s))
 	{
-		hnr_merger_request_where_due(s->index_rel);
+		deferred = hnr_merger_request_where_due(s->index_rel);
 		watched = is_watched(s->index_rel);
 		s->owner = s->table->rd_rel->relowner;
 	}
@@ -157,7 +158,7 @@ decide(HnrSubject *s)
 	close_subject(s);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
-	return watched;
+	return watched || deferred;
 }
 
 /* Starts the rebuild, or the optimisation, that was decided upon. */

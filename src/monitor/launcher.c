@@ -13,9 +13,9 @@
  * has an index to watch, so
  *		every database is checked once when the launcher first sees it, which
  *		also sweeps what a crash left behind;
- *		one in which an index with a threshold was found, every naptime, and any in which
- *		queries were kept (queries.h);
- *		any other, when a threshold is set in it (the backend tells us after
+ *		one in which an index with a threshold, or a deferred one, was found, every
+ *		naptime, and any in which queries were kept (queries.h);
+ *		any other, when one of these options is set in it (the backend tells us after
  *		its commit), and, since a prepared transaction can hide that, every
  *		hour.
  * Template databases, and those that allow no connections, are left alone.
@@ -70,7 +70,7 @@ typedef struct Database
 {
 	Oid			oid;
 	bool		present;		/* in the last reading of pg_database */
-	bool		watched;		/* has an index with a threshold */
+	bool		watched;		/* has an index with a threshold, or deferred */
 	bool		rebuilding;		/* a rebuild ran there at the last check */
 	int			failures;		/* checks that came to no end, in a row */
 	TimestampTz due;

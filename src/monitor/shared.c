@@ -43,8 +43,8 @@ static Shared *shared = NULL;
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
-/* A threshold was set in this backend's transaction. */
-static bool threshold_pending = false;
+/* An option for the launcher was set in this backend's transaction. */
+static bool watch_pending = false;
 
 static void
 request_memory(void)
@@ -105,17 +105,17 @@ flag_database(Oid database)
 static void
 at_transaction_end(XactEvent event, void *arg)
 {
-	if (!threshold_pending)
+	if (!watch_pending)
 		return;
 	switch (event)
 	{
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PREPARE:
-			threshold_pending = false;
+			watch_pending = false;
 			flag_database(MyDatabaseId);
 			break;
 		case XACT_EVENT_ABORT:
-			threshold_pending = false;
+			watch_pending = false;
 			break;
 		default:
 			break;
@@ -123,14 +123,14 @@ at_transaction_end(XactEvent event, void *arg)
 }
 
 static void
-threshold_was_set(void)
+watch_is_wanted(void)
 {
 	static bool registered = false;
 
 	if (!registered)
 		RegisterXactCallback(at_transaction_end, NULL);
 	registered = true;
-	threshold_pending = true;
+	watch_pending = true;
 }
 
 void
@@ -140,7 +140,7 @@ hnr_shared_init(void)
 	shmem_request_hook = request_memory;
 	prev_shmem_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = create_memory;
-	hnr_on_threshold_set(threshold_was_set);
+	hnr_on_watch_wanted(watch_is_wanted);
 }
 
 static void

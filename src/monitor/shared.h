@@ -4,7 +4,7 @@
  *		What the launcher, its database workers and the backends share.
  *
  * A small piece of shared memory, there only where the library is preloaded,
- * guarded by one spinlock: the databases in which a threshold was set lately,
+ * guarded by one spinlock: the databases in which an option for the launcher was set lately,
  * and one slot per database worker with what it found.
  *
  *-------------------------------------------------------------------------
@@ -16,7 +16,7 @@
 typedef enum HnrCheckResult
 {
 	HNR_CHECK_FAILED,			/* it did not come to an end */
-	HNR_CHECK_NOTHING,			/* no index with a threshold */
+	HNR_CHECK_NOTHING,			/* no index with a threshold, or deferred */
 	HNR_CHECK_WATCHED,			/* at least one */
 	HNR_CHECK_REBUILDING		/* likewise, and a rebuild is under way */
 } HnrCheckResult;
@@ -25,7 +25,7 @@ typedef enum HnrCheckResult
 
 /*
  * From _PG_init, while shared_preload_libraries are loaded.  From then on, a
- * transaction that sets a threshold flags its database when it commits, and
+ * transaction that sets a threshold, or deferred, flags its database when it commits, and
  * wakes the launcher.
  */
 extern void hnr_shared_init(void);

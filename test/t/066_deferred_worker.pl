@@ -76,6 +76,18 @@ is($node->safe_psql('postgres', "SELECT pending_rows FROM index_status('rows_e')
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'hnsw_rebuild'");
 $node->restart;
 ok(merged(), 'the launcher has a row merged that came before a restart');
+$node->append_conf('postgresql.conf', 'hnsw_rebuild.naptime = 1');
+$node->reload;
+for my $what ('that came later', 'of an index that came later')
+{
+	$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'hnsw_rebuild merge'") or fail 'ended';
+	$node->safe_psql('postgres', "SET hnsw_rebuild.merge_workers = 0; $row");
+	ok(merged(), "and one $what");
+	# no index is left to be watched, and that is found out
+	$node->safe_psql('postgres', 'DROP TABLE rows');
+	sleep 3;
+	$node->safe_psql('postgres', $make);
+}
 
 # ---- it has many indexes to serve, and the database is wanted ----
 
