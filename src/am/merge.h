@@ -54,4 +54,7 @@ extern void hnr_merger_request(HnrIndex *index);
  */
 extern bool hnr_merger_request_where_due(Relation rel);
 
+/* Whether a worker of this database is there, which serves its indexes in turn. */
+extern bool hnr_merger_is_there(void);
+
 #endif							/* HNR_MERGE_H */

@@ -54,6 +54,18 @@ is_open(void)
 	return open;
 }
 
+static bool
+seat_is_free(int seat)
+{
+	LOCKTAG		tag;
+
+	hnr_merge_set_seat(&tag, seat);
+	if (hnr_lock_quietly(&tag, ShareLock) == LOCKACQUIRE_NOT_AVAIL)
+		return false;
+	LockRelease(&tag, ShareLock, false);
+	return true;
+}
+
 /*
  * The first seat that is free, or -1: there is none, or nobody may come.  No error: who asks
  * has something else to do.
@@ -62,16 +74,18 @@ static int
 free_seat(void)
 {
 	for (int seat = 0; seat < hnr_guc_merge_workers; seat++)
-	{
-		LOCKTAG		tag;
-
-		hnr_merge_set_seat(&tag, seat);
-		if (hnr_lock_quietly(&tag, ShareLock) == LOCKACQUIRE_NOT_AVAIL)
-			continue;
-		LockRelease(&tag, ShareLock, false);
-		return is_open() ? seat : -1;
-	}
+		if (seat_is_free(seat))
+			return is_open() ? seat : -1;
 	return -1;
+}
+
+bool
+hnr_merger_is_there(void)
+{
+	for (int seat = 0; seat < HNR_MAX_MERGE_WORKERS && !RecoveryInProgress(); seat++)
+		if (!seat_is_free(seat))
+			return true;
+	return false;
 }
 
 static void

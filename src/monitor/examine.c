@@ -20,6 +20,8 @@
 #include "utils/timestamp.h"
 
 #include "am/am.h"
+#include "am/merge.h"
+#include "debug_point.h"
 #include "guc.h"
 #include "monitor/health.h"
 #include "monitor/queries.h"
@@ -204,15 +206,16 @@ estimate(Relation index, const HnrJob *job, HnrHealth *h)
 	}
 }
 
-/* Whether pending rows have been left lying. */
+/* Whether pending rows have been left lying.  A worker that is there comes to them in its turn. */
 static bool
 is_stalled(Relation index)
 {
+	int			age = HNR_DEBUG_FAULT("health_stalled") ? 0 : HNR_ADVICE_STALLED;
 	HnrPendingStatus status;
 
 	hnr_pending_status(index, &status);
-	return status.oldest != 0 && !status.merging &&
-		TimestampDifferenceExceeds(status.oldest, GetCurrentTimestamp(), HNR_ADVICE_STALLED);
+	return status.oldest != 0 && !status.merging && !hnr_merger_is_there() &&
+		TimestampDifferenceExceeds(status.oldest, GetCurrentTimestamp(), age);
 }
 
 /* That has ended well since the last rebuild; NULL: none. */

@@ -177,5 +177,5 @@ COMMENT ON COLUMN rebuild_history.worker_pid IS 'process that rebuilds, or did';
 COMMENT ON COLUMN rebuild_history.method IS 'warm: began with the old index''s graph; scratch; optimize: optimize_index(); NULL: not built yet';
 COMMENT ON COLUMN rebuild_history.share IS 'of an optimization: the part of the vertices whose neighbors were to be chosen anew at most';
 COMMENT ON COLUMN rebuild_history.work IS 'of an optimization: what it did, in numbers of vertices, links and codes';
-COMMENT ON COLUMN rebuild_history.method_reason IS 'why it did not begin with the old index''s graph; NULL: it did, or was asked not to';
+COMMENT ON COLUMN rebuild_history.method_reason IS 'why it did not begin with the old index''s graph; NULL: it did, or was asked not to; of an optimization, why recall could not be measured';
 

@@ -68,6 +68,29 @@ $writer->query_safe($row);
 $writer->quit;
 ok(merged('closed'), 'nor is one missing when there can be one');
 
+# ---- a worker that serves another index, or none ----
+
+sub advice
+{
+	return $node->safe_psql('postgres', "SET hnsw_rebuild.debug_point_action = 'health_stalled:error'; SELECT action FROM index_health('$_[0]')");
+}
+
+$node->safe_psql('postgres', "CREATE TABLE others (e vector(3)); CREATE INDEX others_e ON others USING hnsw (e vector_l2_ops) WITH (deferred = on)");
+$writer = $node->background_psql('postgres');
+$writer->query_safe(q{CREATE FUNCTION hnr_debug_point_key(text) RETURNS bigint AS '$libdir/hnsw_rebuild' LANGUAGE C STRICT});
+$writer->query_safe("SELECT pg_advisory_lock(hnr_debug_point_key('merge_row'))");
+$node->safe_psql('postgres', $row);
+$node->poll_query_until('postgres', "SELECT merging FROM index_status('rows_e')") or fail 'merging';
+$node->safe_psql('postgres', "INSERT INTO others VALUES ('[1,2,3]')");
+is(advice('others_e'), 'none', 'rows that wait for a worker to come are not left lying');
+$writer->query_safe("SELECT pg_advisory_unlock(hnr_debug_point_key('merge_row'))");
+$writer->quit;
+ok(merged(), 'it goes on');
+$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'hnsw_rebuild merge'") or fail 'ended';
+$node->safe_psql('postgres', "SET hnsw_rebuild.merge_workers = 0; INSERT INTO others VALUES ('[1,2,3]')");
+is(advice('others_e'), 'flush', 'those that wait for nobody are');
+$node->safe_psql('postgres', 'DROP TABLE others');
+
 # ---- only the launcher comes by ----
 
 $node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'hnsw_rebuild merge'") or fail 'ended';
