@@ -40,6 +40,9 @@
 /* To be started when the transaction commits. */
 static bool at_commit;
 
+/* No worker was to be had when this process last asked. */
+static bool refused;
+
 /* Whether the database lets anybody in: else a worker would end as it begins. */
 static bool
 is_open(void)
@@ -162,7 +165,6 @@ void
 hnr_merger_request(HnrIndex *index)
 {
 	static TimestampTz next_look = 0;
-	static bool refused = false;
 	bool		again = refused;
 	TimestampTz now;
 	int			seat;
@@ -197,5 +199,8 @@ hnr_merger_request_where_due(Relation rel)
 	index = hnr_index_open(rel);
 	if (BlockNumberIsValid(index->meta.pending_head))
 		hnr_merger_request(index);
+	/* who comes by, and goes, does not ask twice; and nobody else may */
+	if (refused)
+		complain();
 	return true;
 }

@@ -24,6 +24,7 @@ CREATE TABLE rows (e vector(3));
 CREATE INDEX rows_e ON rows USING hnsw (e vector_l2_ops) WITH (deferred = on);
 X
 my $row = "INSERT INTO rows VALUES ('[1,2,3]')";
+my $waited = 0;
 
 sub merged
 {
@@ -111,6 +112,20 @@ for my $what ('that came later', 'of an index that came later')
 	sleep 3;
 	$node->safe_psql('postgres', $make);
 }
+
+# ---- it comes by, but there is no room for a worker beside its own ----
+
+sub complaints { return scalar(() = slurp_file($node->logfile) =~ /no background worker is free to merge/g); }
+
+my $before = complaints();
+$node->append_conf('postgresql.conf', 'max_worker_processes = 3');
+$node->safe_psql('postgres', "SET hnsw_rebuild.merge_workers = 0; $row");
+$node->restart;
+sleep 1 while complaints() == $before && $waited++ < 180;
+cmp_ok(complaints(), '>', $before, 'which is logged');
+$node->append_conf('postgresql.conf', 'max_worker_processes = 8');
+$node->restart;
+ok(merged(), 'and made good');
 
 # ---- it has many indexes to serve, and the database is wanted ----
 
