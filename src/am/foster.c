@@ -303,9 +303,9 @@ foster_beyond(HnrIndex *index, const HnrLinkTarget *to, const HnrNewLink *lost, 
 	hnr_idset_init(&all.known, 64);
 	(void) hnr_idset_add(&all.known, by);
 	(void) hnr_idset_add(&all.known, hnr_node_of_tid(&lost->from));
-	add_lost(&all, hnr_node_of_tid(&lost->evicted));
-	add_lost_beyond(&all, index, to->ways, all.id[0]);
-	for (int i = 1; i < all.n; i++)
+	(void) hnr_idset_add(&all.known, hnr_node_of_tid(&lost->evicted));
+	add_lost_beyond(&all, index, to->ways, hnr_node_of_tid(&lost->evicted));
+	for (int i = 0; i < all.n; i++)
 	{
 		HnrFosterChild child = {.ways = to->ways,.paths = to->paths};
 
