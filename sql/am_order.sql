@@ -55,6 +55,7 @@ $$ SELECT array_agg(CASE kind
 	WHEN 'counts' THEN floor(30000 * sin(i * j))
 	WHEN 'embedding' THEN sin(i * j)
 	WHEN 'one large' THEN CASE j WHEN 7 THEN 4096 ELSE sin(i * j) END
+	WHEN 'few long' THEN CASE WHEN i % 50 = 0 THEN 1e8 * sin(i * j) WHEN j = 7 THEN 4096 ELSE sin(i * j) END
 	WHEN 'close' THEN CASE j WHEN 7 THEN 1000000 ELSE sin(i * j) END END ORDER BY j)::vector FROM generate_series(1, 500) j $$;
 ALTER TABLE ordered RENAME TO ordered_short;
 ALTER TABLE of_each RENAME TO ordered;
@@ -79,7 +80,7 @@ BEGIN
 		DELETE FROM ordered WHERE id > 200;
 	END LOOP;
 END $$;
-SELECT kind, a.* FROM unnest(ARRAY['pixels', 'counts', 'embedding', 'one large', 'close']) kind, LATERAL ordered_as(kind) a;
+SELECT kind, a.* FROM unnest(ARRAY['pixels', 'counts', 'embedding', 'one large', 'few long', 'close']) kind, LATERAL ordered_as(kind) a;
 DROP TABLE ordered;
 ALTER TABLE ordered_short RENAME TO ordered;
 DROP FUNCTION ordered_as, ordered_long;

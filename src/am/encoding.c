@@ -142,6 +142,10 @@ hnr_choose_encoding(const HnrMetric *metric, int dims, const float *vectors, int
 					  metric, dims, vectors, n))
 		return HNR_ENCODING_BYTE;
 	narrow = better_narrow(metric, dims, vectors, n);
+	if (encoding_fits(narrow, NARROW_MARGIN, metric, dims, vectors, n))
+		return narrow;
+	/* what moves them less all together may do so for a few long ones only */
+	narrow = narrow == HNR_ENCODING_SHORT ? HNR_ENCODING_HALF : HNR_ENCODING_SHORT;
 	return encoding_fits(narrow, NARROW_MARGIN, metric, dims, vectors, n) ? narrow :
 		HNR_ENCODING_FLOAT;
 }
