@@ -145,9 +145,8 @@ make_link(Walk *w)
 	made = hnr_link_add_all(w->index, 0, &w->link, 1, &to) > 0;
 	if (made && child->generation != 0 && !hnr_link_end_stands(w->index, 0, &other_end))
 		hnr_link_remove(w->index, 0, &w->link.from, &other_end.from);
-	/* only one that is forced evicts, and only for those that are not */
-	if (made && child->force && ItemPointerIsValid(&w->link.evicted))
-		hnr_foster_evicted(w->index, &to, &w->link, &child->tid);
+	if (made)
+		hnr_foster_evicted(w->index, &to, &w->link, 1, &child->tid);
 	RESUME_INTERRUPTS();
 	return made;
 }
@@ -319,9 +318,9 @@ foster_beyond(HnrIndex *index, const HnrLinkTarget *to, const HnrNewLink *lost, 
 	MemoryContextDelete(context);
 }
 
-void
-hnr_foster_evicted(HnrIndex *index, const HnrLinkTarget *to, const HnrNewLink *lost,
-				   const ItemPointerData *by)
+/* A vertex that was evicted and is found by nothing else. */
+static void
+foster_one(HnrIndex *index, const HnrLinkTarget *to, const HnrNewLink *lost, const ItemPointerData *by)
 {
 	HnrFosterChild child = {.tid = lost->evicted,.ways = to->ways,.paths = to->paths};
 
@@ -329,4 +328,35 @@ hnr_foster_evicted(HnrIndex *index, const HnrLinkTarget *to, const HnrNewLink *l
 		foster_evicted(index, &child, lost, hnr_node_of_tid(by));
 	else if (index->metric->kind == HNR_METRIC_IP)
 		foster_beyond(index, to, lost, hnr_node_of_tid(by));
+}
+
+/*
+ * Whether a list that the search saw beside the one that gave a vertex up leads there still.  Somebody
+ * else may have given that link up meanwhile, relying on the one given up here; who does so looks
+ * afterwards, as is done here, so whoever is the second to look sees it.
+ */
+static bool
+is_found_still(HnrIndex *index, HnrWays *ways, const HnrNewLink *lost)
+{
+	HnrNodeId	from = hnr_node_of_tid(&lost->from);
+	HnrNodeId	id = hnr_node_of_tid(&lost->evicted);
+	HnrWay		other;
+
+	while (hnr_ways_other(ways, from, id, &other))
+	{
+		if (hnr_link_stands(index, &other, &lost->evicted))
+			return true;
+		hnr_ways_lose(ways, other.from, id);
+	}
+	return false;
+}
+
+/* A link made for one of these may take another's place; each is looked after by the ways it has, which grow fewer. */
+void
+hnr_foster_evicted(HnrIndex *index, const HnrLinkTarget *to, const HnrNewLink *links, int n,
+				   const ItemPointerData *by)
+{
+	for (int i = 0; i < n; i++)
+		if (ItemPointerIsValid(&links[i].evicted) && !is_found_still(index, to->ways, &links[i]))
+			foster_one(index, to, &links[i], by);
 }

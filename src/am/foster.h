@@ -39,12 +39,12 @@ typedef struct HnrFosterChild
 extern bool hnr_foster(HnrIndex *index, const HnrFosterChild *child, ItemPointer from);
 
 /*
- * The same for one that lost its place in a list (`lost`, with .from and .evicted) to
- * the vertex `by`, which is linked as `to` says.  Nothing can be linked to a deleted one, but
- * until vacuum removes it searches go through it: then, under the inner product, for what it
- * leads to.
+ * The same for those that lost their place in lists (.evicted) by n links just made, to the vertex
+ * `by`, which is linked as `to` says: where no list is known to lead there, or none does so any
+ * more.  Nothing can be linked to a deleted one, but until vacuum removes it searches go through
+ * it: then, under the inner product, for what it leads to.
  */
-extern void hnr_foster_evicted(HnrIndex *index, const HnrLinkTarget *to, const HnrNewLink *lost,
+extern void hnr_foster_evicted(HnrIndex *index, const HnrLinkTarget *to, const HnrNewLink *links, int n,
 							   const ItemPointerData *by);
 
 #endif							/* HNR_FOSTER_H */

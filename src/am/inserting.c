@@ -170,9 +170,7 @@ link_back(HnrInserting *ins, int level, HnrNewLink *links, int n, const HnrLinkT
 	CHECK_FOR_INTERRUPTS();
 	HOLD_INTERRUPTS();
 	made = hnr_link_add_all(ins->index, level, links, n, to);
-	for (int i = 0; i < n; i++)
-		if (ItemPointerIsValid(&links[i].evicted))
-			hnr_foster_evicted(ins->index, to, &links[i], &ins->tids[0]);
+	hnr_foster_evicted(ins->index, to, links, n, &ins->tids[0]);
 	RESUME_INTERRUPTS();
 	return made;
 }
@@ -274,6 +272,7 @@ hnr_inserting_link_forward(HnrInserting *ins)
 		/* see store_linked in insert.c; vacuum itself is alone */
 		HOLD_INTERRUPTS();
 		hnr_link_add_all(ins->index, 0, &link, 1, &to);
+		hnr_foster_evicted(ins->index, &to, &link, 1, &links->back[i].from);
 		if (ins->row && !hnr_link_end_stands(ins->index, 0, &links->back[i]))
 			hnr_link_remove(ins->index, 0, &ins->tids[0], &links->back[i].from);
 		RESUME_INTERRUPTS();

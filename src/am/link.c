@@ -277,6 +277,42 @@ hnr_link_add_all(HnrIndex *index, int level, HnrNewLink *links, int n,
 	return made;
 }
 
+/* Whether n slots lead to a vertex; one that was seen to do so is looked at first. */
+static bool
+lead_to(const HnrIndex *index, const char *slots, int n, int first, const ItemPointerData *to)
+{
+	Size		size = index->layout.slot_size;
+
+	if (first < n && hnr_same_tid(&((const HnrSlot *) (slots + first * size))->vertex, to))
+		return true;
+	for (int i = 0; i < n; i++)
+		if (hnr_same_tid(&((const HnrSlot *) (slots + i * size))->vertex, to))
+			return true;
+	return false;
+}
+
+bool
+hnr_link_stands(HnrIndex *index, const HnrWay *way, const ItemPointerData *to)
+{
+	const HnrShape *shape = &index->layout.ground;
+	const HnrPartLayout *pl = &shape->part[0];
+	BlockNumber block = (BlockNumber) (way->from >> 16);
+	Buffer		buf = hnr_buffer_read(index->rel, block, BUFFER_LOCK_SHARE, HNR_KIND_BIT(shape->kind));
+	const HnrVertex *v = hnr_vertex_standing(shape, BufferGetPage(buf), (OffsetNumber) (way->from & 0xFFFF));
+	HnrLaterSlots later = {.index = index,.shape = shape,.block = block,.vertex = v};
+	bool		stands = false;
+
+	if (v && v->state == HNR_VERTEX_LIVE)
+	{
+		stands = lead_to(index, (const char *) v + pl->slot_offset, Min(pl->slot_count, (int) v->degree),
+						 way->at, to);
+		while (hnr_vertex_later_slots(&later))
+			stands |= later.same && lead_to(index, later.slots, later.n, 0, to);
+	}
+	hnr_buffer_release(buf);
+	return stands;
+}
+
 bool
 hnr_link_end_stands(HnrIndex *index, int level, const HnrNewLink *link)
 {

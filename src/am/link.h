@@ -27,8 +27,8 @@ typedef struct HnrNewLink
 	HnrSlot    *slot;			/* names the vertex to link to */
 	bool		mutual;			/* which leads to `from` itself */
 	HnrLinkResult result;
-	ItemPointerData evicted;	/* made in the place of a link to this vertex, which
-								 * may have been the only one; else invalid */
+	ItemPointerData evicted;	/* made in the place of a link to this vertex, which the
+								 * new one does not lead to; else invalid */
 } HnrNewLink;
 
 /* What is known of paths from the entry point while a vertex that none leads to is linked (reach.c). */
@@ -62,6 +62,9 @@ typedef struct HnrLinkTarget
  */
 extern int	hnr_link_add_all(HnrIndex *index, int level, HnrNewLink *links, int n,
 							 const HnrLinkTarget *to);
+
+/* Whether a link that was seen from a ground vertex to `to` is there, and that vertex live. */
+extern bool hnr_link_stands(HnrIndex *index, const HnrWay *way, const ItemPointerData *to);
 
 /* Whether the vertex that a link would be from is still live and the same. */
 extern bool hnr_link_end_stands(HnrIndex *index, int level, const HnrNewLink *link);

@@ -109,8 +109,10 @@ is_led_to(const HnrPruning *p, int neighbor)
 static bool
 is_found_otherwise(const HnrPruning *p, int neighbor)
 {
+	HnrWay		other;
+
 	return p->to->ways == NULL ||
-		hnr_ways_two(p->to->ways, hnr_node_of_tid(&hnr_pruning_slot(p, neighbor)->vertex));
+		hnr_ways_other(p->to->ways, p->id, hnr_node_of_tid(&hnr_pruning_slot(p, neighbor)->vertex), &other);
 }
 
 static bool
@@ -216,7 +218,10 @@ hnr_pruning_replaced(HnrPruning *p, int victim, HnrNewLink *link)
 {
 	ItemPointer tid = &hnr_pruning_slot(p, victim)->vertex;
 
-	if (p->to->ways && !hnr_ways_lose(p->to->ways, hnr_node_of_tid(tid)) && !is_led_to(p, victim))
+	if (p->to->ways == NULL)
+		return;
+	hnr_ways_lose(p->to->ways, p->id, hnr_node_of_tid(tid));
+	if (!is_led_to(p, victim))
 		link->evicted = *tid;
 }
 

@@ -65,7 +65,7 @@ extern void hnr_pruning_measure(HnrPruning *p, HnrLockedVertex *locked);
  */
 extern int	hnr_pruning_choose(HnrPruning *p);
 
-/* The link to the one chosen is replaced by `link`: notes if that was the only one. */
+/* The link to the one chosen is replaced by `link`: notes it, there and in the ways. */
 extern void hnr_pruning_replaced(HnrPruning *p, int victim, HnrNewLink *link);
 
 #endif							/* HNR_PRUNE_H */

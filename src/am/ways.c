@@ -23,6 +23,7 @@ struct HnrWays
 	int			nvisited;
 	int			maxvisited;
 	uint32	   *visited;		/* keys */
+	HnrNodeId  *visited_id;
 	int		   *noted_before;	/* each visit */
 	bool		(*counts) (HnrNodeId id, void *state);
 	void	   *counts_state;
@@ -44,6 +45,7 @@ hnr_ways_create(void)
 	ways->noted = palloc(sizeof(uint32) * ways->maxnoted);
 	ways->maxvisited = 128;
 	ways->visited = palloc(sizeof(uint32) * ways->maxvisited);
+	ways->visited_id = palloc(sizeof(HnrNodeId) * ways->maxvisited);
 	ways->noted_before = palloc(sizeof(int) * ways->maxvisited);
 	return ways;
 }
@@ -61,9 +63,11 @@ hnr_ways_visit(HnrWays *ways, HnrNodeId id)
 	{
 		ways->maxvisited *= 2;
 		ways->visited = repalloc_huge(ways->visited, sizeof(uint32) * ways->maxvisited);
+		ways->visited_id = repalloc_huge(ways->visited_id, sizeof(HnrNodeId) * ways->maxvisited);
 		ways->noted_before = repalloc_huge(ways->noted_before, sizeof(int) * ways->maxvisited);
 	}
 	ways->visited[ways->nvisited] = key_of(id);
+	ways->visited_id[ways->nvisited] = id;
 	ways->noted_before[ways->nvisited++] = ways->nnoted;
 	return ways->counts == NULL || ways->counts(id, ways->counts_state);
 }
@@ -104,48 +108,92 @@ find(const uint32 *keys, int n, int from, uint32 key)
 }
 
 /*
- * Where a vertex is noted for the second time, or -1.  What was noted after the visit
- * there may have been found through it, and is no other way to it.
+ * How much of what is noted leads to a vertex by itself: what was noted after the visit there may
+ * have been found through it, and is no other way to it.
  */
 static int
-find_second(const HnrWays *ways, HnrNodeId id)
+noted_before_visit(const HnrWays *ways, HnrNodeId id)
 {
-	uint32		key = key_of(id);
-	int			visit = find(ways->visited, ways->nvisited, 0, key);
-	int			n = visit < ways->nvisited ? ways->noted_before[visit] : ways->nnoted;
-	int			first = find(ways->noted, n, 0, key);
-	int			second = find(ways->noted, n, first + 1, key);
+	int			visit = find(ways->visited, ways->nvisited, 0, key_of(id));
 
-	return second < n ? second : -1;
+	return visit < ways->nvisited ? ways->noted_before[visit] : ways->nnoted;
 }
 
 bool
 hnr_ways_two(const HnrWays *ways, HnrNodeId id)
 {
-	return find_second(ways, id) >= 0;
+	int			n = noted_before_visit(ways, id);
+	int			first = find(ways->noted, n, 0, key_of(id));
+
+	return find(ways->noted, n, first + 1, key_of(id)) < n;
+}
+
+/* Whose link is noted at a place: that of the last visited before.  Some have none noted. */
+static int
+noted_by(const HnrWays *ways, int noted)
+{
+	int			low = 0;
+	int			high = ways->nvisited - 1;
+
+	while (low < high)
+	{
+		int			mid = (low + high + 1) / 2;
+
+		if (ways->noted_before[mid] <= noted)
+			low = mid;
+		else
+			high = mid - 1;
+	}
+	return low;
+}
+
+bool
+hnr_ways_other(const HnrWays *ways, HnrNodeId from, HnrNodeId id, HnrWay *other)
+{
+	uint32		key = key_of(id);
+	int			n = noted_before_visit(ways, id);
+
+	for (int i = find(ways->noted, n, 0, key); i < n; i = find(ways->noted, n, i + 1, key))
+	{
+		int			visit = noted_by(ways, i);
+
+		other->from = ways->visited_id[visit];
+		other->at = i - ways->noted_before[visit];
+		if (other->from != from)
+			return true;
+	}
+	return false;
+}
+
+/* Where a link is noted; -1: nowhere. */
+static int
+find_link(const HnrWays *ways, HnrNodeId from, HnrNodeId to)
+{
+	int			visit = find(ways->visited, ways->nvisited, 0, key_of(from));
+	int			end;
+	int			i;
+
+	if (visit == ways->nvisited)
+		return -1;
+	end = visit + 1 < ways->nvisited ? ways->noted_before[visit + 1] : ways->nnoted;
+	i = find(ways->noted, end, ways->noted_before[visit], key_of(to));
+	return i < end ? i : -1;
 }
 
 bool
 hnr_ways_leads(const HnrWays *ways, HnrNodeId from, HnrNodeId to)
 {
-	int			visit = find(ways->visited, ways->nvisited, 0, key_of(from));
-	int			end;
-
-	if (visit == ways->nvisited)
-		return false;
-	end = visit + 1 < ways->nvisited ? ways->noted_before[visit + 1] : ways->nnoted;
-	return find(ways->noted, end, ways->noted_before[visit], key_of(to)) < end;
+	return find_link(ways, from, to) >= 0;
 }
 
-bool
-hnr_ways_lose(HnrWays *ways, HnrNodeId id)
+void
+hnr_ways_lose(HnrWays *ways, HnrNodeId from, HnrNodeId id)
 {
-	int			i = find_second(ways, id);
+	int			i = find_link(ways, from, id);
 
 	/* a key that no vertex has: the metapage's */
 	if (i >= 0)
 		ways->noted[i] = 0;
-	return i >= 0;
 }
 
 void
