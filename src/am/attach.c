@@ -5,7 +5,8 @@
  *		attach.h.
  *
  * Where the graph does not fit into memory, what adopt.c does there is done on pages, as
- * by a vacuum that finds nothing dead.  optimize.c has it done, too, while others insert.
+ * by a vacuum that finds nothing dead.  optimize.c has it done, too, while others insert, and
+ * under the inner product vacuum itself, before it takes links out.
  *
  * Locks: those of reach.c, and a share lock on one page.
  *
@@ -13,8 +14,11 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "am/attach.h"
 #include "am/buffer.h"
+#include "am/stored.h"
 #include "am/vacuum.h"
 #include "am/vertex.h"
 #include "throttle.h"
@@ -22,6 +26,14 @@
 
 /* What a look at a page takes (us), for the throttle. */
 #define PAGE_US		5
+
+/*
+ * Lengths tell vectors apart if their standard deviation is this share of how far these are from
+ * their mean; pages of which that is asked, and fewer vectors than tell.
+ */
+#define LENGTHS_DIFFER	0.1
+#define LENGTHS_SAMPLE	256
+#define LEAST_LENGTHS	64
 
 /* Copies a page; false if it has no ground vertices. */
 static bool
@@ -52,13 +64,103 @@ note_page(HnrVacuum *vac, BlockNumber block, Page page)
 	}
 }
 
+/* Of vectors: how many there are, and sums. */
+typedef struct Lengths
+{
+	int			n;
+	double		sum;			/* of lengths */
+	double		squares;		/* of these */
+	double	   *vectors;
+} Lengths;
+
+/* Adds the vector of a page's first live vertex. */
+static void
+add_length(HnrVacuum *vac, Page page, Lengths *l)
+{
+	const HnrLayout *layout = &vac->index->layout;
+	const HnrPartLayout *pl = &layout->ground.part[0];
+	float	   *vec = palloc(sizeof(float) * layout->dims);
+	double		square = 0;
+
+	for (OffsetNumber pos = 1; pos <= layout->ground.per_page; pos++)
+	{
+		const HnrVertex *v = hnr_vertex_at(&layout->ground, page, pos);
+
+		if (v->state != HNR_VERTEX_LIVE)
+			continue;
+		hnr_stored_decode(layout->encoding, (const char *) v + pl->vec_offset, layout->dims, v->scale, vec);
+		for (int i = 0; i < layout->dims; i++)
+		{
+			square += (double) vec[i] * vec[i];
+			l->vectors[i] += vec[i];
+		}
+		l->n++;
+		l->sum += sqrt(square);
+		l->squares += square;
+		break;
+	}
+	pfree(vec);
+}
+
+/* Whether lengths differ by as much as LENGTHS_DIFFER; written so that what is not finite does. */
+static bool
+lengths_differ(const Lengths *l, int dims)
+{
+	double		mean = l->sum / l->n;
+	double		spread = l->squares / l->n;
+
+	for (int i = 0; i < dims; i++)
+		spread -= (l->vectors[i] / l->n) * (l->vectors[i] / l->n);
+	return !(l->squares / l->n - mean * mean < LENGTHS_DIFFER * LENGTHS_DIFFER * spread);
+}
+
+bool
+hnr_attach_is_due(HnrVacuum *vac)
+{
+	const HnrLayout *layout = &vac->index->layout;
+	BlockNumber step = vac->blocks / LENGTHS_SAMPLE + 1;
+	Lengths		l = {0};
+	bool		due;
+	char	   *copy;
+
+	if (vac->index->metric->kind != HNR_METRIC_IP)
+		return false;
+	/* what does not stand on the first page is not read for this */
+	if (layout->room > 0 || layout->ground.part[0].vec_count < layout->dims)
+		return true;
+	copy = palloc(BLCKSZ);
+	l.vectors = palloc0(sizeof(double) * layout->dims);
+	for (BlockNumber block = HNR_METAPAGE + 1; block < vac->blocks; block += step)
+		if (read_page(vac, block, copy))
+			add_length(vac, (Page) copy, &l);
+	due = l.n < LEAST_LENGTHS || lengths_differ(&l, layout->dims);
+	pfree(l.vectors);
+	pfree(copy);
+	return due;
+}
+
+void
+hnr_attach_note_pages(HnrVacuum *vac)
+{
+	char	   *copy = palloc(BLCKSZ);
+
+	vac->reach = hnr_reach_create(vac);
+	for (BlockNumber block = HNR_METAPAGE + 1; block < vac->blocks; block++)
+	{
+		hnr_vacuum_page_begun(block);
+		hnr_throttle(PAGE_US);
+		if (read_page(vac, block, copy))
+			note_page(vac, block, (Page) copy);
+	}
+	pfree(copy);
+}
+
 int64
 hnr_attach_unreached(HnrIndex *index)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw attaching", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	HnrVacuum  *vac = palloc0(sizeof(HnrVacuum));
-	char	   *copy = palloc(BLCKSZ);
 	int64		attached;
 
 	vac->index = index;
@@ -70,14 +172,7 @@ hnr_attach_unreached(HnrIndex *index)
 	vac->validating = true;
 	vac->scratch = AllocSetContextCreate(context, "hnsw attaching scratch", ALLOCSET_DEFAULT_SIZES);
 	hnr_vacuum_begin_pass(vac, 2);
-	vac->reach = hnr_reach_create(vac);
-	for (BlockNumber block = HNR_METAPAGE + 1; block < vac->blocks; block++)
-	{
-		hnr_vacuum_page_begun(block);
-		hnr_throttle(PAGE_US);
-		if (read_page(vac, block, copy))
-			note_page(vac, block, (Page) copy);
-	}
+	hnr_attach_note_pages(vac);
 	hnr_reach_finish(vac->reach);
 	attached = vac->nlinked;
 	MemoryContextSwitchTo(old);

@@ -6,10 +6,10 @@
  * Pass 1 calls back for every heap TID, takes dead ones out, and marks vertices
  * left without any as deleted: searches pass through them, nobody links to them
  * any more.  If there are none, that was all; the validation of a concurrent build
- * thus is a pure listing.  Pass 2 (unlink.c) takes the links to them out of all
- * other vertices.  Pass 3 replaces the entry point if need be and marks the deleted
- * vertices as removed; their places are used again when no transaction can know of
- * them any longer.  See README, "Vacuum".
+ * thus is a pure listing.  Pass 2 (unlink.c) takes the links to them out of all other
+ * vertices; under the inner product what was found by way of them alone is linked before
+ * (attach.c).  Pass 3 replaces the entry point if need be and marks the deleted as removed;
+ * their places are used again when no transaction can know of them.  See README, "Vacuum".
  *
  *-------------------------------------------------------------------------
  */
@@ -17,6 +17,7 @@
 
 #include "access/transam.h"
 #include "access/xact.h"
+#include "am/attach.h"
 #include "am/buffer.h"
 #include "am/callbacks.h"
 #include "am/insert.h"
@@ -412,6 +413,15 @@ vertex_is_dead(ItemPointer tid, void *state)
 	return hnr_vacuum_is_dead(state, hnr_node_of_tid(tid));
 }
 
+/* What the dead were needed for, as vac->reach has it; the entry point does not stay one of them. */
+static void
+link_unreached(HnrVacuum *vac)
+{
+	hnr_index_replace_dead_entry(vac->index, vertex_is_dead, vac, vac->live);
+	hnr_reach_finish(vac->reach);
+	hnr_reach_free(vac->reach);
+}
+
 IndexBulkDeleteResult *
 hnr_bulkdelete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 			   IndexBulkDeleteCallback callback, void *callback_state)
@@ -445,10 +455,16 @@ hnr_bulkdelete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 		/* what was added since needs no unlinking, but may be linked to */
 		vac->blocks = RelationGetNumberOfBlocks(info->index);
 		hnr_vacuum_begin_pass(vac, 2);
+		if (hnr_attach_is_due(vac))
+		{
+			/* much is found by way of the dead alone, and would be lost until the pass's end */
+			hnr_attach_note_pages(vac);
+			link_unreached(vac);
+			hnr_vacuum_begin_pass(vac, 2);
+		}
 		hnr_vacuum_unlink(vac);
-		hnr_index_replace_dead_entry(vac->index, vertex_is_dead, vac, vac->live);
-		hnr_reach_finish(vac->reach);
-		hnr_reach_free(vac->reach);
+		HNR_DEBUG_POINT("vacuum_links_gone");
+		link_unreached(vac);
 		remove_dead(vac);
 	}
 	/* a validation goes on, and says so itself */
