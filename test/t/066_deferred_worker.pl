@@ -16,7 +16,7 @@ use AmTest;
 my $node = am_node('main', conf => <<'X');
 autovacuum = off
 max_connections = 10
-max_locks_per_transaction = 10
+max_locks_per_transaction = 20
 max_prepared_transactions = 2
 X
 my $make = <<'X';
