@@ -64,42 +64,46 @@ note_page(HnrVacuum *vac, BlockNumber block, Page page)
 	}
 }
 
-/* Of vectors: how many there are, and sums. */
+/* Of vectors: how many there are, and sums; in double, for their differences are what counts. */
 typedef struct Lengths
 {
 	int			n;
 	double		sum;			/* of lengths */
 	double		squares;		/* of these */
 	double	   *vectors;
+	float	   *vec;			/* scratch */
 } Lengths;
+
+static void
+add_vector(Lengths *l, int dims)
+{
+	double		square = 0;
+
+	for (int i = 0; i < dims; i++)
+	{
+		square += (double) l->vec[i] * l->vec[i];
+		l->vectors[i] += l->vec[i];
+	}
+	l->n++;
+	l->sum += sqrt(square);
+	l->squares += square;
+}
 
 /* Adds the vector of a page's first live vertex. */
 static void
-add_length(HnrVacuum *vac, Page page, Lengths *l)
+add_one_of(const HnrLayout *layout, Page page, Lengths *l)
 {
-	const HnrLayout *layout = &vac->index->layout;
-	const HnrPartLayout *pl = &layout->ground.part[0];
-	float	   *vec = palloc(sizeof(float) * layout->dims);
-	double		square = 0;
-
 	for (OffsetNumber pos = 1; pos <= layout->ground.per_page; pos++)
 	{
 		const HnrVertex *v = hnr_vertex_at(&layout->ground, page, pos);
 
 		if (v->state != HNR_VERTEX_LIVE)
 			continue;
-		hnr_stored_decode(layout->encoding, (const char *) v + pl->vec_offset, layout->dims, v->scale, vec);
-		for (int i = 0; i < layout->dims; i++)
-		{
-			square += (double) vec[i] * vec[i];
-			l->vectors[i] += vec[i];
-		}
-		l->n++;
-		l->sum += sqrt(square);
-		l->squares += square;
-		break;
+		hnr_stored_decode(layout->encoding, (const char *) v + layout->ground.part[0].vec_offset,
+						  layout->dims, v->scale, l->vec);
+		add_vector(l, layout->dims);
+		return;
 	}
-	pfree(vec);
 }
 
 /* Whether lengths differ by as much as LENGTHS_DIFFER; written so that what is not finite does. */
@@ -130,10 +134,12 @@ hnr_attach_is_due(HnrVacuum *vac)
 		return true;
 	copy = palloc(BLCKSZ);
 	l.vectors = palloc0(sizeof(double) * layout->dims);
+	l.vec = palloc(sizeof(float) * layout->dims);
 	for (BlockNumber block = HNR_METAPAGE + 1; block < vac->blocks; block += step)
 		if (read_page(vac, block, copy))
-			add_length(vac, (Page) copy, &l);
+			add_one_of(layout, (Page) copy, &l);
 	due = l.n < LEAST_LENGTHS || lengths_differ(&l, layout->dims);
+	pfree(l.vec);
 	pfree(l.vectors);
 	pfree(copy);
 	return due;

@@ -454,14 +454,14 @@ hnr_bulkdelete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 		delete_upper(vac);
 		/* what was added since needs no unlinking, but may be linked to */
 		vac->blocks = RelationGetNumberOfBlocks(info->index);
-		hnr_vacuum_begin_pass(vac, 2);
 		if (hnr_attach_is_due(vac))
 		{
 			/* much is found by way of the dead alone, and would be lost until the pass's end */
+			hnr_vacuum_begin_pass(vac, 2);
 			hnr_attach_note_pages(vac);
 			link_unreached(vac);
-			hnr_vacuum_begin_pass(vac, 2);
 		}
+		hnr_vacuum_begin_pass(vac, 2);
 		hnr_vacuum_unlink(vac);
 		HNR_DEBUG_POINT("vacuum_links_gone");
 		link_unreached(vac);

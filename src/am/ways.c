@@ -22,8 +22,8 @@ struct HnrWays
 	uint32	   *noted;			/* keys of what links lead to */
 	int			nvisited;
 	int			maxvisited;
-	uint32	   *visited;		/* keys */
-	HnrNodeId  *visited_id;
+	uint32	   *visited;		/* keys, which are looked through faster than ids */
+	HnrNodeId  *visited_id;		/* of these */
 	int		   *noted_before;	/* each visit */
 	bool		(*counts) (HnrNodeId id, void *state);
 	void	   *counts_state;

@@ -212,7 +212,7 @@ gather_reference(HnrSubject *s)
 	if (!f->has_reference && hnr_first_measurement(s->index, &like, 0, &m))
 	{
 		f->has_reference = true;
-		f->reference = 1 - m.figures.recall;
+		f->reference = hnr_degradation(m.figures.recall);
 		f->reference_error = m.figures.std_error;
 	}
 	f->since_optimize = -1;
@@ -221,7 +221,7 @@ gather_reference(HnrSubject *s)
 	f->since_optimize = seconds_since(last->finished_at);
 	f->optimized = hnr_first_measurement(s->index, &like, last->finished_at, &m);
 	if (f->optimized)
-		f->optimized_to = 1 - m.figures.recall;
+		f->optimized_to = hnr_degradation(m.figures.recall);
 	return !f->optimized;
 }
 
