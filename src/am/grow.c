@@ -278,7 +278,28 @@ Size
 hnr_growth_upper_memory(const HnrIndex *index)
 {
 	return sizeof(uint32) +
-		sizeof(float) * index->layout.dims / (HNR_LEVEL_FACTOR * index->meta.m - 1) + 1;
+		(sizeof(float) * index->layout.dims + sizeof(uint32)) / (HNR_LEVEL_FACTOR * index->meta.m - 1) + 1;
+}
+
+/*
+ * The nodes above the ground, *n of them, in a random order: what is near each other often comes
+ * together, from the table or a shard, and clusters that came one by one are hardly linked.
+ */
+static uint32 *
+shuffled_upper(HnrMemGraph *graph, uint32 *n)
+{
+	uint32	   *nodes = palloc_extended(sizeof(uint32) * (Size) Max(graph->nupper, 1), MCXT_ALLOC_HUGE);
+
+	*n = 0;
+	for (uint32 i = 0; i < graph->nnodes; i++)
+		if (hnr_mem_graph_node(graph, i)->level > 0)
+		{
+			uint32		at = (uint32) pg_prng_uint64_range(&graph->prng, 0, *n);
+
+			nodes[(*n)++] = nodes[at];
+			nodes[at] = i;
+		}
+	return nodes;
 }
 
 void
@@ -286,25 +307,26 @@ hnr_growth_link_upper(HnrMemGraph *graph)
 {
 	HnrGrowth  *g = hnr_growth_create(graph);
 	int			dims = graph->index->layout.dims;
+	uint32		n;
+	uint32	   *nodes = shuffled_upper(graph, &n);
 
 	g->lowest = 1;
 	g->upper = palloc_extended(sizeof(float) * dims * (Size) Max(graph->nupper, 1), MCXT_ALLOC_HUGE);
-	for (uint32 i = 0; i < graph->nnodes; i++)
+	for (uint32 i = 0; i < n; i++)
 	{
-		const HnrMemNode *node = hnr_mem_graph_node(graph, i);
+		const HnrMemNode *node = hnr_mem_graph_node(graph, nodes[i]);
 
-		if (node->level == 0)
-			continue;
 		CHECK_FOR_INTERRUPTS();
 		hnr_throttle(LINK_US);
-		hnr_mem_graph_decode(graph, i, g->upper + (Size) node->upper * dims);
-		hnr_growth_link(g, i);
+		hnr_mem_graph_decode(graph, nodes[i], g->upper + (Size) node->upper * dims);
+		hnr_growth_link(g, nodes[i]);
 	}
 	if (graph->entry_level < 0 && graph->nnodes > 0)
 	{
 		graph->entry = 0;
 		graph->entry_level = 0;
 	}
+	pfree(nodes);
 	pfree(g->upper);
 	if (g->seen)
 		pfree(g->seen);

@@ -24,8 +24,11 @@
 #include "debug_point.h"
 #include "miscadmin.h"
 
-/* Distances that differ by less than this part of the least: see all_alike, and a wide descent. */
-#define ALIKE		0.25f
+/* Distances that differ by less than this part of the least: see all_alike. */
+#define ALIKE		0.4f
+
+/* Of a wide descent, as HNR_SEARCH_MARGIN of others. */
+#define WIDE_MARGIN	0.25f
 
 struct HnrSearch
 {
@@ -396,7 +399,7 @@ hnr_search_descend(HnrSearch *search, HnrNodeId entry, int from, int to,
 				   HnrCandidate *entries)
 {
 	const HnrBreadth narrow = {HNR_DESCENT_NARROW, 1, HNR_SEARCH_MARGIN, INFINITY};
-	const HnrBreadth wide = {HNR_DESCENT_WIDE, 1, ALIKE, INFINITY};
+	const HnrBreadth wide = {HNR_DESCENT_WIDE, 1, WIDE_MARGIN, INFINITY};
 	HnrBreadth	breadth = narrow;
 	HnrCandidate *found;
 	int			n = 1;
