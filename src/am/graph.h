@@ -40,6 +40,8 @@ typedef struct HnrStore HnrStore;
 struct HnrStore
 {
 	int			max_neighbors;	/* of one vertex at any level */
+	bool		products;		/* distances are inner products, with no zero to take a
+								 * part of the way from */
 
 	/* Forgets which vertices this query has seen. */
 	void		(*begin) (HnrStore *store);

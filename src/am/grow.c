@@ -122,6 +122,7 @@ hnr_growth_create(HnrMemGraph *graph)
 	int			most = Max(slots + 1, index->meta.ef_construction * 4);
 
 	g->store.max_neighbors = slots;
+	g->store.products = index->metric->kind == HNR_METRIC_IP;
 	g->store.begin = mem_begin;
 	g->store.mark = mem_mark;
 	g->store.visit = mem_visit;

@@ -30,6 +30,10 @@
 /* Of a wide descent, as HNR_SEARCH_MARGIN of others. */
 #define WIDE_MARGIN	0.25f
 
+/* So many of a level are visited in a descent at least; the nearest alone may lead nowhere. */
+#define ENOUGH		2
+#define ENOUGH_PRODUCTS	3
+
 struct HnrSearch
 {
 	HnrStore   *store;
@@ -394,13 +398,30 @@ all_alike(const HnrPool *pool)
 		d[HNR_DESCENT_NARROW - 1] - d[0] < ALIKE * fabsf(d[0]);
 }
 
+/* What is visited of a level above the one to come to. */
+static HnrBreadth
+descent_breadth(const HnrStore *store, bool wide)
+{
+	HnrBreadth	breadth = {HNR_DESCENT_NARROW, ENOUGH, HNR_SEARCH_MARGIN, INFINITY};
+
+	if (wide)
+	{
+		breadth.most = HNR_DESCENT_WIDE;
+		breadth.margin = WIDE_MARGIN;
+	}
+	if (store->products)
+	{
+		breadth.enough = wide ? HNR_DESCENT_WIDE : ENOUGH_PRODUCTS;
+		breadth.margin = 0;
+	}
+	return breadth;
+}
+
 int
 hnr_search_descend(HnrSearch *search, HnrNodeId entry, int from, int to,
 				   HnrCandidate *entries)
 {
-	const HnrBreadth narrow = {HNR_DESCENT_NARROW, 1, HNR_SEARCH_MARGIN, INFINITY};
-	const HnrBreadth wide = {HNR_DESCENT_WIDE, 1, WIDE_MARGIN, INFINITY};
-	HnrBreadth	breadth = narrow;
+	HnrBreadth	breadth = descent_breadth(search->store, false);
 	HnrCandidate *found;
 	int			n = 1;
 
@@ -415,7 +436,7 @@ hnr_search_descend(HnrSearch *search, HnrNodeId entry, int from, int to,
 		if (level == to + 2)
 			HNR_DEBUG_POINT("search_above_last");
 		n = Min(got, breadth.most);
-		breadth = all_alike(&search->pool) ? wide : narrow;
+		breadth = descent_breadth(search->store, all_alike(&search->pool));
 		for (int i = 0; i < n; i++)
 		{
 			entries[i].id = search->store->down(search->store, &found[i]);

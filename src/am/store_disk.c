@@ -384,6 +384,7 @@ hnr_disk_store_create(HnrIndex *index, bool keep_vectors)
 	int			slots = Max(index->layout.ground.slots, index->layout.upper.slots);
 
 	ds->store.max_neighbors = slots;
+	ds->store.products = index->metric->kind == HNR_METRIC_IP;
 	ds->store.begin = disk_begin;
 	ds->store.mark = disk_mark;
 	ds->store.visit = disk_visit;
