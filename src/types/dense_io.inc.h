@@ -123,11 +123,9 @@ TYPE_FN(recv)(PG_FUNCTION_ARGS)
 				 errmsg("invalid binary form of type %s", TYPE_NAME),
 				 errdetail("The two bytes after the dimensions are %d, not zero.", unused)));
 	v = TYPE_FN(new)(dim);
+	DENSE_RECEIVE(dim, pq_getmsgbytes(buf, dim * (int) sizeof(DENSE_ELEMENT)), v->x);
 	for (int i = 0; i < dim; i++)
-	{
-		v->x[i] = DENSE_RECEIVE(buf);
 		hnr_check_finite(TYPE_NAME, DENSE_GET(v, i), NULL);
-	}
 	PG_RETURN_POINTER(v);
 }
 

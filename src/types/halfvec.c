@@ -10,6 +10,7 @@
 
 #include "distance/distance.h"
 #include "distance/half.h"
+#include "port/pg_bswap.h"
 #include "types/halfvec.h"
 #include "types/vector.h"
 
@@ -20,6 +21,18 @@ hnr_halfvec_floats(const HnrHalfvec *v)
 
 	hnr_distance->from_half(v->dim, v->x, 1.0f, x);
 	return x;
+}
+
+static inline void
+receive_halves(int n, const char *in, uint16 *out)
+{
+	for (int i = 0; i < n; i++)
+	{
+		uint16		bits;
+
+		memcpy(&bits, in + sizeof(bits) * i, sizeof(bits));
+		out[i] = pg_ntoh16(bits);
+	}
 }
 
 #define TYPE				HnrHalfvec
@@ -35,7 +48,7 @@ hnr_halfvec_floats(const HnrHalfvec *v)
 #define DENSE_ROUND(n, f, out)	hnr_distance->to_half(n, f, out)
 #define DENSE_ROOM(v)		((float *) palloc(sizeof(float) * (v)->dim))
 #define DENSE_LIMIT			HNR_HALF_LIMIT
-#define DENSE_RECEIVE(buf)	((uint16) pq_getmsgint(buf, 2))
+#define DENSE_RECEIVE(n, in, out)	receive_halves(n, in, out)
 #define DENSE_TRANSMIT(buf, x)	pq_sendint16(buf, x)
 #define DENSE_KERNEL(name)	hnr_distance->half_##name
 

@@ -12,35 +12,31 @@
 
 #include "types/sums.h"
 
-double
-hnr_exact_l2_squared(int n, const float *a, const float *b)
-{
-	double		sum = 0;
+/* A sum is made of so many, none of which waits for another. */
+#define PARTS	8
 
-	for (int i = 0; i < n; i++)
-		sum += ((double) a[i] - b[i]) * ((double) a[i] - b[i]);
-	return sum;
+#define DEFINE_SUM(name, term) \
+double \
+name(int n, const float *a, const float *b) \
+{ \
+	double		part[PARTS] = {0}; \
+	int			i = 0; \
+\
+	for (; i + PARTS <= n; i += PARTS) \
+		for (int j = 0; j < PARTS; j++) \
+			part[j] += term((double) a[i + j], (double) b[i + j]); \
+	for (int j = 0; i < n; i++, j++) \
+		part[j] += term((double) a[i], (double) b[i]); \
+	return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7])); \
 }
 
-double
-hnr_exact_inner_product(int n, const float *a, const float *b)
-{
-	double		sum = 0;
+#define SQUARED_DIFFERENCE(x, y)	(((x) - (y)) * ((x) - (y)))
+#define PRODUCT(x, y)				((x) * (y))
+#define ABSOLUTE_DIFFERENCE(x, y)	fabs((x) - (y))
 
-	for (int i = 0; i < n; i++)
-		sum += (double) a[i] * b[i];
-	return sum;
-}
-
-double
-hnr_exact_l1(int n, const float *a, const float *b)
-{
-	double		sum = 0;
-
-	for (int i = 0; i < n; i++)
-		sum += fabs((double) a[i] - b[i]);
-	return sum;
-}
+DEFINE_SUM(hnr_exact_l2_squared, SQUARED_DIFFERENCE)
+DEFINE_SUM(hnr_exact_inner_product, PRODUCT)
+DEFINE_SUM(hnr_exact_l1, ABSOLUTE_DIFFERENCE)
 
 void
 hnr_add(int n, const float *x, const float *y, float *out)
@@ -84,7 +80,12 @@ hnr_normalize(int n, const float *x, float *out)
 {
 	double		norm = hnr_norm(n, x);
 
+	if (!(norm > 0))
+	{
+		memset(out, 0, sizeof(float) * n);
+		return false;
+	}
 	for (int i = 0; i < n; i++)
-		out[i] = norm > 0 ? (float) (x[i] / norm) : 0.0f;
-	return norm > 0;
+		out[i] = (float) (x[i] / norm);
+	return true;
 }

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "port/pg_bswap.h"
 #include "types/vector.h"
 
 /* f may be out, room for it in the value itself. */
@@ -15,6 +16,20 @@ put_floats(int n, const float *f, float *out)
 {
 	if (f != out)
 		memcpy(out, f, sizeof(float) * n);
+}
+
+/* pq_getmsgfloat4(), of many */
+static inline void
+receive_floats(int n, const char *in, float *out)
+{
+	for (int i = 0; i < n; i++)
+	{
+		uint32		bits;
+
+		memcpy(&bits, in + sizeof(bits) * i, sizeof(bits));
+		bits = pg_ntoh32(bits);
+		memcpy(&out[i], &bits, sizeof(bits));
+	}
 }
 
 #define TYPE				HnrVector
@@ -30,7 +45,7 @@ put_floats(int n, const float *f, float *out)
 #define DENSE_ROUND(n, f, out)	put_floats(n, f, out)
 #define DENSE_ROOM(v)		((v)->x)
 #define DENSE_LIMIT			INFINITY
-#define DENSE_RECEIVE(buf)	pq_getmsgfloat4(buf)
+#define DENSE_RECEIVE(n, in, out)	receive_floats(n, in, out)
 #define DENSE_TRANSMIT(buf, x)	pq_sendfloat4(buf, x)
 #define DENSE_KERNEL(name)	hnr_distance->name
 
