@@ -49,8 +49,8 @@ extern void hnr_merge_defer(HnrIndex *index, const HnrRow *row, bool known);
 extern void hnr_merger_request(HnrIndex *index);
 
 /*
- * Likewise for any index that the caller has a lock on: where it is deferred, and rows are pending.
- * Whether there may be such rows later.  A damaged one is left alone.
+ * Likewise for any index that the caller has a lock on, where rows are pending.
+ * Whether there are such rows, or may be later.  A damaged one is left alone.
  */
 extern bool hnr_merger_request_where_due(Relation rel);
 

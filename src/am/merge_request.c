@@ -192,15 +192,18 @@ hnr_merger_request_where_due(Relation rel)
 {
 	HnrIndexFigures figures;
 	HnrIndex   *index;
+	bool		pending;
 
-	if (!hnr_option_deferred(rel) || !rel->rd_index->indisready || !rel->rd_index->indislive ||
+	if (!rel->rd_index->indisready || !rel->rd_index->indislive ||
 		rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP || !hnr_index_try_figures(rel, &figures))
 		return false;
 	index = hnr_index_open(rel);
-	if (BlockNumberIsValid(index->meta.pending_head))
+	/* a crash while the option was turned off may have left some */
+	pending = BlockNumberIsValid(index->meta.pending_head);
+	if (pending)
 		hnr_merger_request(index);
 	/* who comes by, and goes, does not ask twice; and nobody else may */
 	if (refused)
 		complain();
-	return true;
+	return pending || hnr_option_deferred(rel);
 }

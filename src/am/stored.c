@@ -272,8 +272,8 @@ hnr_stored_most_lost(HnrEncoding encoding, HnrScale scale, int n, double sum)
 			return ldexp(sum, -11) + n * ldexp(1.0, scale.exponent - 25);
 		case HNR_ENCODING_BYTE:
 		case HNR_ENCODING_SHORT:
-			/* the step may have been twice that of the result */
-			return n * ldexp(1.0, scale.exponent);
+			/* the step may have been twice that of the result, and next to FLT_MAX one is rounded down */
+			return 3 * n * ldexp(1.0, scale.exponent);
 		default:
 			return 0;
 	}

@@ -112,6 +112,12 @@ for my $what ('that came later', 'of an index that came later')
 	sleep 3;
 	$node->safe_psql('postgres', $make);
 }
+# as a crash leaves one, before ALTER INDEX has made good what it found pending
+$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'hnsw_rebuild merge'") or fail 'ended';
+$node->safe_psql('postgres', "SET hnsw_rebuild.merge_workers = 0; BEGIN; $row;"
+	  . "UPDATE pg_class SET reloptions = NULL WHERE oid = 'rows_e'::regclass; COMMIT");
+ok(merged(), 'and one of an index that is not deferred any more');
+$node->safe_psql('postgres', "ALTER INDEX rows_e SET (deferred = on)");
 
 # ---- it comes by, but there is no room for a worker beside its own ----
 
