@@ -17,8 +17,9 @@
  *		DENSE_ROUND(n, f, x)	n floats to n elements, as DENSE_PUT
  *		DENSE_ROOM(v)		float *: room for the coordinates of a new v, for DENSE_ROUND
  *		DENSE_LIMIT			the least float that DENSE_PUT makes infinity of
- *		DENSE_RECEIVE(n, in, x)	n elements in wire format to as many elements, and
- *		DENSE_TRANSMIT(buf, x)	an element, written so
+ *		DENSE_WIRE			an integer of an element's size
+ *		DENSE_RECEIVE(wire)	that with an element's bits, of one in network order
+ *		DENSE_TRANSMIT(buf, x)	sends an element so
  *		DENSE_KERNEL(name)	the kernel of that name, see distance.h
  *
  *-------------------------------------------------------------------------

@@ -123,9 +123,16 @@ TYPE_FN(recv)(PG_FUNCTION_ARGS)
 				 errmsg("invalid binary form of type %s", TYPE_NAME),
 				 errdetail("The two bytes after the dimensions are %d, not zero.", unused)));
 	v = TYPE_FN(new)(dim);
-	DENSE_RECEIVE(dim, pq_getmsgbytes(buf, dim * (int) sizeof(DENSE_ELEMENT)), v->x);
+	pq_copymsgbytes(buf, (char *) v->x, dim * (int) sizeof(DENSE_ELEMENT));
 	for (int i = 0; i < dim; i++)
+	{
+		DENSE_WIRE	wire;
+
+		memcpy(&wire, &v->x[i], sizeof(wire));
+		wire = DENSE_RECEIVE(wire);
+		memcpy(&v->x[i], &wire, sizeof(wire));
 		hnr_check_finite(TYPE_NAME, DENSE_GET(v, i), NULL);
+	}
 	PG_RETURN_POINTER(v);
 }
 

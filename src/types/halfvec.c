@@ -23,18 +23,6 @@ hnr_halfvec_floats(const HnrHalfvec *v)
 	return x;
 }
 
-static inline void
-receive_halves(int n, const char *in, uint16 *out)
-{
-	for (int i = 0; i < n; i++)
-	{
-		uint16		bits;
-
-		memcpy(&bits, in + sizeof(bits) * i, sizeof(bits));
-		out[i] = pg_ntoh16(bits);
-	}
-}
-
 #define TYPE				HnrHalfvec
 #define TYPE_NAME			"halfvec"
 #define TYPE_FN(name)		hnr_halfvec_##name
@@ -48,7 +36,8 @@ receive_halves(int n, const char *in, uint16 *out)
 #define DENSE_ROUND(n, f, out)	hnr_distance->to_half(n, f, out)
 #define DENSE_ROOM(v)		((float *) palloc(sizeof(float) * (v)->dim))
 #define DENSE_LIMIT			HNR_HALF_LIMIT
-#define DENSE_RECEIVE(n, in, out)	receive_halves(n, in, out)
+#define DENSE_WIRE			uint16
+#define DENSE_RECEIVE(wire)	pg_ntoh16(wire)
 #define DENSE_TRANSMIT(buf, x)	pq_sendint16(buf, x)
 #define DENSE_KERNEL(name)	hnr_distance->half_##name
 

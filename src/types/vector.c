@@ -18,20 +18,6 @@ put_floats(int n, const float *f, float *out)
 		memcpy(out, f, sizeof(float) * n);
 }
 
-/* pq_getmsgfloat4(), of many */
-static inline void
-receive_floats(int n, const char *in, float *out)
-{
-	for (int i = 0; i < n; i++)
-	{
-		uint32		bits;
-
-		memcpy(&bits, in + sizeof(bits) * i, sizeof(bits));
-		bits = pg_ntoh32(bits);
-		memcpy(&out[i], &bits, sizeof(bits));
-	}
-}
-
 #define TYPE				HnrVector
 #define TYPE_NAME			"vector"
 #define TYPE_FN(name)		hnr_vector_##name
@@ -45,7 +31,8 @@ receive_floats(int n, const char *in, float *out)
 #define DENSE_ROUND(n, f, out)	put_floats(n, f, out)
 #define DENSE_ROOM(v)		((v)->x)
 #define DENSE_LIMIT			INFINITY
-#define DENSE_RECEIVE(n, in, out)	receive_floats(n, in, out)
+#define DENSE_WIRE			uint32
+#define DENSE_RECEIVE(wire)	pg_ntoh32(wire)
 #define DENSE_TRANSMIT(buf, x)	pq_sendfloat4(buf, x)
 #define DENSE_KERNEL(name)	hnr_distance->name
 
