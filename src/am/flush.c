@@ -16,6 +16,7 @@
 #include "am/buffer.h"
 #include "am/chunks.h"
 #include "am/flush.h"
+#include "am/frequent.h"
 #include "am/room.h"
 #include "am/slots.h"
 #include "am/store_disk.h"
@@ -429,10 +430,12 @@ hnr_flush_graph(HnrIndex *index, HnrMemGraph *graph, HnrWeave *weave,
 
 	f->progress = progress;
 	f->progress_state = state;
+	StaticAssertStmt(HNR_FREQUENT_NODE <= HNR_FLUSH_NODE, "no room for what is freed before pages are written");
 	if (graph->entry_level >= 0)
 	{
 		if (index->layout.room > 0)
 			hnr_index_set_room(index, hnr_room_choose(graph));
+		hnr_link_frequent(graph);
 		hnr_adopt_orphans(index, graph);
 		plan_ground(f);
 		plan_upper(f, f->first_block[0] + hnr_shape_blocks(&index->layout.ground, graph->nnodes));

@@ -29,6 +29,7 @@ struct HnrGrowth
 	uint32		round;
 	int			lowest;			/* level */
 	float	   *upper;			/* vectors of nodes above the ground, by the place of their edges */
+	float	   *decoded;		/* to search a graph of another encoding: a node's vector, and the query */
 	const float *query;
 	HnrSearch  *search;
 	float	   *distances;		/* scratch for selection */
@@ -65,7 +66,10 @@ vector_of(HnrGrowth *g, uint32 node)
 	if (g->upper)
 		return g->upper + (Size) hnr_mem_graph_node(g->graph, node)->upper *
 			g->graph->index->layout.dims;
-	return hnr_mem_graph_floats(g->graph, node);
+	if (g->decoded == NULL)
+		return hnr_mem_graph_floats(g->graph, node);
+	hnr_mem_graph_decode(g->graph, node, g->decoded);
+	return g->decoded;
 }
 
 static float
@@ -79,10 +83,12 @@ distance_to(HnrGrowth *g, const float *a, uint32 node)
 #define PREFETCH_LINES 4
 
 static void
-prefetch_vector(const float *vec)
+prefetch_vector(HnrGrowth *g, uint32 node)
 {
+	const char *vec = g->upper ? (const char *) vector_of(g, node) : hnr_mem_graph_encoded(g->graph, node);
+
 	for (int i = 0; i < PREFETCH_LINES; i++)
-		__builtin_prefetch((const char *) vec + i * 64);
+		__builtin_prefetch(vec + i * 64);
 }
 
 static HnrVisit
@@ -99,7 +105,7 @@ mem_visit(HnrStore *store, HnrNodeId node, int level, HnrCandidate *neighbors)
 
 		if (!mem_mark(store, other))
 			continue;
-		prefetch_vector(vector_of(g, other));
+		prefetch_vector(g, other);
 		neighbors[visit.nneighbors++].id = other;
 	}
 	for (int i = 0; i < visit.nneighbors; i++)
@@ -213,6 +219,18 @@ connect(HnrGrowth *g, uint32 node, int level, const HnrCandidate *found, int n)
 		add_edge(g, edges->edge[i].node, node, edges->edge[i].distance, level);
 }
 
+/* Where to begin at a level; returns how many. */
+static int
+descend(HnrGrowth *g, int level, HnrCandidate *entries)
+{
+	const HnrMemGraph *graph = g->graph;
+	int			n = hnr_search_descend(g->search, graph->entry, graph->entry_level, level, entries);
+
+	if (n == 1)
+		entries[0].distance = distance_to(g, g->query, (uint32) entries[0].id);
+	return n;
+}
+
 static void
 insert_node(HnrGrowth *g, uint32 node)
 {
@@ -222,9 +240,7 @@ insert_node(HnrGrowth *g, uint32 node)
 	int			top = Min(hnr_mem_graph_node(graph, node)->level, graph->entry_level);
 
 	g->query = vector_of(g, node);
-	nentries = hnr_search_descend(g->search, graph->entry, graph->entry_level, top, entries);
-	if (nentries == 1)
-		entries[0].distance = distance_to(g, g->query, (uint32) entries[0].id);
+	nentries = descend(g, top, entries);
 	for (int level = top; level >= g->lowest; level--)
 	{
 		HnrCandidate *found;
@@ -273,6 +289,30 @@ hnr_growth_link(HnrGrowth *g, uint32 node)
 		graph->entry = node;
 		graph->entry_level = level;
 	}
+}
+
+HnrGrowth *
+hnr_growth_create_to_search(HnrMemGraph *graph)
+{
+	HnrGrowth  *g = hnr_growth_create(graph);
+
+	if (graph->encoding != HNR_ENCODING_FLOAT)
+		g->decoded = palloc(sizeof(float) * 2 * graph->index->layout.dims);
+	reserve_seen(g, graph->nnodes);
+	return g;
+}
+
+int
+hnr_growth_find(HnrGrowth *g, uint32 node, HnrCandidate **found)
+{
+	const HnrIndex *index = g->graph->index;
+	HnrCandidate entries[HNR_DESCENT_WIDE];
+
+	g->query = vector_of(g, node);
+	if (g->decoded)
+		g->query = memcpy(g->decoded + index->layout.dims, g->query, sizeof(float) * index->layout.dims);
+	return hnr_search_run(g->search, entries, descend(g, 0, entries), 0,
+						  hnr_breadth(index->meta.ef_construction), found);
 }
 
 Size

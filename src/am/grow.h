@@ -9,6 +9,7 @@
 #ifndef HNR_GROW_H
 #define HNR_GROW_H
 
+#include "am/search.h"
 #include "am/store_mem.h"
 
 typedef struct HnrGrowth HnrGrowth;
@@ -18,6 +19,13 @@ extern HnrGrowth *hnr_growth_create(HnrMemGraph *graph);
 
 /* Links a node just added, at all its levels. */
 extern void hnr_growth_link(HnrGrowth *growth, uint32 node);
+
+/*
+ * The nodes nearest to one, itself among them, by a search of a graph that is complete, of whatever
+ * encoding: how many, and nearest first in *found, until the next search.
+ */
+extern HnrGrowth *hnr_growth_create_to_search(HnrMemGraph *graph);
+extern int	hnr_growth_find(HnrGrowth *growth, uint32 node, HnrCandidate **found);
 
 /*
  * Links all nodes of a graph, of whatever encoding, that stand above the ground, at the
