@@ -54,6 +54,12 @@ extern void hnr_merger_request(HnrIndex *index);
  */
 extern bool hnr_merger_request_where_due(Relation rel);
 
+/* Whether no worker was to be had when this process last asked. */
+extern bool hnr_merger_was_refused(void);
+
+/* Has one started in another database; that none can be had is logged. */
+extern void hnr_merger_start(Oid database);
+
 /* Whether a worker of this database is there, which serves its indexes in turn. */
 extern bool hnr_merger_is_there(void);
 

@@ -9,8 +9,9 @@
  * (merge.c), VACUUM or the next insertion asks again, or flush_index() is called; that is
  * logged, once in a while.  So they do in a database that accepts no connections
  * (ALLOW_CONNECTIONS), in which sessions may have stayed.
- * The launcher asks whenever it comes by, as after a restart of the server; where an index is
- * deferred that is every naptime.
+ * The launcher's check asks whenever it comes by, as after a restart of the server; where an index
+ * is deferred that is every naptime.  Where the check itself has the last worker that is to be had,
+ * the launcher asks once more when the check has ended.
  *
  * Others can not see an index, or its storage, that came with the present transaction: then the
  * worker is started when that commits, or is prepared.
@@ -108,7 +109,7 @@ complain(void)
 }
 
 static bool
-start_worker(void)
+start_worker(Oid database, int seats)
 {
 	BackgroundWorker worker = {
 		.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
@@ -120,10 +121,16 @@ start_worker(void)
 	strlcpy(worker.bgw_type, "hnsw_rebuild merge", BGW_MAXLEN);
 	strlcpy(worker.bgw_library_name, "hnsw_rebuild", BGW_MAXLEN);
 	strlcpy(worker.bgw_function_name, "hnr_merger_main", BGW_MAXLEN);
-	worker.bgw_main_arg = ObjectIdGetDatum(MyDatabaseId);
-	/* what is set for this session only, or its user, the worker would not see */
-	memcpy(worker.bgw_extra, &hnr_guc_merge_workers, sizeof(hnr_guc_merge_workers));
+	worker.bgw_main_arg = ObjectIdGetDatum(database);
+	memcpy(worker.bgw_extra, &seats, sizeof(seats));
 	return RegisterDynamicBackgroundWorker(&worker, NULL);
+}
+
+/* What is set for this session only, or its user, the worker would not see. */
+static bool
+start_worker_here(void)
+{
+	return start_worker(MyDatabaseId, hnr_guc_merge_workers);
 }
 
 /*
@@ -135,7 +142,7 @@ static void
 start_at_commit(XactEvent event, void *arg)
 {
 	if ((event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE) && at_commit &&
-		free_seat() == 0 && !start_worker())
+		free_seat() == 0 && !start_worker_here())
 		complain();
 	if (event != XACT_EVENT_PARALLEL_PRE_COMMIT && event != XACT_EVENT_PARALLEL_COMMIT &&
 		event != XACT_EVENT_PARALLEL_ABORT)
@@ -181,7 +188,7 @@ hnr_merger_request(HnrIndex *index)
 		return;
 	next_look = now + HNR_MERGE_LOOK_US;
 	seat = free_seat();
-	refused = (seat == 0 || (seat > 0 && hnr_merge_is_long(index))) && !start_worker();
+	refused = (seat == 0 || (seat > 0 && hnr_merge_is_long(index))) && !start_worker_here();
 	/* when many see at once that there is no worker, those that others start are in their way at first */
 	if (refused && again)
 		complain();
@@ -202,8 +209,18 @@ hnr_merger_request_where_due(Relation rel)
 	pending = BlockNumberIsValid(index->meta.pending_head);
 	if (pending)
 		hnr_merger_request(index);
-	/* who comes by, and goes, does not ask twice; and nobody else may */
-	if (refused)
-		complain();
 	return pending || hnr_option_deferred(rel);
+}
+
+bool
+hnr_merger_was_refused(void)
+{
+	return refused;
+}
+
+void
+hnr_merger_start(Oid database)
+{
+	if (!start_worker(database, 0))
+		complain();
 }

@@ -71,7 +71,10 @@ extern PGDLLEXPORT void hnr_merger_main(Datum arg);
 #define SEAT_TRIES		3
 #define SEAT_PAUSE_US	10000
 
-/* How many seats there are: what who asked for the worker says, or what the configuration has become. */
+/*
+ * How many seats there are: what who asked for the worker says, or, where he does not know or
+ * the configuration has changed, what that is in this database.
+ */
 static int	seats;
 static int	own_seat = -1;
 
@@ -407,6 +410,8 @@ hnr_merger_main(Datum arg)
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
 	hnr_guc_put_aside();
+	if (seats == 0)
+		seats = hnr_guc_merge_workers;
 	/* a merge need not last: the rows are in the list until it does */
 	hnr_guc_force("synchronous_commit", "off");
 	hnr_merge_gives_way = hnr_give_way();

@@ -5,7 +5,7 @@
  *
  * It sweeps up what interrupted rebuilds left, stores the queries that searches have left
  * (queries.h), then takes the indexes one by one.  Where rows are pending it has a worker
- * started that merges them.  Of those that have an auto_rebuild_threshold it gathers the
+ * started that merges them, by the launcher if it has the last one itself.  Of those that have an auto_rebuild_threshold it gathers the
  * figures, lets hnr_auto_decide() decide (auto.c), measures if asked to, starts a rebuild or
  * an optimisation if asked to.  Measurements and decisions are kept (records.c).
  *
@@ -270,14 +270,17 @@ list_indexes(void)
 static HnrCheckResult
 result_of_check(void)
 {
-	bool		rebuilding;
+	HnrCheckResult result = HNR_CHECK_WATCHED;
 
 	hnr_start_transaction();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	rebuilding = hnr_any_rebuild_runs();
+	if (hnr_any_rebuild_runs())
+		result |= HNR_CHECK_REBUILDING;
+	if (hnr_merger_was_refused())
+		result |= HNR_CHECK_UNMERGED;
 	PopActiveSnapshot();
 	CommitTransactionCommand();
-	return rebuilding ? HNR_CHECK_REBUILDING : HNR_CHECK_WATCHED;
+	return result;
 }
 
 /* Whether the extension and its access method are here, and anything to sweep up. */

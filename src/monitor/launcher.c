@@ -15,9 +15,8 @@
  *		also sweeps what a crash left behind;
  *		one in which an index with a threshold, or a deferred one, was found, every
  *		naptime, and any in which queries were kept (queries.h);
- *		any other, when one of these options is set in it (the backend tells us after
- *		its commit), and, since a prepared transaction can hide that, every
- *		hour.
+ *		any other, when one of these options is set in it (the backend tells us after its
+ *		commit), and, since a prepared transaction can hide that, every hour.
  * Template databases, and those that allow no connections, are left alone.
  *
  * Nobody shall wait for us: a worker in a database that somebody wants to drop,
@@ -53,6 +52,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "am/merge.h"
 #include "compat.h"
 #include "guc.h"
 #include "monitor/launcher.h"
@@ -278,6 +278,9 @@ finish_worker(Database *db)
 	db->worker = NULL;
 	running--;
 
+	/* in the place of the check, which may have had the last one that was free */
+	if (result & HNR_CHECK_UNMERGED)
+		hnr_merger_start(db->oid);
 	if (result == HNR_CHECK_FAILED)
 	{
 		/* Also where it gave way to a DROP DATABASE. */
@@ -288,8 +291,8 @@ finish_worker(Database *db)
 	else
 	{
 		db->failures = 0;
-		db->watched = result != HNR_CHECK_NOTHING;
-		db->rebuilding = result == HNR_CHECK_REBUILDING;
+		db->watched = result & HNR_CHECK_WATCHED;
+		db->rebuilding = result & HNR_CHECK_REBUILDING;
 		if (!db->watched)
 			wait = Max(hnr_guc_naptime, RECHECK_SECONDS);
 	}

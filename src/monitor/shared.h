@@ -12,13 +12,14 @@
 #ifndef HNR_MONITOR_SHARED_H
 #define HNR_MONITOR_SHARED_H
 
-/* What a check of a database found. */
+/* What a check of a database found: any of these bits. */
 typedef enum HnrCheckResult
 {
-	HNR_CHECK_FAILED,			/* it did not come to an end */
-	HNR_CHECK_NOTHING,			/* no index with a threshold, or deferred */
-	HNR_CHECK_WATCHED,			/* at least one */
-	HNR_CHECK_REBUILDING		/* likewise, and a rebuild is under way */
+	HNR_CHECK_NOTHING = 0,
+	HNR_CHECK_FAILED = 1,		/* it did not come to an end */
+	HNR_CHECK_WATCHED = 2,		/* an index with a threshold, or deferred */
+	HNR_CHECK_REBUILDING = 4,	/* a rebuild is under way */
+	HNR_CHECK_UNMERGED = 8		/* pending rows, and no worker to merge them */
 } HnrCheckResult;
 
 #define HNR_MAX_FLAGGED		64

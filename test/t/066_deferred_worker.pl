@@ -24,7 +24,6 @@ CREATE TABLE rows (e vector(3));
 CREATE INDEX rows_e ON rows USING hnsw (e vector_l2_ops) WITH (deferred = on);
 X
 my $row = "INSERT INTO rows VALUES ('[1,2,3]')";
-my $waited = 0;
 
 sub merged
 {
@@ -119,16 +118,27 @@ $node->safe_psql('postgres', "SET hnsw_rebuild.merge_workers = 0; BEGIN; $row;"
 ok(merged(), 'and one of an index that is not deferred any more');
 $node->safe_psql('postgres', "ALTER INDEX rows_e SET (deferred = on)");
 
-# ---- it comes by, but there is no room for a worker beside its own ----
+# ---- it comes by, and there is no room for a worker beside its own ----
+
+sub restart_with
+{
+	$node->append_conf('postgresql.conf', "max_worker_processes = $_[0]");
+	$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'hnsw_rebuild merge'") or fail 'ended';
+	$node->safe_psql('postgres', "SET hnsw_rebuild.merge_workers = 0; $row");
+	$node->restart;
+}
+
+restart_with(3);
+ok(merged(), 'a row is merged by a worker in the place of that which has come by');
+
+# ---- there is no room for any ----
 
 sub complaints { return scalar(() = slurp_file($node->logfile) =~ /no background worker is free to merge/g); }
 
 my $before = complaints();
-$node->append_conf('postgresql.conf', 'max_worker_processes = 3');
-$node->safe_psql('postgres', "SET hnsw_rebuild.merge_workers = 0; $row");
-$node->restart;
-sleep 1 while complaints() == $before && $waited++ < 180;
-cmp_ok(complaints(), '>', $before, 'which is logged');
+restart_with(2);
+$node->safe_psql('postgres', "$row; SELECT pg_sleep(0.3); $row");
+is(complaints(), $before + 1, 'which who inserts has logged');
 $node->append_conf('postgresql.conf', 'max_worker_processes = 8');
 $node->restart;
 ok(merged(), 'and made good');
