@@ -53,11 +53,15 @@ measure(Oid index_oid, Oid table_oid, int64 seed)
 	return recall.sample > 0 ? recall.recall : -1;
 }
 
+/* Which of the two could not be measured, or that neither could, and why the later. */
 static void
 keep_error(HnrRun *run)
 {
+	HnrJob	   *job = run->job;
+	const char *which = job->method_reason ? "" : run->optimized ? " afterwards" : " before";
+
 	MemoryContextSwitchTo(run->context);
-	run->job->method_reason = psprintf("recall could not be measured: %s", CopyErrorData()->message);
+	job->method_reason = psprintf("recall%s could not be measured: %s", which, CopyErrorData()->message);
 }
 
 double
