@@ -146,7 +146,6 @@ static void
 begin(Optimizing *o, Relation index, HnrOptimizeFigures *figures)
 {
 	memset(o, 0, sizeof(*o));
-	memset(figures, 0, sizeof(*figures));
 	o->figures = figures;
 	o->index = hnr_index_open(index);
 	o->ground = &o->index->layout.ground;
@@ -156,16 +155,6 @@ begin(Optimizing *o, Relation index, HnrOptimizeFigures *figures)
 								  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	o->strategy = GetAccessStrategy(BAS_BULKREAD);
 	o->logged = pgWalUsage.wal_bytes;
-}
-
-void
-hnr_index_optimize_survey(Relation index, HnrOptimizeFigures *figures)
-{
-	Optimizing	o;
-
-	begin(&o, index, figures);
-	survey(&o);
-	FreeAccessStrategy(o.strategy);
 }
 
 /* ---- the lists ---- */

@@ -27,7 +27,7 @@ typedef struct HnrOptimizeFigures
 	/* The file (shrink.h). */
 	int64		pages;			/* as it began, then before pages are cut off */
 	int64		pages_cut;		/* off its end */
-	int64		pages_left;		/* there that hold nothing, or seem to */
+	int64		pages_left;		/* there that hold nothing, or seem to, when it was last looked */
 } HnrOptimizeFigures;
 
 /*
@@ -35,14 +35,9 @@ typedef struct HnrOptimizeFigures
  * vertices, those first that have suffered most.  The caller holds locks that keep vacuum,
  * other callers and DROP away (ShareUpdateExclusiveLock on table and index); reads and
  * inserts go on.  An interrupt may end it at any point: what was done stays, and the next
- * call goes on with the rest; figures tell what was done up to then.  Reports tuples and
- * blocks as a build does.
+ * call goes on with the rest; figures, which are 0 before, tell what was done up to then.
+ * Reports tuples and blocks as a build does.
  */
 extern void hnr_index_optimize(Relation index, double share, HnrOptimizeFigures *figures);
-
-/*
- * How many vertices there are, and how many are due, by one sequential pass with share locks.
- */
-extern void hnr_index_optimize_survey(Relation index, HnrOptimizeFigures *figures);
 
 #endif							/* HNR_OPTIMIZE_H */

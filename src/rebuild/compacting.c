@@ -285,6 +285,7 @@ hnr_compact_prepare(HnrRun *run, Relation index)
 	BlockNumber blocks;
 	BlockNumber from = hnr_index_idle_from(index, &blocks);
 
+	run->figures.pages_left = blocks - from;
 	if (is_worth_it(from, blocks))
 		withhold(run, index, from);
 }

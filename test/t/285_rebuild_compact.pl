@@ -109,6 +109,11 @@ foreach my $point (qw(compact_looked compact_referenced compact_locked compact_c
 # ---- what is left is cut off the next time ----
 
 swell();
+set_fault('optimize_surveyed:error');
+start();
+is(wait_for_job($node), 'failed', 'one that does not come to the end of the file');
+cmp_ok(job($node, "work->>'pages_not_cut'"), '>', 0, 'tells what it has not cut');
+set_fault();
 my $before = $node->safe_psql('postgres', $size);
 start();
 is(wait_for_job($node), 'done', 'one that succeeds');
