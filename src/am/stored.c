@@ -19,6 +19,7 @@
  */
 #include "postgres.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "am/stored.h"
@@ -262,6 +263,16 @@ hnr_stored_decode(HnrEncoding encoding, const char *stored, int count, HnrScale 
 	}
 }
 
+/*
+ * Half a step, which may have been twice that of the result; a whole one where that leads from
+ * FLT_MAX out of range, and so down instead of up.
+ */
+static double
+most_lost_to_steps(int bits, int exponent, int n)
+{
+	return n * ldexp(1.0, exponent + bits < FLT_MAX_EXP ? exponent : exponent + 1);
+}
+
 double
 hnr_stored_most_lost(HnrEncoding encoding, HnrScale scale, int n, double sum)
 {
@@ -272,8 +283,7 @@ hnr_stored_most_lost(HnrEncoding encoding, HnrScale scale, int n, double sum)
 			return ldexp(sum, -11) + n * ldexp(1.0, scale.exponent - 25);
 		case HNR_ENCODING_BYTE:
 		case HNR_ENCODING_SHORT:
-			/* the step may have been twice that of the result, and next to FLT_MAX one is rounded down */
-			return 3 * n * ldexp(1.0, scale.exponent);
+			return most_lost_to_steps(encoding == HNR_ENCODING_BYTE ? 8 : 15, scale.exponent, n);
 		default:
 			return 0;
 	}
