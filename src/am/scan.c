@@ -229,7 +229,7 @@ breadth_of(const HnswScan *state)
 	int			ef = state->ef;
 	HnrBreadth	breadth = {0, ef + Max(ef / 4, LEAST_BEYOND), HNR_SEARCH_MARGIN, HNR_SEARCH_MARGIN};
 
-	if (state->index->metric->kind == HNR_METRIC_IP)
+	if (state->store->products)
 	{
 		breadth.enough = ef + Max(ef, LEAST_BEYOND);
 		breadth.margin = 0;
