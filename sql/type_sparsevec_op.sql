@@ -33,9 +33,10 @@ SELECT count(*) AS pairs, bool_and(sparsevec_cmp(x.a, y.b) = vector_cmp(x.a::vec
 SELECT '{1:3e38,2:3e38}/2'::sparsevec <-> '{1:-3e38}/2' AS l2, '{1:1e-45}/2'::sparsevec <=> '{2:1e-45}/2' AS cosine, '{1:1e-30}/3'::sparsevec <-> '{1:3e-30}/3' AS small,
 	'{1:1e10,5:1}/1000000000'::sparsevec <#> '{1:1,5:1}/1000000000' AS far_apart;
 
--- a value is at no angle to itself, to the last bit
-SELECT count(*) FILTER (WHERE v <=> v <> 0) AS same, count(*) FILTER (WHERE l2_norm(v) <> sqrt(-(v <#> v))) AS norm
-FROM (SELECT (SELECT array_agg((1.0 / (n + i))::real ORDER BY i)::sparsevec FROM generate_series(1, 50) i) AS v FROM generate_series(1, 100) n) t;
+-- a value is at no angle to itself, and as long as a vector, to the last bit
+SELECT count(*) FILTER (WHERE v <=> v <> 0) AS same, count(*) FILTER (WHERE l2_norm(v) <> vector_norm(v::vector)) AS norm,
+	count(*) FILTER (WHERE l2_normalize(v)::vector <> l2_normalize(v::vector)) AS unit
+FROM (SELECT (SELECT array_agg(((n + i) % 3 <> 0)::int / (n + i)::real ORDER BY i)::sparsevec FROM generate_series(1, 50) i) AS v FROM generate_series(1, 300) n) t;
 
 SELECT expression, e.* FROM unnest(ARRAY['''{}/2''::sparsevec <-> ''{}/3''', '''{}/2''::sparsevec <#> ''{}/3''', '''{}/2''::sparsevec <=> ''{}/3''', '''{}/2''::sparsevec <+> ''{}/3''',
 	'sparsevec_l2_squared_distance(''{}/2'', ''{}/1'')', 'sparsevec_negative_inner_product(''{}/2'', ''{}/1'')']) WITH ORDINALITY AS x(expression, n), error_of(expression) e ORDER BY n;

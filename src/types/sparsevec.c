@@ -150,10 +150,16 @@ cosine_distance(const HnrSparsevec *a, const HnrSparsevec *b)
 	return hnr_cosine_distance(inner_product(a, b), square(a), square(b));
 }
 
+/* As of a vector with zeros (hnr_norm), to the last digit. */
 static double
 norm(const HnrSparsevec *v)
 {
-	return sqrt(square(v));
+	const float *values = hnr_sparsevec_values(v);
+	double		part[HNR_SUM_PARTS] = {0};
+
+	for (int i = 0; i < v->nnz; i++)
+		part[(uint32) v->indices[i] % HNR_SUM_PARTS] += (double) values[i] * values[i];
+	return sqrt(hnr_sum_of_parts(part));
 }
 
 /* Coordinates that become zero are left out. */
@@ -161,12 +167,15 @@ static HnrSparsevec *
 normalized(const HnrSparsevec *v)
 {
 	float	   *unit = palloc(sizeof(float) * Max(v->nnz, 1));
+	double		length = norm(v);
 	HnrSparsevec *result;
 	int			nnz = 0;
 
-	hnr_normalize(v->nnz, hnr_sparsevec_values(v), unit);
 	for (int i = 0; i < v->nnz; i++)
+	{
+		unit[i] = length > 0 ? (float) (hnr_sparsevec_values(v)[i] / length) : 0;
 		nnz += unit[i] != 0;
+	}
 	result = hnr_sparsevec_new(v->dim, nnz);
 	for (int i = 0, at = 0; at < nnz; i++)
 		if (unit[i] != 0)

@@ -12,8 +12,7 @@
 
 #include "types/sums.h"
 
-/* A sum is made of so many, none of which waits for another. */
-#define PARTS	8
+#define PARTS	HNR_SUM_PARTS
 
 #define DEFINE_SUM(name, term) \
 double \
@@ -27,7 +26,7 @@ name(int n, const float *a, const float *b) \
 			part[j] += term((double) a[i + j], (double) b[i + j]); \
 	for (int j = 0; i < n; i++, j++) \
 		part[j] += term((double) a[i], (double) b[i]); \
-	return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7])); \
+	return hnr_sum_of_parts(part); \
 }
 
 #define SQUARED_DIFFERENCE(x, y)	(((x) - (y)) * ((x) - (y)))

@@ -10,6 +10,18 @@
 #ifndef HNR_SUMS_H
 #define HNR_SUMS_H
 
+/*
+ * A sum is made of so many parts, none of which waits for another; part[i % HNR_SUM_PARTS] has
+ * coordinate i.  So coordinates that are zero may be left out without a change of the last digit.
+ */
+#define HNR_SUM_PARTS	8
+
+static inline double
+hnr_sum_of_parts(const double *part)
+{
+	return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
+}
+
 /* sum (a-b)^2, a*b, |a-b| over n coordinates. */
 extern double hnr_exact_l2_squared(int n, const float *a, const float *b);
 extern double hnr_exact_inner_product(int n, const float *a, const float *b);
