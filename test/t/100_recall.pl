@@ -139,7 +139,8 @@ for my $set (@sets)
 	$node->safe_psql('postgres', "CREATE TABLE r (id int, e $type($dims)); CREATE TABLE q (id int, e $type($dims));"
 		  . "CREATE TABLE all_r (id int, e $type($dims))");
 	vectors_to('all_r', $type, $make, $rows * $times);
-	vectors_to('q', $type, $make, $times > 1 ? 30 : 15);
+	# that there are rows many times makes it all or none for a query
+	vectors_to('q', $type, $make, $times == 1 ? 15 : $name eq 'duplicates' ? 60 : 30);
 	for my $class (@classes)
 	{
 		# each class online the first time that it comes
