@@ -27,8 +27,8 @@ DELETE FROM t WHERE id % 7 = 0;
 VACUUM t;
 SELECT i, unreachable(i) FROM indexes WHERE unreachable(i) > 0;
 INSERT INTO t SELECT i, far(i, 8), far(i, 16), far(i, 1200), vec(i, 16) FROM generate_series(601, 900) i;
--- with m = 3 an insertion may leave one or another: three of 120 runs
-SELECT i, unreachable(i) FROM indexes WHERE unreachable(i) > CASE i WHEN 't_small'::regclass THEN 0.01 ELSE 0 END;
+-- with m = 3 or 4 an insertion may leave one or another, or few that lead to each other, in one or two runs of a hundred
+SELECT i, unreachable(i) FROM indexes WHERE unreachable(i) > CASE WHEN i::text IN ('t_small', 't_wide') THEN 0.02 ELSE 0 END;
 DELETE FROM t WHERE id % 3 > 0;
 VACUUM t;
 SELECT i, unreachable(i) FROM indexes WHERE unreachable(i) > 0;
