@@ -36,6 +36,12 @@ INSERT INTO t SELECT i, often(i, 128) FROM generate_series(1, 6000) i;
 CREATE INDEX t_l2 ON t USING hnsw (e vector_l2_ops);
 SELECT lost('<->', 'vector', 128) <= 1;
 SELECT message FROM check_index('t_l2', true);
+-- and of a graph that is made in parts, where three are lost otherwise
+SET maintenance_work_mem = '2MB';
+SET max_parallel_maintenance_workers = 0;
+REINDEX INDEX t_l2;
+SELECT lost('<->', 'vector', 128) <= 1;
+SELECT message FROM check_index('t_l2', true);
 
 \set VERBOSITY terse
 DROP SCHEMA am_test CASCADE;

@@ -40,22 +40,29 @@ count_rows(const HnrMemGraph *graph, uint32 node)
 	return rows;
 }
 
-/* Returns how many have more than the mean twice. */
+int
+hnr_frequent_links(const HnrMemGraph *graph, uint32 node, double mean)
+{
+	int			step = (graph->index->meta.m + 3) / 4;
+	int			links = 0;
+
+	for (double rows = count_rows(graph, node); rows >= 2 * mean; rows /= 2)
+		links += step;
+	return links;
+}
+
+/* Returns for how many nodes this is so. */
 static uint32
 count_wanted(Frequent *f)
 {
-	const HnrMemGraph *graph = f->graph;
-	double		mean = (double) graph->ntids / graph->nnodes;
-	int			step = (graph->index->meta.m + 3) / 4;
+	double		mean = (double) f->graph->ntids / f->graph->nnodes;
 	uint32		frequent = 0;
 
-	for (uint32 i = 0; i < graph->nnodes; i++)
+	for (uint32 i = 0; i < f->graph->nnodes; i++)
 	{
-		int			wanted = 0;
+		int			wanted = hnr_frequent_links(f->graph, i, mean);
 
 		CHECK_FOR_INTERRUPTS();
-		for (double rows = count_rows(graph, i); rows >= 2 * mean; rows /= 2)
-			wanted += step;
 		frequent += wanted > 0;
 		f->wanted[i] = Min(Max(wanted, 1), PG_UINT8_MAX);
 	}

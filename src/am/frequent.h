@@ -10,7 +10,13 @@
 
 #include "am/store_mem.h"
 
-/* Bytes that this needs for a while, a node. */
+/*
+ * How many links are to lead to a node in any case, by its rows and what nodes have in the mean; 0
+ * where it has less than that twice.
+ */
+extern int	hnr_frequent_links(const HnrMemGraph *graph, uint32 node, double mean);
+
+/* Bytes that hnr_link_frequent() needs for a while, a node. */
 #define HNR_FREQUENT_NODE	(sizeof(uint32) + sizeof(uint16) + sizeof(uint8))
 
 /* To be called when all rows are in and linked.  May take the last path to a vertex away. */

@@ -19,6 +19,7 @@
 #include <math.h>
 
 #include "am/arrange.h"
+#include "am/frequent.h"
 #include "am/shards.h"
 #include "am/team.h"
 #include "am/weave.h"
@@ -251,6 +252,18 @@ load_rows(Choosing *c)
 	c->nown = shard->nnodes = c->graph->nnodes;
 }
 
+/* Writes down that those nearest to a node of many rows lead to it in any case. */
+static void
+write_frequent(Choosing *c, uint32 node)
+{
+	int			n;
+	const HnrMemEdge *near = hnr_weave_near(c->w, node, &n);
+
+	n = Min(n, hnr_frequent_links(c->graph, node, (double) c->graph->ntids / c->nown));
+	for (int i = 0; i < n; i++)
+		write_link(c, c->id[near[i].node], c->id[node], near[i].distance, true);
+}
+
 static void
 write_choice(Choosing *c)
 {
@@ -263,6 +276,8 @@ write_choice(Choosing *c)
 		for (int j = 0; j < edges->count; j++)
 			write_links(c, c->id[i], c->id[edges->edge[j].node], edges->edge[j].distance,
 						hnr_links_kept(c->w, i, edges->edge[j].node));
+		if (c->graph->ntids > c->nown)
+			write_frequent(c, i);
 	}
 }
 
