@@ -63,6 +63,20 @@ SELECT rebuild_index('rp.t_spy', measure => false) > 0 AS started;
 CALL wait_for_rebuild('rp.t_spy');
 SELECT * FROM rp.seen;
 
+-- what its owner makes look like a shadow, but is no index of ours, is left alone
+CREATE TABLE rp.parent (id int PRIMARY KEY, e vector(3)) PARTITION BY RANGE (id);
+CREATE TABLE rp.part PARTITION OF rp.parent FOR VALUES FROM (0) TO (100);
+ALTER TABLE rp.part OWNER TO regress_rp_owner;
+SET ROLE regress_rp_owner;
+CREATE INDEX part_e ON rp.part USING hnsw (e vector_l2_ops);
+ALTER INDEX rp.part_pkey RENAME TO part_pkey_hnr_shadow;
+COMMENT ON INDEX rp.part_pkey_hnr_shadow IS 'stands in during a rebuild by hnsw_rebuild, which drops it';
+SELECT rebuild_index('rp.part_e', measure => false) > 0 AS started;
+CALL wait_for_rebuild('rp.part_e');
+RESET ROLE;
+SELECT indisvalid, indisready, indislive FROM pg_index WHERE indexrelid = 'rp.part_pkey_hnr_shadow'::regclass;
+INSERT INTO rp.parent VALUES (1), (1);
+
 -- the owner loses the table between request and work
 SET ROLE regress_rp_owner;
 BEGIN;

@@ -4,9 +4,11 @@
  *		The shadow: the new index while it stands beside the live one.
  *
  * Created in one transaction with a comment, which with the name tells a shadow
- * from any other index, whatever became of it: TRUNCATE, VACUUM FULL and REINDEX
- * TABLE make an invalid index valid; ALTER COLUMN ... TYPE and REINDEX
- * CONCURRENTLY make it anew, but keep name and comment.  There is no dependency
+ * from any other index of ours, whatever became of it: TRUNCATE, VACUUM FULL and
+ * REINDEX TABLE make an invalid index valid; ALTER COLUMN ... TYPE and REINDEX
+ * CONCURRENTLY make it anew, but keep name and comment.  Who owns an index can give
+ * it both, so only those of our access method count: others may be what a constraint
+ * needs, and dropping one begins with its no longer being kept.  There is no dependency
  * on the live index: with one, DROP INDEX CONCURRENTLY of that would have two
  * indexes to drop, and can do only one.
  *
@@ -208,6 +210,7 @@ hnr_shadows(Oid table)
 		"SELECT i.indrelid, c.oid "
 		"FROM pg_catalog.pg_class c "
 		"JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid "
+		"JOIN pg_catalog.pg_am a ON a.oid = c.relam AND a.amname = 'hnsw' "
 		"WHERE c.relkind = 'i' AND c.relname ~ '_" SHADOW_LABEL "[0-9]*$' "
 		"AND pg_catalog.obj_description(c.oid, 'pg_class') = '" SHADOW_COMMENT "' "
 		"AND ($1 = 0 OR i.indrelid = $1) ORDER BY c.oid";
