@@ -76,6 +76,33 @@ CALL wait_for_rebuild(NULL);
 SELECT rebuild_index('re_e', measure => false) > 0 AS started;
 CALL wait_for_rebuild('re_e', '5 minutes');
 
+-- asked for and rolled back: no worker waits for the rest of the transaction
+BEGIN;
+SAVEPOINT asked;
+SELECT rebuild_index('re_e', measure => false) > 0 AS started;
+ROLLBACK TO asked;
+SAVEPOINT within;
+SELECT optimize_index('re_e', measure => false) > 0 AS started;
+RELEASE within;
+ROLLBACK TO asked;
+DO $$
+BEGIN
+	FOR i IN 1..600 LOOP
+		PERFORM pg_stat_clear_snapshot();
+		EXIT WHEN NOT EXISTS (SELECT FROM pg_stat_activity
+			WHERE backend_type = 'hnsw_rebuild worker' AND query LIKE 'waiting for the transaction%');
+		PERFORM pg_sleep(0.05);
+	END LOOP;
+END $$;
+SELECT count(*) FROM pg_stat_activity
+WHERE backend_type = 'hnsw_rebuild worker' AND query LIKE 'waiting for the transaction%';
+-- kept, within a subtransaction that is over
+SAVEPOINT asked;
+SELECT rebuild_index('re_e', measure => false) > 0 AS started;
+RELEASE asked;
+COMMIT;
+CALL wait_for_rebuild('re_e');
+
 -- an error in an expression of the index ends the job with that error
 CREATE FUNCTION re_fail(vector) RETURNS vector LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN

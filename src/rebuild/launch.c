@@ -231,7 +231,7 @@ hnr_rebuild_start(const HnrRebuildRequest *request)
 	(void) hnr_mark_interrupted();
 	args.database = MyDatabaseId;
 	args.job_id = write_jobs(request);
-	args.xid = GetTopTransactionId();
+	args.xid = GetCurrentTransactionId();
 
 	pid = hnr_launch_worker(&args);
 	if (pid == 0)

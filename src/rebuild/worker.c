@@ -24,6 +24,8 @@
 
 #include <signal.h>
 
+#include "access/subtrans.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
@@ -34,6 +36,7 @@
 #include "storage/latch.h"
 #include "storage/lmgr.h"
 #include "storage/proc.h"
+#include "storage/procarray.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -178,13 +181,25 @@ read_job(int64 id)
 	return job;
 }
 
-/* Waits for the transaction that wrote the job to end. */
+/*
+ * Waits for the transaction that wrote the job to end.  A subtransaction that was rolled back
+ * has ended: who asks for a rebuild in one, again and again, shall not have a worker wait for
+ * each.  One that was not gives its lock back, and then it is for the one that it was in.
+ */
 static void
 wait_for_launcher(TransactionId xid)
 {
+	LOCKTAG		tag;
+
 	hnr_start_transaction();
 	pgstat_report_activity(STATE_RUNNING, "waiting for the transaction that asked for a rebuild");
-	XactLockTableWait(xid, NULL, NULL, XLTW_None);
+	while (TransactionIdIsValid(xid))
+	{
+		SET_LOCKTAG_TRANSACTION(tag, xid);
+		(void) LockAcquire(&tag, ShareLock, false, false);
+		LockRelease(&tag, ShareLock, false);
+		xid = TransactionIdIsInProgress(xid) ? SubTransGetParent(xid) : InvalidTransactionId;
+	}
 	CommitTransactionCommand();
 }
 

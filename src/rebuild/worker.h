@@ -19,7 +19,7 @@
 typedef struct HnrWorkerArgs
 {
 	Oid			database;
-	TransactionId xid;			/* that wrote the job; its commit starts the job */
+	TransactionId xid;			/* of the (sub)transaction that wrote the job; its commit starts the job */
 	int64		job_id;			/* 0: only sweep */
 } HnrWorkerArgs;
 
