@@ -51,6 +51,34 @@ SELECT * FROM check_all('ui');
 -- operator classes that fit
 SELECT opcname, amvalidate(oid) FROM pg_opclass
 	WHERE opcmethod = (SELECT oid FROM pg_am WHERE amname = 'hnsw') AND opcname LIKE 'vector%' ORDER BY 1;
+-- operator classes that mix types, as only superusers can define them
+CREATE FUNCTION half_distance(halfvec, halfvec) RETURNS float8 LANGUAGE sql IMMUTABLE STRICT AS 'SELECT 0.0::float8';
+CREATE FUNCTION text_distance(text, text) RETURNS float8 LANGUAGE sql IMMUTABLE STRICT AS 'SELECT 0.0::float8';
+CREATE OPERATOR CLASS mixed_a FOR TYPE vector USING hnsw AS OPERATOR 1 <-> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 1 l2_distance(vector, vector), FUNCTION 2 hnsw_sparsevec_metric_l2(internal);
+CREATE OPERATOR CLASS mixed_b FOR TYPE halfvec USING hnsw AS OPERATOR 1 <-> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 1 half_distance(halfvec, halfvec), FUNCTION 2 hnsw_vector_metric_l2(internal);
+CREATE OPERATOR CLASS mixed_c FOR TYPE text USING hnsw AS
+	FUNCTION 1 text_distance(text, text), FUNCTION 2 hnsw_bit_metric_hamming(internal);
+CREATE OPERATOR CLASS mixed_d FOR TYPE vector USING hnsw AS OPERATOR 1 <-> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 1 l2_distance(vector, vector), FUNCTION 2 hnsw_handler(internal);
+CREATE OPERATOR CLASS alike FOR TYPE vector USING hnsw AS OPERATOR 1 <-> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 1 l2_distance(vector, vector), FUNCTION 2 hnsw_vector_metric_l2(internal);
+CREATE TABLE mixed (v vector(3), h halfvec(3), x varchar(3));
+INSERT INTO mixed VALUES ('[1,2,3]', '[1,2,3]', 'abc');
+CREATE INDEX ON mixed USING hnsw (v mixed_a);
+CREATE INDEX ON mixed USING hnsw (h mixed_b);
+CREATE INDEX ON mixed USING hnsw (x mixed_c);
+CREATE INDEX ON mixed USING hnsw (v mixed_d);
+CREATE INDEX ON mixed USING hnsw (v alike);
+DROP TABLE mixed;
+DROP OPERATOR FAMILY mixed_a USING hnsw;
+DROP OPERATOR FAMILY mixed_b USING hnsw;
+DROP OPERATOR FAMILY mixed_c USING hnsw;
+DROP OPERATOR FAMILY mixed_d USING hnsw;
+DROP OPERATOR FAMILY alike USING hnsw;
+DROP FUNCTION half_distance(halfvec, halfvec), text_distance(text, text);
+
 DROP TABLE t, u;
 
 \set VERBOSITY terse

@@ -15,6 +15,7 @@
 #include "am/metric.h"
 #include "compat.h"
 #include "distance/distance.h"
+#include "utils/fmgrprotos.h"
 #include "utils/varbit.h"
 
 #define MAX_BITS		64000
@@ -87,6 +88,6 @@ hnr_bits_jaccard(int n, const float *a, const float *b)
 }
 
 const HnrColumnType hnr_column_bit = {
-	HNR_ELEMENT_BIT, "bit", "bit", MAX_BITS, false, width, NULL, form, NULL,
+	HNR_ELEMENT_BIT, "bit", bit_in, "bit", MAX_BITS, false, width, NULL, form, NULL,
 	error, problem
 };

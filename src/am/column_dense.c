@@ -63,11 +63,11 @@ form_halfvec(const HnrMetric *metric, const struct varlena *value, int dims, flo
 }
 
 const HnrColumnType hnr_column_vector = {
-	HNR_ELEMENT_FLOAT, "vector", NULL, MAX_DIMS, true, width, NULL, form_vector, hnr_norm,
+	HNR_ELEMENT_FLOAT, "vector", hnr_vector_in, NULL, MAX_DIMS, true, width, NULL, form_vector, hnr_norm,
 	NULL, NULL
 };
 
 const HnrColumnType hnr_column_halfvec = {
-	HNR_ELEMENT_HALF, "halfvec", NULL, MAX_DIMS, true, width, NULL, form_halfvec, hnr_norm,
+	HNR_ELEMENT_HALF, "halfvec", hnr_halfvec_in, NULL, MAX_DIMS, true, width, NULL, form_halfvec, hnr_norm,
 	NULL, NULL
 };

@@ -215,6 +215,6 @@ hnr_sparse_unit_cosine(int width, const float *a, const float *b)
 }
 
 const HnrColumnType hnr_column_sparsevec = {
-	HNR_ELEMENT_SPARSE, "sparsevec", "sparse", HNR_SPARSEVEC_MAX_DIM, false, width, words, form,
+	HNR_ELEMENT_SPARSE, "sparsevec", hnr_sparsevec_in, "sparse", HNR_SPARSEVEC_MAX_DIM, false, width, words, form,
 	length, error, problem
 };

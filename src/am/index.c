@@ -204,6 +204,7 @@ hnr_index_plan(Relation rel, HnrEncoding encoding)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("ef_construction must be greater than or equal to 2 * m"),
 				 errdetail("ef_construction is %d, m is %d.", ef_construction, m)));
+	hnr_metric_check(rel);
 	index->rel = rel;
 	index->building = true;
 	index->metric = hnr_metric_of_index(rel);

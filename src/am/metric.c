@@ -11,6 +11,7 @@
 #include "am/metric.h"
 #include "distance/distance.h"
 #include "fmgr.h"
+#include "utils/lsyscache.h"
 
 static float
 l2_squared(int n, const float *a, const float *b)
@@ -100,6 +101,33 @@ hnr_metric_of_index(Relation index)
 	FmgrInfo   *proc = index_getprocinfo(index, 1, HNR_PROC_METRIC);
 
 	return (const HnrMetric *) DatumGetPointer(FunctionCall1Coll(proc, InvalidOid, (Datum) 0));
+}
+
+/* Whether it is the type that the metric reads; by its input function, for names and schemas change. */
+static bool
+is_type_of(const HnrMetric *metric, Oid type)
+{
+	Oid			input;
+	Oid			param;
+	FmgrInfo	function;
+
+	getTypeInputInfo(type, &input, &param);
+	fmgr_info(input, &function);
+	return function.fn_addr == metric->type->input;
+}
+
+void
+hnr_metric_check(Relation index)
+{
+	const HnrMetric *metric = hnr_metric_of_index(index);
+	bool		ours = metric >= metrics && metric < metrics + lengthof(metrics);
+
+	if (!ours || !is_type_of(metric, index->rd_opcintype[0]))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("operator class of index \"%s\" has a metric of another type than its own",
+						RelationGetRelationName(index)),
+				 errhint("Use an operator class of the extension, or support functions of the same type.")));
 }
 
 bool

@@ -11,6 +11,7 @@
 #ifndef HNR_METRIC_H
 #define HNR_METRIC_H
 
+#include "fmgr.h"
 #include "utils/rel.h"
 
 #define HNR_PROC_DISTANCE	1
@@ -47,6 +48,7 @@ typedef struct HnrColumnType
 {
 	HnrElement	element;
 	const char *name;			/* of the type, as in messages */
+	PGFunction	input;			/* of the type */
 	const char *stored_as;		/* as users see it; NULL: the encoding tells */
 	int			max_dims;		/* that an index can hold */
 	bool		dense;			/* the words are the coordinates, as floats */
@@ -90,6 +92,12 @@ struct HnrMetric
 
 /* The metric of an index's only key column; valid for the backend's life. */
 extern const HnrMetric *hnr_metric_of_index(Relation index);
+
+/*
+ * Throws unless an operator class's metric is one of ours, and of its type: who defines one can
+ * write down anything.
+ */
+extern void hnr_metric_check(Relation index);
 
 /* Likewise, as the metapage names it. */
 extern const HnrMetric *hnr_metric_find(HnrElement element, HnrMetricKind kind);

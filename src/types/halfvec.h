@@ -41,4 +41,7 @@ extern HnrHalfvec *hnr_halfvec_from_floats(int dim, const float *x);
 /* The coordinates as floats, in the current memory context. */
 extern const float *hnr_halfvec_floats(const HnrHalfvec *v);
 
+/* The input function, by which the SQL type is told from others. */
+extern PGDLLEXPORT Datum hnr_halfvec_in(PG_FUNCTION_ARGS);
+
 #endif							/* HNR_HALFVEC_H */

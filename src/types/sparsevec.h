@@ -54,4 +54,7 @@ extern HnrSparsevec *hnr_sparsevec_from_floats(int dim, const float *x);
 /* Writes its dim coordinates to x. */
 extern void hnr_sparsevec_to_floats(const HnrSparsevec *v, float *x);
 
+/* The input function, by which the SQL type is told from others. */
+extern PGDLLEXPORT Datum hnr_sparsevec_in(PG_FUNCTION_ARGS);
+
 #endif							/* HNR_SPARSEVEC_H */

@@ -34,4 +34,7 @@ extern HnrVector *hnr_vector_new(int dim);
 /* Likewise one of dim finite coordinates; dim is checked. */
 extern HnrVector *hnr_vector_from_floats(int dim, const float *x);
 
+/* The input function, by which the SQL type is told from others. */
+extern PGDLLEXPORT Datum hnr_vector_in(PG_FUNCTION_ARGS);
+
 #endif							/* HNR_VECTOR_H */
