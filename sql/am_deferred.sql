@@ -132,6 +132,13 @@ SELECT flush_index('d_l2');
 RESET ROLE;
 DROP ROLE deferred_other;
 
+-- what CREATE INDEX CONCURRENTLY has left in the middle; where it was stopped sooner, without a page
+CREATE FUNCTION refuse(vector) RETURNS vector LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RAISE 'refused'; END $$;
+CREATE INDEX CONCURRENTLY left_over ON d USING hnsw ((refuse(e)::vector(3)) vector_l2_ops) WITH (deferred = on);
+SELECT flush_index('left_over');
+DROP INDEX left_over;
+DROP FUNCTION refuse(vector);
+
 DROP FUNCTION findings();
 DROP TABLE d, own, parts;
 RESET enable_seqscan;

@@ -36,6 +36,12 @@ flush_one(Oid oid)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot access temporary indexes of other sessions")));
+	/* it may not even have a metapage; one that is ready and not valid can have pending rows */
+	if (!index->rd_index->indisready)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("index \"%s\" is invalid", RelationGetRelationName(index)),
+				 errhint("Use REINDEX INDEX, or drop the index.")));
 	merged = hnr_pending_flush(index);
 	index_close(index, RowExclusiveLock);
 	return merged;
