@@ -125,6 +125,15 @@ BEGIN;
 LOCK TABLE status_test IN ACCESS EXCLUSIVE MODE;
 SELECT name, status, m FROM index_status('status_test_a');
 COMMIT;
+-- Beside a query that runs in parallel.
+BEGIN;
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+SET LOCAL min_parallel_table_scan_size = 0;
+SET LOCAL enable_indexonlyscan = off;
+SELECT s.name, s.status, t.n FROM (SELECT count(*) AS n FROM status_test) t, index_status('status_test_a') s;
+SELECT count(*), t.n FROM (SELECT count(*) AS n FROM status_test) t, index_status() s GROUP BY t.n;
+COMMIT;
 -- No lock is kept.
 BEGIN;
 SELECT count(*) FROM index_status();

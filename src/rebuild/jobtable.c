@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -115,12 +116,18 @@ hnr_access_write(HnrAccess *a, const char *sql, int expected)
 	return SPI_processed;
 }
 
+Snapshot
+hnr_newest_snapshot(void)
+{
+	return IsInParallelMode() ? GetTransactionSnapshot() : GetLatestSnapshot();
+}
+
 void
 hnr_access_read(HnrAccess *a, const char *sql)
 {
 	int			rc;
 
-	PushActiveSnapshot(GetLatestSnapshot());
+	PushActiveSnapshot(hnr_newest_snapshot());
 	rc = SPI_execute_with_args(sql, a->nparams, a->types, a->values, a->nulls,
 							   true, 0);
 	PopActiveSnapshot();

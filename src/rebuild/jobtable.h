@@ -15,6 +15,7 @@
 #include "access/htup.h"
 #include "access/tupdesc.h"
 #include "datatype/timestamp.h"
+#include "utils/snapshot.h"
 
 #define HNR_ACCESS_MAX_PARAMS	32
 
@@ -46,9 +47,15 @@ extern void hnr_param_time(HnrAccess *a, TimestampTz v);
 extern void hnr_param_text(HnrAccess *a, const char *v);
 extern void hnr_param_bool(HnrAccess *a, bool v);
 
+/*
+ * A snapshot of everything committed by now, whatever the transaction's isolation.  While a query runs in
+ * parallel the server gives none: there it is one that a query of this transaction would have.
+ */
+extern Snapshot hnr_newest_snapshot(void);
+
 /* Runs a statement that writes; returns the number of rows. */
 extern uint64 hnr_access_write(HnrAccess *a, const char *sql, int expected);
-/* Runs a query, seeing everything committed by now and our own changes. */
+/* Runs a query, seeing what hnr_newest_snapshot() does and our own changes. */
 extern void hnr_access_read(HnrAccess *a, const char *sql);
 
 /* Reads one column after the other, nulls as above. */

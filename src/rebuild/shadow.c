@@ -57,6 +57,7 @@
 #include "utils/wait_event.h"
 
 #include "compat.h"
+#include "rebuild/jobtable.h"
 #include "rebuild/target.h"
 #include "rebuild/worker.h"
 #include "transaction.h"
@@ -222,7 +223,7 @@ hnr_shadows(Oid table)
 
 	hnr_restrict_search_path();
 	SPI_connect();
-	PushActiveSnapshot(GetLatestSnapshot());
+	PushActiveSnapshot(hnr_newest_snapshot());
 	if (SPI_execute_with_args(sql, 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not look for shadow indexes");
 	PopActiveSnapshot();
