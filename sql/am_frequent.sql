@@ -42,6 +42,16 @@ SET max_parallel_maintenance_workers = 0;
 REINDEX INDEX t_l2;
 SELECT lost('<->', 'vector', 128) <= 1;
 SELECT message FROM check_index('t_l2', true);
+RESET maintenance_work_mem;
+-- Under the inner product, queries like a vector look for a longer one: what leads to that is not given up.
+DROP TABLE t;
+CREATE FUNCTION scaled(i int, dims int) RETURNS vector LANGUAGE sql IMMUTABLE AS
+	$$SELECT array_agg((x - 50) * (1 + hashint4(i) & 7))::vector FROM unnest(vec(i, dims)::real[]) x$$;
+CREATE TABLE t (id int, e vector(48));
+INSERT INTO t SELECT i, scaled(CASE WHEN i % 4 <> 0 THEN -1000 - i % 200 ELSE i END, 48) FROM generate_series(1, 20000) i;
+CREATE INDEX t_ip ON t USING hnsw (e vector_ip_ops) WITH (m = 4);
+SET hnsw.ef_search = 10;
+SELECT recall('t', '<#>', 48, queries => 100, make => 'am_test.scaled(%s, %s)', k => 1) > .86;
 
 \set VERBOSITY terse
 DROP SCHEMA am_test CASCADE;

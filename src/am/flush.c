@@ -72,17 +72,6 @@ place_of_node(void *state, uint32 node, int level, ItemPointer tid)
 	hnr_place_of_position(shape, f->first_block[level], f->rank[level][node], tid);
 }
 
-/* Counts TIDs of a node. */
-static uint32
-count_tids(Flushing *f, const HnrMemNode *node)
-{
-	uint32		n = 0;
-
-	for (uint32 i = node->first_tid; i != HNR_MEM_NONE; i = hnr_mem_graph_tid(f->graph, i)->next)
-		n++;
-	return n;
-}
-
 /* Lists the nodes of the ground, and their chunks. */
 static void
 plan_ground(Flushing *f)
@@ -96,7 +85,7 @@ plan_ground(Flushing *f)
 	f->rank[0] = palloc_extended(sizeof(uint32) * n, MCXT_ALLOC_HUGE);
 	for (uint32 i = 0; i < n; i++)
 	{
-		uint32		chunks = hnr_chunks_for(count_tids(f, hnr_mem_graph_node(f->graph, i)));
+		uint32		chunks = hnr_chunks_for(hnr_mem_graph_rows(f->graph, i));
 
 		CHECK_FOR_INTERRUPTS();
 		f->rank[0][f->level_nodes[0][i]] = i;
@@ -331,9 +320,8 @@ write_chunks(Flushing *f)
 	hnr_chunks_begin(&w, f->index, f->strategy, f->first_chunk_block);
 	for (uint32 i = 0; i < f->graph->nnodes && w.next < f->nchunks; i++)
 	{
-		HnrMemNode *node = hnr_mem_graph_node(f->graph, i);
-		uint32		at = node->first_tid;
-		uint32		left = count_tids(f, node);
+		uint32		at = hnr_mem_graph_node(f->graph, i)->first_tid;
+		uint32		left = hnr_mem_graph_rows(f->graph, i);
 		ItemPointerData owner;
 
 		CHECK_FOR_INTERRUPTS();

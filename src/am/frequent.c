@@ -30,23 +30,13 @@ typedef struct Frequent
 	uint16	   *leading;		/* links that do, up to PG_UINT16_MAX */
 } Frequent;
 
-static uint32
-count_rows(const HnrMemGraph *graph, uint32 node)
-{
-	uint32		rows = 0;
-
-	for (uint32 i = hnr_mem_graph_node(graph, node)->first_tid; i != HNR_MEM_NONE; i = hnr_mem_graph_tid(graph, i)->next)
-		rows++;
-	return rows;
-}
-
 int
 hnr_frequent_links(const HnrMemGraph *graph, uint32 node, double mean)
 {
 	int			step = (graph->index->meta.m + 3) / 4;
 	int			links = 0;
 
-	for (double rows = count_rows(graph, node); rows >= 2 * mean; rows /= 2)
+	for (double rows = hnr_mem_graph_rows(graph, node); rows >= 2 * mean; rows /= 2)
 		links += step;
 	return links;
 }

@@ -16,8 +16,8 @@
  */
 extern int	hnr_frequent_links(const HnrMemGraph *graph, uint32 node, double mean);
 
-/* Bytes that hnr_link_frequent() needs for a while, a node. */
-#define HNR_FREQUENT_NODE	(sizeof(uint32) + sizeof(uint16) + sizeof(uint8))
+/* Bytes that hnr_link_frequent() needs for a while, a node: the search's marks, doubled as they grow, and two counts. */
+#define HNR_FREQUENT_NODE	(2 * sizeof(uint32) + sizeof(uint16) + sizeof(uint8))
 
 /* To be called when all rows are in and linked.  May take the last path to a vertex away. */
 extern void hnr_link_frequent(HnrMemGraph *graph);

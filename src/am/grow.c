@@ -281,6 +281,8 @@ hnr_growth_link(HnrGrowth *g, uint32 node)
 	HnrMemGraph *graph = g->graph;
 	int			level = hnr_mem_graph_node(graph, node)->level;
 
+	/* which has one vector at a time, where pairs are to be compared */
+	Assert(g->decoded == NULL);
 	reserve_seen(g, graph->nnodes);
 	if (graph->entry_level >= 0)
 		insert_node(g, node);
@@ -307,12 +309,16 @@ hnr_growth_find(HnrGrowth *g, uint32 node, HnrCandidate **found)
 {
 	const HnrIndex *index = g->graph->index;
 	HnrCandidate entries[HNR_DESCENT_WIDE];
+	int			n;
 
 	g->query = vector_of(g, node);
 	if (g->decoded)
 		g->query = memcpy(g->decoded + index->layout.dims, g->query, sizeof(float) * index->layout.dims);
-	return hnr_search_run(g->search, entries, descend(g, 0, entries), 0,
-						  hnr_breadth(index->meta.ef_construction), found);
+	n = descend(g, 0, entries);
+	n = hnr_search_run(g->search, entries, n, 0, hnr_breadth(index->meta.ef_construction), found);
+	if (g->store.products && n > 0 && (*found)[0].distance < distance_to(g, g->query, node))
+		return 0;
+	return n;
 }
 
 Size

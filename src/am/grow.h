@@ -22,7 +22,8 @@ extern void hnr_growth_link(HnrGrowth *growth, uint32 node);
 
 /*
  * The nodes nearest to one, itself among them, by a search of a graph that is complete, of whatever
- * encoding: how many, and nearest first in *found, until the next search.
+ * encoding: how many, and nearest first in *found, until the next search.  None where, by the
+ * inner product, another is nearer to it than itself.
  */
 extern HnrGrowth *hnr_growth_create_to_search(HnrMemGraph *graph);
 extern int	hnr_growth_find(HnrGrowth *growth, uint32 node, HnrCandidate **found);

@@ -286,10 +286,8 @@ static void
 write_tids(Choosing *c, uint32 node, uint32 position, HnrShardNode *record)
 {
 	uint32		at = hnr_mem_graph_node(c->graph, node)->first_tid;
-	uint32		n = 0;
+	uint32		n = hnr_mem_graph_rows(c->graph, node);
 
-	for (uint32 i = at; i != HNR_MEM_NONE; i = hnr_mem_graph_tid(c->graph, i)->next)
-		n++;
 	record->ntids = Min(n, HNR_INLINE_TIDS);
 	record->chunk = n > HNR_INLINE_TIDS ? c->s->nchunks : HNR_NO_CHUNK;
 	c->s->nchunks += hnr_chunks_for(n);

@@ -110,6 +110,17 @@ hnr_mem_graph_size(const HnrMemGraph *graph)
 	return hnr_arena_size(graph->arena) + table;
 }
 
+uint32
+hnr_mem_graph_rows(const HnrMemGraph *graph, uint32 node)
+{
+	uint32		n = 0;
+
+	for (uint32 i = hnr_mem_graph_node(graph, node)->first_tid; i != HNR_MEM_NONE;
+		 i = hnr_mem_graph_tid(graph, i)->next)
+		n++;
+	return n;
+}
+
 /* Bytes of a vector as it is encoded here. */
 static Size
 encoded_size(const HnrMemGraph *graph, const char *encoded)

@@ -120,6 +120,9 @@ extern void hnr_mem_graph_to_floats(HnrMemGraph *graph);
 /* Bytes held. */
 extern Size hnr_mem_graph_size(const HnrMemGraph *graph);
 
+/* Counts the heap TIDs of a node, one by one. */
+extern uint32 hnr_mem_graph_rows(const HnrMemGraph *graph, uint32 node);
+
 /* Copies a node's vector. */
 extern void hnr_mem_graph_decode(const HnrMemGraph *graph, uint32 node, float *vec);
 
